@@ -1,0 +1,15 @@
+//! trueup keeps live systems true to Git.
+//!
+//! ```text
+//!  git ─▶ source ─▶ render ─▶ Desired ─┐
+//!                                      ├─▶ preview ─▶ plan ─▶ policy ─▶ execute ─▶ target
+//!  target ────── live ─────────────────┘                       │ intent, outcome      │
+//!                                                              ▼                      ▼
+//!         people ◀── api, cli ◀───── audit trail ◀──────────────────────────────── health
+//! ```
+//!
+//! The rooms stand in data order. A room may use the rooms declared above it, never those below; `tests/layers.rs` holds
+//! that rule, and `docs/design.md` gives the reasons.
+
+pub mod model;
+pub mod target;

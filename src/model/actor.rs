@@ -1,0 +1,43 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Who did it, or rang for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub kind: ActorKind,
+    /// Stable identity within its kind: a uid, a token id, an e-mail address, the name of the daemon.
+    pub subject: String,
+    /// For people to read; never compared.
+    pub display: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    UnixUser,
+    GitAuthor,
+    Daemon,
+}
+
+impl Actor {
+    /// Returns the daemon itself, acting for `reason` (a timer, a poll, a live change, recovery).
+    #[must_use]
+    pub fn daemon(reason: &str) -> Self {
+        Self { kind: ActorKind::Daemon, subject: "trueup".into(), display: reason.into() }
+    }
+
+    #[must_use]
+    pub fn unix_user(uid: u32, display: String) -> Self {
+        Self { kind: ActorKind::UnixUser, subject: uid.to_string(), display }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ActorKind::Daemon => write!(f, "trueup ({})", self.display),
+            ActorKind::UnixUser | ActorKind::GitAuthor => f.write_str(&self.display),
+        }
+    }
+}

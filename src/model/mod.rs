@@ -1,0 +1,26 @@
+//! The nouns of the field, as plain data. Nothing here does I/O.
+
+mod actor;
+mod clock;
+mod digest;
+mod guard;
+mod health;
+pub mod host;
+mod inventory;
+mod name;
+mod object;
+mod plan;
+mod preview;
+mod revision;
+
+pub use actor::{Actor, ActorKind};
+pub use clock::{Clock, Time};
+pub use digest::{Digest, DigestKey, ParseDigestError};
+pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
+pub use health::{Health, HealthState};
+pub use inventory::{Inventory, Left, Origin, Owned};
+pub use name::{InvalidName, Name};
+pub use object::{Complete, Contents, ContentsError, Desired, Fingerprint, ObjectId, Place, Spec};
+pub use plan::{Action, Cause, Plan, PlanId, Risk, Step, SyncId};
+pub use preview::{After, Live, Preview, Previews, State};
+pub use revision::{InvalidRevision, Revision};

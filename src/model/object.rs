@@ -1,0 +1,111 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// The identity of one thing on a target, canonical for its adapter: a path on a host (never what lies there), group and
+/// kind without version on a cluster, an address in Terraform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectId {
+    pub kind: Cow<'static, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub namespace: Box<str>,
+    pub name: Box<str>,
+}
+
+impl ObjectId {
+    #[must_use]
+    pub fn new(kind: &'static str, name: &str) -> Self {
+        Self { kind: Cow::Borrowed(kind), namespace: "".into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+/// Where something was written: a path in the repository (or a file of the machine), line and column counted from 1; both 0
+/// where the whole file is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub file: Arc<str>,
+    pub line: u32,
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&self.file);
+        }
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// What one object should be: the adapter's own document in canonical form, contents replaced by their digests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub body: serde_json::Value,
+    /// Plain SHA-256 of each content that the body names; their bytes come from [`Contents`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Digest>,
+    /// Where in Git it is written, for messages. Not part of what the object should be.
+    pub place: Place,
+}
+
+impl Spec {
+    /// Returns the digest of what the object should be, wherever it is written.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_json("trueup/spec/v1", &self.body)
+    }
+}
+
+/// What Git says the objects are.
+#[derive(Clone)]
+pub enum Desired {
+    /// The outcome of a render that reached its end: only this may cause deletes.
+    Objects(Complete),
+    /// A target that names its objects itself (Terraform): the tree, and what else goes in.
+    Opaque { tree: Digest, inputs: Digest },
+}
+
+/// Every object of an application: nothing was left out because of an error, a limit or a time-out.
+#[derive(Clone)]
+pub struct Complete {
+    pub objects: BTreeMap<ObjectId, Spec>,
+    pub contents: Arc<dyn Contents>,
+}
+
+/// Where the bytes behind the digests of a [`Spec`] come from: a Git object database, or the store.
+pub trait Contents: Send + Sync {
+    /// Returns the bytes whose SHA-256 is `digest`. Blocking.
+    ///
+    /// # Errors
+    /// When they are not to be had, or do not digest to `digest`.
+    fn read(&self, digest: &Digest) -> Result<Arc<[u8]>, ContentsError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("could not read content {}", .digest.short())]
+pub struct ContentsError {
+    pub digest: Digest,
+    #[source]
+    pub source: anyhow::Error,
+}
+
+/// Tells cheaply that nothing moved (mtime and inode, resourceVersion). A moved one proves nothing: the content is read and
+/// compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub Box<str>);

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use super::{Digest, Fingerprint, ObjectId, Spec};
+
+/// What an adapter says of one object: what it is, and what applying would make it.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    pub id: ObjectId,
+    pub live: Live,
+    pub after: After,
+    /// Handlers and checks to run once, in the same wave, if this object changes.
+    pub calls: Vec<ObjectId>,
+    /// The adapter's fixed order within a wave: lower first, ties by identity.
+    pub rank: u32,
+    pub wave: u32,
+    /// The adapter's own word that deleting this needs a person's yes, with the reason.
+    pub protected: Option<&'static str>,
+}
+
+/// What is known of one live object. One refusal spoils one object, not the preview.
+#[derive(Clone, Debug)]
+pub enum Live {
+    Known(Box<State>),
+    Absent,
+    /// An error, a refusal or a time-out, in words. Never to be read as absent.
+    Unknown(String),
+}
+
+/// What applying would make of the object.
+#[derive(Clone, Debug)]
+pub enum After {
+    /// It is as it should be.
+    Same,
+    /// It would become this.
+    Is(Box<State>),
+    /// It is ours, and Git no longer has it.
+    Absent,
+    /// It is run, not written: a handler or a check, with the digest of what is run.
+    Run(Digest),
+}
+
+/// The state of one object, before or after.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Digest of the normalised state, keyed by the installation (it may cover a secret).
+    pub digest: Digest,
+    pub fingerprint: Fingerprint,
+    /// What sort of thing it is (`file`, `directory`, `symlink`, a version): a change of sort is a replacement.
+    pub sort: &'static str,
+    /// What would have to be desired to get exactly this state; `None` for what trueup could not make (a device).
+    pub spec: Option<Spec>,
+    /// The content, where a person may want a diff or a restore needs it; empty for unchanged objects.
+    pub content: Option<Arc<[u8]>>,
+    /// Not everyone may read it: shown as *changed, content hidden*.
+    pub hidden: bool,
+}
+
+/// The answer to a preview.
+#[derive(Clone, Debug, Default)]
+pub struct Previews {
+    pub items: Vec<Preview>,
+    /// A saved plan of the target's own (a Terraform plan file), by its digest in the store.
+    pub artifact: Option<Digest>,
+    /// What must still hold when the plan runs (a state serial).
+    pub precondition: Option<Digest>,
+}
