@@ -1,0 +1,247 @@
+//! The documents that people declare on the machine, as they are written.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Name;
+
+/// The daemon itself. Every field has a default.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Daemon {
+    /// Where the daemon keeps its store, mirrors and keys.
+    pub data: PathBuf,
+    /// The unix socket that the command line talks to.
+    pub socket: PathBuf,
+    /// Members of this unix group may act (sync, approve, suspend), beside root and the daemon's own user.
+    pub group: Option<String>,
+    /// `sqlite` keeps the store in the data folder.
+    pub store: StoreKind,
+    /// How repositories may be reached. `file`, `git` and `http` are off unless they are named here.
+    pub transports: Vec<Transport>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    Sqlite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Https,
+    Ssh,
+    Http,
+    Git,
+    File,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            data: "/var/lib/trueup".into(),
+            socket: "/run/trueup/trueup.sock".into(),
+            group: None,
+            store: StoreKind::Sqlite,
+            transports: vec![Transport::Https, Transport::Ssh],
+        }
+    }
+}
+
+/// A Git repository and the ref that is followed. At most one of `branch`, `tag` and `commit`; without any, branch `main`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repository {
+    /// `https://host/path`, `ssh://user@host/path` or `user@host:path`. Credentials do not belong here.
+    pub url: String,
+    /// The branch to follow.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// The tag to follow.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// The one commit to hold, by its full id.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// How often the ref is looked at.
+    #[serde(default = "default_poll")]
+    pub poll: Span,
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
+    #[serde(default)]
+    pub tls: Tls,
+    #[serde(default)]
+    pub ssh: Ssh,
+    /// `http://` or `https://` proxy for https repositories.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    #[serde(default)]
+    pub limits: SourceLimits,
+}
+
+/// Where a secret comes from: exactly one of the two.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credentials {
+    /// User name for https; a token usually takes any.
+    #[serde(default = "default_username")]
+    pub username: String,
+    /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// The name of a systemd credential (`LoadCredential=`).
+    #[serde(default)]
+    pub systemd: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file with the certificate authorities to trust for this repository, instead of the machine's.
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Ssh {
+    /// `known_hosts` file with the keys of the Git host. Needed for ssh: an unknown key is refused.
+    pub known_hosts: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SourceLimits {
+    /// The mirror may grow to this many MiB on disk.
+    pub mirror_mib: u64,
+    /// One file may have this many MiB.
+    pub file_mib: u64,
+    /// All files of one application together may have this many MiB.
+    pub application_mib: u64,
+    /// One application may have this many files and folders.
+    pub files: usize,
+    /// One fetch may take this long.
+    pub timeout: Span,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self {
+            mirror_mib: 1024,
+            file_mib: 10,
+            application_mib: 64,
+            files: 20_000,
+            timeout: Span(std::time::Duration::from_mins(2)),
+        }
+    }
+}
+
+/// Where to: exactly one kind of target.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// This machine: files, folders, links and commands.
+    pub host: HostTarget,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostTarget {
+    /// Absolute paths below which (and nowhere else) applications may write.
+    pub allow: Vec<PathBuf>,
+    /// Programs, by absolute path, that checks, validators and handlers may run.
+    #[serde(default)]
+    pub commands: Vec<PathBuf>,
+    /// Let documents set the setuid, setgid and sticky bits.
+    #[serde(default)]
+    pub allow_setuid: bool,
+    /// Prefix of every path on this target, for trying things out in a scratch folder.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
+}
+
+/// What is kept true: paths of a repository, on a target.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Application {
+    pub source: AppSource,
+    /// The name of a Target document.
+    pub target: Name,
+    #[serde(default)]
+    pub sync: SyncPolicy,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AppSource {
+    /// The name of a Repository document.
+    pub repository: Name,
+    /// One folder of the repository.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Folders of the repository, laid over each other: later ones win, file by file and document by document.
+    #[serde(default)]
+    pub paths: Vec<String>,
+}
+
+impl AppSource {
+    /// Returns the folders, lowest layer first.
+    #[must_use]
+    pub fn layers(&self) -> Vec<&str> {
+        self.path.iter().chain(&self.paths).map(String::as_str).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SyncPolicy {
+    /// Changes in Git go live by themselves; otherwise each plan waits for an approval.
+    pub automatic: bool,
+    /// What Git no longer has is deleted, where it was ours.
+    pub prune: bool,
+    pub drift: Drift,
+    /// The target is looked at at least this often, whatever the watches say.
+    pub interval: Span,
+}
+
+/// What happens when the target changes and Git did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is put right.
+    Heal,
+    /// The corrective plan waits for an approval.
+    Hold,
+    /// It is recorded and left.
+    Report,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self { automatic: true, prune: true, drift: Drift::Heal, interval: Span(std::time::Duration::from_mins(3)) }
+    }
+}
+
+/// A length of time as people write it: `30s`, `5m`, `2h`, `1d`, `500ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub std::time::Duration);
+
+/// The envelope around every document.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    pub name: Name,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+fn default_poll() -> Span {
+    Span(std::time::Duration::from_secs(30))
+}
+
+fn default_username() -> String {
+    "git".into()
+}

@@ -1,0 +1,29 @@
+//! Declared documents → [`Config`]: every mistake reported at once, with its place, what was expected, and a hint.
+
+mod documents;
+mod span;
+
+use std::collections::BTreeMap;
+
+pub use documents::{
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Metadata, Repository, SourceLimits, Span, Ssh,
+    StoreKind, SyncPolicy, Target, Tls, Transport,
+};
+
+use crate::model::Name;
+
+/// A configuration without mistakes: every reference resolves, every relative path is made absolute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    pub daemon: Daemon,
+    pub repositories: BTreeMap<Name, Repository>,
+    pub targets: BTreeMap<Name, Target>,
+    pub applications: BTreeMap<Name, Declared<Application>>,
+}
+
+/// A document with its labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared<T> {
+    pub labels: BTreeMap<String, String>,
+    pub spec: T,
+}

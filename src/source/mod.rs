@@ -1,0 +1,161 @@
+//! Git: where a followed ref is, what a tree holds, how two revisions relate. Never a work tree on disk.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::{Revision, Time};
+
+/// One declared repository and the ref that is followed.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Asks the remote for the followed ref alone, and fetches what is new. Afterwards the relation of the answer to each of
+    /// `applied` is known, where the history has it.
+    ///
+    /// # Errors
+    /// Each state that `status` names has its own variant. The mirror stays as it was.
+    async fn poll(&self, applied: &[Revision]) -> Result<Head, SourceError>;
+
+    /// Returns the commit that a person named: a branch, a tag, a full or abbreviated id. Fetches it where needed.
+    async fn resolve(&self, name: &str) -> Result<Revision, SourceError>;
+
+    /// Returns how `to` stands to `from`.
+    async fn relation(&self, from: &Revision, to: &Revision) -> Result<Relation, SourceError>;
+
+    /// Returns the tree of a revision that `poll` or `resolve` returned.
+    async fn tree(&self, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError>;
+
+    /// Returns what a commit says of itself. It is the author's word: data, never used for order or trust.
+    async fn commit(&self, revision: &Revision) -> Result<Commit, SourceError>;
+}
+
+/// Where the followed ref is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub revision: Revision,
+    /// The fully qualified ref, or the commit id where one commit is held.
+    pub reference: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub author: String,
+    pub email: String,
+    /// `None` where the commit's date makes no sense.
+    pub time: Option<Time>,
+    /// First line of the message, as written: escape it before showing it.
+    pub subject: String,
+}
+
+/// How a revision stands to an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Same,
+    Descends,
+    /// It is an ancestor: the ref was rewound.
+    Behind,
+    Diverged,
+    /// The history at hand does not tell.
+    Unknown,
+}
+
+/// The tree of one revision, read from the object database.
+pub trait Tree: Send + Sync {
+    fn revision(&self) -> &Revision;
+
+    /// Returns the object id (hexadecimal) of what lies at `path`, or `None` where nothing does.
+    fn id_of(&self, path: &str) -> Result<Option<String>, SourceError>;
+
+    /// Returns every file and link below the folder `path`, by path relative to it, in byte order. Names are UTF-8, relative,
+    /// and free of `.`, `..`, `.git` and control characters, or the tree is refused whole.
+    fn list(&self, path: &str) -> Result<Vec<Entry>, SourceError>;
+
+    /// Returns the content of an entry (for a link, where it points). Verified against its object id.
+    fn read(&self, entry: &Entry) -> Result<Vec<u8>, SourceError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: String,
+    pub kind: EntryKind,
+    /// Object id in hexadecimal.
+    pub id: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Executable,
+    Symlink,
+}
+
+/// Why the source has no answer. `code` is stable and is what `status` shows.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    pub kind: SourceErrorKind,
+    /// What was being done to what, without credentials.
+    pub message: String,
+    #[source]
+    pub source: Option<anyhow::Error>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourceErrorKind {
+    /// The repository has no commit yet.
+    Unborn,
+    /// The followed ref does not exist (any more).
+    RefMissing,
+    /// The commit is not to be had.
+    RevisionMissing,
+    /// The remote could not be reached, or gave up half-way.
+    Unreachable,
+    TimedOut,
+    /// The remote refused our credentials, or wants some.
+    Unauthorised,
+    NotFound,
+    HostKey,
+    Tls,
+    Redirected,
+    /// The URL or transport is not allowed.
+    Transport,
+    /// A credential cannot be read, or others may read it.
+    Credentials,
+    /// The remote does not speak the protocol.
+    Protocol,
+    /// Objects do not match their ids; the mirror is fetched anew.
+    Corrupt,
+    TooLarge,
+    /// The tree holds what is never materialised: a bad name, mode, link or loop.
+    BadTree,
+    /// The mirror cannot be read or written.
+    Mirror,
+}
+
+impl SourceErrorKind {
+    /// The stable code, as `status`, records and the API carry it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unborn => "source.unborn",
+            Self::RefMissing => "source.ref-missing",
+            Self::RevisionMissing => "source.revision-missing",
+            Self::Unreachable => "source.unreachable",
+            Self::TimedOut => "source.timed-out",
+            Self::Unauthorised => "source.unauthorised",
+            Self::NotFound => "source.not-found",
+            Self::HostKey => "source.host-key",
+            Self::Tls => "source.tls",
+            Self::Redirected => "source.redirected",
+            Self::Transport => "source.transport",
+            Self::Credentials => "source.credentials",
+            Self::Protocol => "source.protocol",
+            Self::Corrupt => "source.corrupt",
+            Self::TooLarge => "source.too-large",
+            Self::BadTree => "source.bad-tree",
+            Self::Mirror => "source.mirror",
+        }
+    }
+}
