@@ -16,3 +16,5 @@ pub mod config;
 pub mod source;
 pub mod render;
 pub mod target;
+pub mod plan;
+pub mod policy;
