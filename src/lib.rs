@@ -18,3 +18,4 @@ pub mod render;
 pub mod target;
 pub mod plan;
 pub mod policy;
+pub mod health;

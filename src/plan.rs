@@ -1,11 +1,15 @@
 //! Previews → [`Plan`]. A pure function: what is not in its arguments cannot sway it.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Action, After, Cause, Complete, Digest, Finding, Guard, Inventory, Left, Live, Name, ObjectId, Origin, Owned, Plan,
     Preview, Previews, Risk, State, Step,
 };
+
+pub use changes::changes;
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {
