@@ -26,6 +26,8 @@ pub struct Inputs<'a> {
     /// Objects that leave this application and that another one now desires.
     pub handed: &'a BTreeMap<ObjectId, Name>,
     pub prune: bool,
+    /// Why nothing may be deleted now, whatever Git says: it cannot be told what other applications desire.
+    pub no_deletes: Option<&'a str>,
     /// Drift is only reported: corrective steps are left out.
     pub report_drift: bool,
 }
@@ -160,8 +162,9 @@ impl<'a> Draft<'a> {
         if !self.from.prune {
             return;
         }
-        if self.unknown {
-            let message = format!("{id} is not deleted while other objects cannot be examined");
+        let blind = self.unknown.then_some("other objects cannot be examined").or(self.from.no_deletes);
+        if let Some(reason) = blind {
+            let message = format!("{id} is not deleted while {reason}");
             return self.leave_out(Guard::Unknown, id, message);
         }
         if state.digest != owned.left.state {

@@ -15,7 +15,7 @@ const NOT_ATTRIBUTES: [&str; 7] = ["content", "size", "calls", "validate", "show
 #[must_use]
 pub fn changes(plan: &Plan, previews: &Previews, desired: &Complete) -> Vec<Change> {
     let find = |step: &Step| previews.items.iter().find(|preview| preview.id == step.id);
-    let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place.to_string());
+    let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place().to_string());
     plan.steps.iter().map(|step| change(step, find(step), place(step))).collect()
 }
 
@@ -48,7 +48,7 @@ fn attributes(before: Option<&State>, after: Option<&State>) -> Vec<(String, Opt
 }
 
 fn body(state: Option<&State>) -> Option<&serde_json::Map<String, Value>> {
-    state?.spec.as_ref()?.body.as_object()
+    state?.spec.as_ref()?.body().as_object()
 }
 
 fn shown(name: &str, value: &Value) -> String {

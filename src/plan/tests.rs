@@ -17,7 +17,7 @@ fn id(name: &str) -> ObjectId {
 
 fn spec(text: &str) -> Spec {
     let place = Place { file: "x.yaml".into(), line: 1, column: 1 };
-    Spec { body: serde_json::json!({ "text": text }), contents: vec![], place }
+    Spec::new(serde_json::json!({ "text": text }), vec![], place)
 }
 
 fn state(text: &str, sort: &'static str) -> Box<State> {
@@ -70,6 +70,7 @@ impl Case {
             held: &self.held,
             handed: &self.handed,
             prune: !self.keep,
+            no_deletes: None,
             report_drift: self.report_drift,
         })
     }
