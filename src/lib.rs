@@ -13,6 +13,7 @@
 
 pub mod model;
 pub mod config;
+pub mod store;
 pub mod source;
 pub mod render;
 pub mod target;
