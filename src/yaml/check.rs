@@ -98,7 +98,9 @@ impl<'a> Walk<'a> {
 
     fn sequence(&mut self, schema: &'a Schema, items: &[Node], node: &Node) {
         if let Some(item) = schema.get("items").filter(|items| items.is_object()) {
-            items.iter().for_each(|node| self.value(item, node));
+            for node in items {
+                self.value(item, node);
+            }
         }
         let count = items.len();
         if let Some(least) = schema.get("minItems").and_then(Schema::as_u64).filter(|least| (count as u64) < *least) {
