@@ -22,10 +22,10 @@ use sqlx::AnyConnection;
 
 use crate::model::DigestKey;
 
-pub use application::{ApplicationState, Applied, BadInputs, Suspended};
+pub use application::{ApplicationState, Applied, BadInputs, Good, Suspended};
 pub use contents::StoredContents;
 pub use error::{StoreError, StoreErrorKind};
-pub use execution::{Open, Owed, Prepared};
+pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
 pub use random::new_sync_id;
 pub use tx::Tx;
