@@ -17,3 +17,4 @@ pub mod store;
 pub mod source;
 pub mod render;
 pub mod target;
+pub mod audit;
