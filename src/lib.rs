@@ -20,4 +20,7 @@ pub mod render;
 pub mod target;
 pub mod plan;
 pub mod policy;
+pub mod audit;
 pub mod health;
+pub mod execute;
+pub mod sync;

@@ -32,6 +32,7 @@ pub use tx::Tx;
 
 pub(crate) use error::{database, undecodable};
 pub(crate) use random::random;
+pub(crate) use tx::{Session, placeholders, statement};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
