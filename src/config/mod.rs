@@ -2,6 +2,7 @@
 
 mod documents;
 mod span;
+mod url;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ pub use documents::{
     AppSource, Application, Credentials, Daemon, Drift, HostTarget, Metadata, Repository, SourceLimits, Span, Ssh,
     StoreKind, SyncPolicy, Target, Tls, Transport,
 };
+
+pub use url::{InvalidUrl, RepositoryUrl};
 
 use crate::model::Name;
 
