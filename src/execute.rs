@@ -146,7 +146,8 @@ pub async fn carry_out(
         }
         let act = Act { number, step, spec: open.prepared.specs.get(&number) };
         let began = Instant::now();
-        let outcome = perform(target, call, &Batch { plan: plan.id, acts: vec![act], contents: &contents }, number).await;
+        let outcome =
+            perform(target, call, &Batch { plan: plan.id, acts: vec![act], contents: &contents }, number).await;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = outcome.result.as_ref().err().cloned();
         outcomes.push(Timed { outcome, milliseconds });

@@ -57,7 +57,8 @@ impl Subject {
         let inputs = candidate.inputs;
         let draft = self.draft(Purpose::Forward(candidate.clone()), desired, inputs, ring).await?;
         if !candidate.missing.is_empty() && draft.planned.plan.steps.is_empty() {
-            let message = format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
+            let message =
+                format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
             return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
         }
         self.carry(draft, ring).await

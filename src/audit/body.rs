@@ -1,11 +1,9 @@
 //! The payloads, one for each kind of record. They hold digests, never contents.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Outcome, StepResult};
-use crate::model::{Action, Cause, Digest, ObjectId, Plan, Risk, Step, Time, Verdict};
+use super::{Act, StepResult};
+use crate::model::{Action, Cause, Digest, ObjectId, Outcome, Plan, Risk, Step, Time, Verdict};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedBody {
@@ -66,8 +64,9 @@ pub struct ClosedBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     pub counts: Counts,
-    /// How long each part took, in milliseconds, by its verb: fetch, render, plan, execute, settle.
-    pub durations_ms: BTreeMap<String, u64>,
+    /// From the first intent to the end, where anything was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
     /// The syncs without a change since this application's last record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Quiet>,

@@ -88,26 +88,6 @@ words! {
 }
 
 words! {
-    /// How a sync ended.
-    Outcome {
-        Applied = "applied",
-        /// Nothing was to be done.
-        Unchanged = "unchanged",
-        Adopted = "adopted",
-        /// A failed sync was followed by a corrective one to last good.
-        RolledBack = "rolled-back",
-        Failed = "failed",
-        Held = "held",
-        Refused = "refused",
-        Stale = "stale",
-        /// All that could be done was, but something is unknown or unhealthy.
-        Degraded = "degraded",
-        Cancelled = "cancelled",
-        Destroyed = "destroyed",
-    }
-}
-
-words! {
     /// How one step ended.
     StepResult {
         Done = "done",

@@ -22,7 +22,7 @@ pub use body::{
     ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
     ResumedBody, StepOutcomeBody, StepSummary,
 };
-pub use entry::{Act, Body, Entry, Kind, Outcome, StepResult};
+pub use entry::{Act, Body, Entry, Kind, StepResult};
 pub use export::{Line, export, export_page, verify_export};
 pub use leaf::Head;
 pub use read::{Filter, Record, list, show};

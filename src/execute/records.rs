@@ -1,13 +1,11 @@
-use std::collections::BTreeMap;
-
 use super::Timed;
 use crate::audit::{
-    Body, ClosedBody, Counts, Entry, IntentBody, OutcomeBody, PlannedBody, Quiet, ResumedBody, StepOutcomeBody, StepResult,
-    StepSummary,
+    Body, ClosedBody, Counts, Entry, IntentBody, OutcomeBody, PlannedBody, Quiet, ResumedBody, StepOutcomeBody,
+    StepResult, StepSummary,
 };
+use crate::model::chain;
 use crate::model::{Outcome, Step};
 use crate::store::Open;
-use crate::model::chain;
 
 /// Why a sync ended as it did.
 #[derive(Clone, Debug, Default)]
@@ -84,5 +82,5 @@ pub fn resumed(open: &Open) -> Entry {
 #[must_use]
 pub fn closed_body(outcome: Outcome, reason: Reason, counts: Counts, quiet: Option<Quiet>) -> ClosedBody {
     let Reason { code, message } = reason;
-    ClosedBody { outcome, code, message, counts, durations_ms: BTreeMap::new(), quiet }
+    ClosedBody { outcome, code, message, counts, duration_ms: None, quiet }
 }

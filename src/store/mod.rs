@@ -46,6 +46,7 @@ pub struct Store {
 }
 
 struct Inner {
+    fence: u64,
     folder: PathBuf,
     key: DigestKey,
     /// `None` once it is closed.
@@ -62,6 +63,12 @@ impl Store {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.inner.folder
+    }
+
+    /// Returns a number that grows with each holder of the data folder.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.inner.fence
     }
 
     /// Returns the key of this installation, for digests of what may be secret.

@@ -31,7 +31,8 @@ pub struct Origin {
 impl Origin {
     /// Renders what `head` says, unless `known` already is just that.
     pub async fn candidate(&self, head: &Head, known: Option<&Candidate>) -> Result<Candidate, Refusal> {
-        if let Some(known) = known.filter(|known| known.revision == head.revision && known.reference == head.reference) {
+        if let Some(known) = known.filter(|known| known.revision == head.revision && known.reference == head.reference)
+        {
             return Ok(known.clone());
         }
         let tree = self.source.source().tree(&head.revision).await.map_err(|error| Refusal::source(&error))?;

@@ -44,7 +44,11 @@ impl Subject {
         let created = created(&open, &carried);
         let report = self.close(&open, &carried, ending).await?;
         let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
-        if back && self.memory.state.bad_inputs.is_some() { self.roll_back(&open, created, ring, report).await } else { Ok(report) }
+        if back && self.memory.state.bad_inputs.is_some() {
+            self.roll_back(&open, created, ring, report).await
+        } else {
+            Ok(report)
+        }
     }
 
     /// Waits for the health of what changed.
@@ -86,12 +90,12 @@ impl Subject {
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
-            let changed =
-                execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
+            let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
             tx.put_application(&self.name, &state).await?;
             tx.close_sync(&open.sync).await?;
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
-            let closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
+            let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
+            closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
             let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
             audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
             tx.commit().await?;

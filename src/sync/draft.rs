@@ -163,8 +163,9 @@ impl Subject {
         if verdict.decision == Decision::Go {
             return Ok(verdict);
         }
-        let passed_by_adopt =
-            |guard| matches!(guard, Guard::Adoption | Guard::Manual | Guard::MissingWitness | Guard::Claim | Guard::Unknown);
+        let passed_by_adopt = |guard| {
+            matches!(guard, Guard::Adoption | Guard::Manual | Guard::MissingWitness | Guard::Claim | Guard::Unknown)
+        };
         let adopts = ring.adopt && verdict.findings.iter().all(|finding| passed_by_adopt(finding.guard));
         let now = self.clock.now();
         let approval = self.store.approval(&planned.plan.id, now).await.map_err(|error| Refusal::store(&error))?;

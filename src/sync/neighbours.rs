@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::candidate::{Candidate, Origin};
 use crate::model::{Desired, Name, ObjectId};

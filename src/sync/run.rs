@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::draft::{Draft, Purpose};
 use super::refusal::Refusal;
@@ -154,7 +153,8 @@ pub(super) fn encode_desired(objects: &BTreeMap<ObjectId, Spec>) -> Vec<u8> {
 /// Reads a Desired that was kept; its contents come from the store as well.
 pub(super) async fn stored_desired(store: &Store, digest: &Digest) -> Result<Desired, Refusal> {
     let bytes = store.content(digest).await.map_err(|error| Refusal::store(&error))?;
-    let missing = || Refusal::new(Outcome::Failed, "store.content-missing", "the store no longer keeps the desired state");
+    let missing =
+        || Refusal::new(Outcome::Failed, "store.content-missing", "the store no longer keeps the desired state");
     let bytes = bytes.ok_or_else(missing)?;
     let objects: Vec<(ObjectId, Spec)> = serde_json::from_slice(&bytes).map_err(|error| {
         Refusal::new(Outcome::Failed, "store.damaged", format!("could not decode the desired state: {error}"))

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::draft::{Draft, Purpose};
+use super::draft::Draft;
 use super::refusal::Refusal;
 use super::run::encode_desired;
 use super::subject::{Ring, Subject};
@@ -9,7 +9,7 @@ use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBo
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
 use crate::model::{Actor, Complete, Desired, Digest, Outcome, Revision};
-use crate::store::{self, Held, StoreError};
+use crate::store::{Held, StoreError};
 
 /// What is told once, and again only when it changes.
 struct Tale {
@@ -56,7 +56,9 @@ impl Subject {
         for entry in &mut entries {
             entry.plan = Some(plan.id);
         }
-        self.tell(Tale { told: Some(told), entries, held: Some(held) }).await.map_err(|error| Refusal::store(&error))?;
+        self.tell(Tale { told: Some(told), entries, held: Some(held) })
+            .await
+            .map_err(|error| Refusal::store(&error))?;
         tracing::info!(app = %self.name, plan = %plan.id.short(), code = report.code, "a plan is held");
         Ok(report)
     }
