@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fsync, mkdirat, openat, renameat, renameat_with, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, fstat, fsync, mkdirat, openat, renameat, renameat_with, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::apply::{Due, Seen, strangers};
@@ -135,7 +137,7 @@ impl HostTarget {
             other => failed(other),
         })?;
         staged.placed();
-        self.left(&write.seen, &staged.folder)
+        self.left(&write.seen, &staged.folder, staged.file.as_ref())
     }
 
     /// A validator ran on the file, and its folder may be another user's: what becomes visible is what was planned.
@@ -163,12 +165,15 @@ impl HostTarget {
         if write.seen.is_folder() {
             let there = openat(&at, leaf, folder, Mode::empty()).map_err(failed)?;
             give(&there, access).and_then(|()| fsync(&there)).map_err(failed)?;
-            return self.left(&write.seen, &at);
+            return self.left(&write.seen, &at, Some(&there));
         }
         if write.seen.live.is_some() {
             unlinkat(&at, leaf, AtFlags::empty()).map_err(failed)?;
         }
-        mkdirat(&at, leaf, Mode::RWXU).map_err(failed)?;
+        mkdirat(&at, leaf, Mode::RWXU).map_err(|errno| match errno {
+            Errno::EXIST => write.seen.stale(),
+            other => failed(other),
+        })?;
         let new = openat(&at, leaf, folder, Mode::empty()).map_err(failed)?;
         let given = give(&new, access).and_then(|()| fsync(&new));
         if let Err(errno) = given {
@@ -176,18 +181,23 @@ impl HostTarget {
             return Err(failed(errno));
         }
         made.keep();
-        self.left(&write.seen, &at)
+        self.left(&write.seen, &at, Some(&new))
     }
 
-    /// Makes the change of the folder durable, and returns what is there now.
-    fn left(&self, seen: &Seen<'_>, at: &OwnedFd) -> Result<Done, TargetError> {
+    /// Makes the change of the folder durable, and returns what we left: the open thing itself where there is one, so that
+    /// what another put in its place meanwhile is not taken for ours.
+    fn left(&self, seen: &Seen<'_>, at: &OwnedFd, open: Option<&OwnedFd>) -> Result<Done, TargetError> {
         let doubt = |errno: Errno| TargetError::InDoubt {
             doing: format!("make {} durable", seen.place.path),
             source: Some(anyhow::Error::new(std::io::Error::from(errno))),
         };
         fsync(at).map_err(doubt)?;
         let since = Instant::now();
-        let now = look(at, seen.place.leaf).map_err(doubt)?;
+        let now = match open {
+            Some(open) => Some(fstat(open)),
+            None => look(at, seen.place.leaf).transpose(),
+        };
+        let now = now.transpose().map_err(doubt)?;
         let fingerprint = now.map_or_else(|| Fingerprint("".into()), |stat| fingerprint(&stat));
         self.young.took(seen.place.path, &fingerprint, since);
         Ok(Done { left: Some((seen.act.step.after, fingerprint)), already: false, output: None })
