@@ -1,4 +1,5 @@
 //! What every adapter keeps, over the list of adapters: a new one is one line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // Tests say what went wrong by failing.
 
 #[path = "contract/bed.rs"]
 mod bed;
@@ -6,6 +7,8 @@ mod bed;
 mod host;
 #[path = "contract/hostile.rs"]
 mod hostile;
+#[path = "contract/steady.rs"]
+mod steady;
 
 use bed::{Adapter, acts, apply, number, plan, step_specs};
 use trueup::model::{After, Live};

@@ -232,3 +232,6 @@ fn told(status: ExitStatus) -> String {
         (None, None) => "ended without a status".into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ pub(crate) fn owned() -> Inventory {
 
 pub(crate) fn call() -> Call {
     Call {
-        deadline: Instant::now() + Duration::from_secs(60),
+        deadline: Instant::now() + Duration::from_mins(1),
         cancel: CancellationToken::new(),
         fence: 1,
         sync: SyncId("0123456789abcdef0123456789abcdef".into()),
