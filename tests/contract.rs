@@ -112,6 +112,7 @@ macro_rules! cases {
 
 cases!(
     paths_that_lead_out,
+    a_parent_that_keeps_being_swapped,
     things_that_are_no_files,
     hard_links,
     what_the_kernel_refuses,

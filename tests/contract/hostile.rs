@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use trueup::model::host::{Attributes, CommandSpec, HostSpec, PATH};
 use trueup::model::{Action, Desired, Inventory, Live};
@@ -67,6 +69,45 @@ pub(crate) async fn paths_that_lead_out() {
     assert_eq!(fs::read_dir(host.real("/secret")).unwrap().count(), 0);
     let previews = bed::preview(&host, &desired, &bed::owned()).await;
     assert!(matches!(previews.items[0].live, Live::Unknown(_)), "a link that was there from the start");
+}
+
+/// J1: the parent is swapped for a link, and back, all the time.
+pub(crate) async fn a_parent_that_keeps_being_swapped() {
+    let host = Host::new();
+    fs::create_dir(host.real("/secret")).unwrap();
+    let (sub, aside) = (host.real("/etc/app/sub"), host.real("/etc/app/aside"));
+    fs::create_dir(&sub).unwrap();
+    symlink(host.real("/secret"), &aside).unwrap();
+    let swapping = Arc::new(AtomicBool::new(true));
+    let swapper = std::thread::spawn({
+        let swapping = Arc::clone(&swapping);
+        move || {
+            while swapping.load(Ordering::Relaxed) {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(rustix::fs::CWD, &sub, rustix::fs::CWD, &aside, exchange).unwrap();
+            }
+        }
+    });
+    let (mut written, mut refused) = (0, 0);
+    for round in 0..500 {
+        let mut coming = Written::default();
+        coming.file("/etc/app/sub/key", &format!("round {round}"));
+        let desired = coming.desired();
+        let previews = bed::preview(&host, &desired, &bed::owned()).await;
+        let (plan, specs) = plan(&previews, &desired);
+        if plan.steps.is_empty() {
+            refused += 1;
+            continue;
+        }
+        match apply(&host, &plan, &specs, &desired, 0).await {
+            Ok(_) => written += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    swapping.store(false, Ordering::Relaxed);
+    swapper.join().unwrap();
+    assert!(written > 0 && refused > 0, "{written} written, {refused} refused: the race was not run");
+    assert_eq!(fs::read_dir(host.real("/secret")).unwrap().count(), 0);
 }
 
 /// J2: what lies there is no plain file. Nothing waits on it, and only a Replace step removes it.
@@ -273,14 +314,14 @@ struct Mount(String);
 
 impl Mount {
     fn tmpfs(at: &str, options: &str) -> Option<Self> {
-        Self::mount(&["-t", "tmpfs", "-o", options, "tmpfs", at], at)
+        Self::at(&["-t", "tmpfs", "-o", options, "tmpfs", at], at)
     }
 
     fn bind(what: &str, at: &str) -> Option<Self> {
-        Self::mount(&["--bind", what, at], at)
+        Self::at(&["--bind", what, at], at)
     }
 
-    fn mount(arguments: &[&str], at: &str) -> Option<Self> {
+    fn at(arguments: &[&str], at: &str) -> Option<Self> {
         let mounted = Command::new("mount").args(arguments).status().is_ok_and(|status| status.success());
         if !mounted {
             skip("nothing can be mounted here");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
+use trueup::model::HealthState::{Healthy, Missing, Unknown};
 use trueup::model::host::{Attributes, CommandSpec, HANDLER, HostSpec, PATH};
-use trueup::model::{After, Desired, HealthState, Live, ObjectId};
+use trueup::model::{After, Desired, Live, ObjectId};
 use trueup::target::{Target, TargetError};
 
 use crate::bed::{self, acts, apply, call, plan};
@@ -210,6 +211,5 @@ async fn health_tells_what_is_there_missing_and_unknown() {
     let ids = ["/etc/app/a", "/etc/app/b", "/etc/app/no/b", "/etc/app/link/b", "/root/b"].map(path);
     let told = host.target.health(&call(), &ids).await.unwrap();
     let states: Vec<_> = told.iter().map(|health| health.state).collect();
-    use HealthState::{Healthy, Missing, Unknown};
     assert_eq!(states, [Healthy, Missing, Missing, Unknown, Unknown]);
 }

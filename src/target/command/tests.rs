@@ -80,9 +80,9 @@ async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if dropped {
-            running.abort()
+            running.abort();
         } else {
-            cancel.cancel()
+            cancel.cancel();
         }
         let ended = running.await;
         assert!(dropped || matches!(ended, Ok(Err(CommandError::Cancelled))));

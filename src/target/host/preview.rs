@@ -21,12 +21,17 @@ pub(super) struct Look<'a> {
     folders: Folders,
     desired: &'a Complete,
     checks: Vec<ObjectId>,
+    /// How much more content of what is there may be kept, in bytes.
+    room: usize,
 }
+
+/// All content that one look keeps of what is there, in bytes: a thousand large files that go at once must not fill memory.
+const ROOM: usize = 64 * 1024 * 1024;
 
 impl HostTarget {
     pub(super) fn look(&self, call: &Call, desired: &Complete, owned: &Inventory) -> Result<Previews, TargetError> {
         let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
-        let mut look = Look { target: self, folders: Folders::new(self.roots.base()?), desired, checks };
+        let mut look = Look { target: self, folders: Folders::new(self.roots.base()?), desired, checks, room: ROOM };
         let mut items = Vec::with_capacity(desired.objects.len());
         for (id, spec) in &desired.objects {
             still_wanted(call)?;
@@ -155,14 +160,16 @@ impl Look<'_> {
         Ok(found)
     }
 
-    fn live(&self, path: &str, found: Option<Found>, hidden: bool, changes: bool) -> Live {
+    fn live(&mut self, path: &str, found: Option<Found>, hidden: bool, changes: bool) -> Live {
         let Some(found) = found else { return Live::Absent };
+        let content = found.content.filter(|content| changes && content.len() <= self.room);
+        self.room -= content.as_ref().map_or(0, Vec::len);
         Live::Known(Box::new(State {
             digest: found.shape.digest(&self.target.key),
             sort: found.shape.sort(),
             spec: found.shape.spec(path),
             fingerprint: found.fingerprint,
-            content: found.content.filter(|_| changes).map(Arc::from),
+            content: content.map(Arc::from),
             hidden,
         }))
     }

@@ -36,6 +36,13 @@ enum Told {
     Lost,
 }
 
+/// What a burst of events comes to.
+struct Rung {
+    ids: Vec<ObjectId>,
+    /// A folder may have come, gone or been replaced.
+    folders: bool,
+}
+
 pub(super) async fn watch(roots: &Roots, call: &Call, mut interest: Interest, bell: Bell) -> Result<(), TargetError> {
     let (sender, mut events) = mpsc::channel(WAITING);
     let lost = Arc::new(tokio::sync::Notify::new());
@@ -63,10 +70,11 @@ pub(super) async fn watch(roots: &Roots, call: &Call, mut interest: Interest, be
             () = tokio::time::sleep(COALESCED) => {}
             () = call.cancel.cancelled() => return Ok(()),
         }
-        let rung = watched.rung(told, &mut events);
-        // A folder may have come, gone or been replaced.
-        let now = interest.borrow().clone();
-        watched.follow(roots, &now)?;
+        let Rung { ids: rung, folders } = watched.rung(told, &mut events);
+        if folders {
+            let now = interest.borrow().clone();
+            watched.follow(roots, &now)?;
+        }
         if !rung.is_empty() {
             tokio::select! {
                 sent = bell.send(rung) => if sent.is_err() { return Ok(()) },
@@ -121,15 +129,15 @@ impl Watched {
     }
 
     /// Returns the objects that a burst of events may be about.
-    fn rung(&mut self, first: Told, events: &mut mpsc::Receiver<Vec<PathBuf>>) -> Vec<ObjectId> {
+    fn rung(&mut self, first: Told, events: &mut mpsc::Receiver<Vec<PathBuf>>) -> Rung {
         let Told::Changed(mut paths) = first else {
             while events.try_recv().is_ok() {}
-            return self.objects.values().cloned().collect();
+            return Rung { ids: self.objects.values().cloned().collect(), folders: true };
         };
         while let Ok(more) = events.try_recv() {
             paths.extend(more);
         }
-        let mut rung = BTreeSet::new();
+        let (mut rung, mut folders) = (BTreeSet::new(), false);
         for path in paths {
             if path.file_name().and_then(|name| name.to_str()).is_some_and(is_temporary) {
                 continue;
@@ -138,12 +146,16 @@ impl Watched {
             if self.folders.contains(&path) {
                 let _ = self.watcher.unwatch(&path);
                 self.folders.remove(&path);
+                folders = true;
             }
             // The object itself, or everything below a folder that came or went.
             let below = self.objects.range(path.clone()..).take_while(|(object, _)| object.starts_with(&path));
-            rung.extend(below.map(|(_, id)| id.clone()));
+            for (object, id) in below {
+                folders |= object != &path;
+                rung.insert(id.clone());
+            }
         }
-        rung.into_iter().collect()
+        Rung { ids: rung.into_iter().collect(), folders }
     }
 }
 
