@@ -103,7 +103,7 @@ impl HostTarget {
                 fsync(at).map_err(|errno| refused("make durable", place.path, errno))?;
             }
             let left = live.map(|found| {
-                self.young.took(place.path, &found.fingerprint, since);
+                self.young.took(place.path, &found.fingerprint, digest, since);
                 (digest, found.fingerprint)
             });
             return Ok(Due::Nothing(Done { left, already: true, output: None }));

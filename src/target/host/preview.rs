@@ -155,7 +155,8 @@ impl Look<'_> {
         let Some(folder) = self.folders.get(place.folder).map_err(refused)? else { return Ok(None) };
         let found = self.target.reader.find(&*folder, place.leaf)?;
         if let Some(found) = &found {
-            self.target.young.took(place.path, &found.fingerprint, since);
+            let state = found.shape.digest(&self.target.key);
+            self.target.young.took(place.path, &found.fingerprint, state, since);
         }
         Ok(found)
     }

@@ -199,7 +199,7 @@ impl HostTarget {
         };
         let now = now.transpose().map_err(doubt)?;
         let fingerprint = now.map_or_else(|| Fingerprint("".into()), |stat| fingerprint(&stat));
-        self.young.took(seen.place.path, &fingerprint, since);
+        self.young.took(seen.place.path, &fingerprint, seen.act.step.after, since);
         Ok(Done { left: Some((seen.act.step.after, fingerprint)), already: false, output: None })
     }
 
