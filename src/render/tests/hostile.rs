@@ -18,9 +18,12 @@ fn b1_a_source_never_leads_out_of_the_layer_or_the_repository() {
         ("hop", "leads out of the repository"),
     ] {
         let files = tree(&[("apps/a/d.yaml", &source("link")), ("other-tenant/secret", canary)]);
-        let found = mistakes(files.link("apps/a/link", to).link("apps/a/hop", "../.././../x"), &["apps/a"]);
+        let files = files.link("apps/a/link", to);
+        let files = if to == "hop" { files.link("apps/a/hop", "../.././../x") } else { files };
+        let found = mistakes(files, &["apps/a"]);
         let text = format!("{found:?}");
-        assert!(text.contains(wrong) && text.contains("link"), "{to}: {text}");
+        let about_the_source = found.iter().find(|mistake| &*mistake.place.file == "apps/a/d.yaml").unwrap();
+        assert_eq!(about_the_source.message, format!("the source 'link' {wrong}"));
         assert!(!text.contains(canary) && !text.contains("passwd") && !text.contains("environ"), "{text}");
     }
     for path in ["/etc/passwd", "../b/secret", "sub/../../b/secret", "''"] {

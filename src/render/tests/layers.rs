@@ -83,7 +83,10 @@ fn nothing_lies_below_a_file_or_a_link() {
 fn a_missing_layer_is_an_error_and_an_empty_one_is_not() {
     let error = render(tree(&[("a/root/x", "")]), &["a", "b", "c"]).err().unwrap();
     assert_eq!(error.code(), "render.path-missing");
-    assert_eq!(error.to_string(), "could not find b, c in the repository");
+    assert_eq!(error.to_string(), "could not find a folder b, c with anything in it");
+    // A layer that became a file: an object database knows it by its id, and lists nothing.
+    let error = render(tree(&[("a/root/x", "")]), &["a", "a/root/x"]).err().unwrap();
+    assert_eq!(error.code(), "render.path-missing");
     assert!(render(tree(&[("a/README", "")]), &["a"]).unwrap().objects.is_empty());
 }
 
@@ -148,6 +151,7 @@ fn inputs_move_with_what_is_rendered_or_planned_and_with_nothing_else() {
     };
     let one = tree(&[("a/x", "1"), ("b/x", "1"), ("c/x", "1")]);
     let other = tree(&[("a/x", "1"), ("b/x", "1"), ("c/x", "changed")]);
+    let edited = tree(&[("a/x", "1"), ("b/x", "edited"), ("c/x", "1")]);
     let base = inputs(&one, &application(true, &["a", "b"])).unwrap();
     assert!(base.missing.is_empty());
     assert_eq!(base, inputs(&other, &application(true, &["a/", "./b"])).unwrap());
@@ -158,6 +162,7 @@ fn inputs_move_with_what_is_rendered_or_planned_and_with_nothing_else() {
     for moved in [
         (&one, application(false, &["a", "b"])),
         (&one, application(true, &["b", "a"])),
+        (&edited, application(true, &["a", "b"])),
         (&other, application(true, &["a", "c"])),
     ] {
         assert_ne!(base.digest, inputs(moved.0, &moved.1).unwrap().digest);
