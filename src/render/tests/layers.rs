@@ -83,7 +83,7 @@ fn nothing_lies_below_a_file_or_a_link() {
 fn a_missing_layer_is_an_error_and_an_empty_one_is_not() {
     let error = render(tree(&[("a/root/x", "")]), &["a", "b", "c"]).err().unwrap();
     assert_eq!(error.code(), "render.path-missing");
-    assert_eq!(error.to_string(), "could not find a folder b, c with anything in it");
+    assert_eq!(error.to_string(), "could not find any files in the repository at b, c");
     // A layer that became a file: an object database knows it by its id, and lists nothing.
     let error = render(tree(&[("a/root/x", "")]), &["a", "a/root/x"]).err().unwrap();
     assert_eq!(error.code(), "render.path-missing");
