@@ -1,6 +1,6 @@
 //! Nodes → typed documents that still know where they are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,29 +128,31 @@ where
         Err(found) => found,
     };
     // What remains without the wrong parts is judged too, so that one look shows as much as can be known.
-    let rest = pruned(&written.node, &found);
+    let rest = pruned(&written.node, &wrong(&found));
     mistakes.extend(found);
     let Document { metadata, spec, .. } = yaml::decode::<Document<K, T>>(&written.file, &rest?).ok()?;
     Some(Typed { written, partial: true, metadata, spec })
 }
 
+/// Where a part of a document is wrong: line, column, and whether it is the key.
+type Wrong = HashSet<(u32, u32, bool)>;
+
+fn wrong(mistakes: &[Mistake]) -> Wrong {
+    let part = |mistake: &Mistake| (mistake.place.line, mistake.place.column, mistake.code == "schema.unknown-field");
+    mistakes.iter().map(part).collect()
+}
+
 /// Returns the node without the fields in which there is a mistake. A list with a wrong item goes whole, so that the places
 /// of its items stay right.
-fn pruned(node: &Node, mistakes: &[Mistake]) -> Option<Node> {
-    let wrong = |line, column, key| {
-        let here = |mistake: &&Mistake| (mistake.place.line, mistake.place.column) == (line, column);
-        mistakes.iter().filter(here).any(|mistake| (mistake.code == "schema.unknown-field") == key)
-    };
-    if wrong(node.line, node.column, false) {
+fn pruned(node: &Node, wrong: &Wrong) -> Option<Node> {
+    if wrong.contains(&(node.line, node.column, false)) {
         return None;
     }
     let value = match &node.value {
-        Value::Sequence(items) => {
-            Value::Sequence(items.iter().map(|item| pruned(item, mistakes)).collect::<Option<_>>()?)
-        }
+        Value::Sequence(items) => Value::Sequence(items.iter().map(|item| pruned(item, wrong)).collect::<Option<_>>()?),
         Value::Mapping(entries) => {
-            let known = entries.iter().filter(|(key, _)| !wrong(key.line, key.column, true));
-            Value::Mapping(known.filter_map(|(key, node)| Some((key.clone(), pruned(node, mistakes)?))).collect())
+            let known = entries.iter().filter(|(key, _)| !wrong.contains(&(key.line, key.column, true)));
+            Value::Mapping(known.filter_map(|(key, node)| Some((key.clone(), pruned(node, wrong)?))).collect())
         }
         scalar => scalar.clone(),
     };

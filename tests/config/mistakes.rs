@@ -26,7 +26,7 @@ fn told(text: &str) -> Vec<String> {
     load(text).map(|_| ()).unwrap_err().into_iter().map(tell).collect()
 }
 
-const TEN: &str = r#"apiVersion: trueup.dev/v1alpha1
+const TEN: &str = r"apiVersion: trueup.dev/v1alpha1
 kind: Repository
 metadata: { name: platform }
 spec:
@@ -64,7 +64,7 @@ metadata: { name: nginx }
 spec:
   source: { repository: platfrom, path: ../x }
   target: web-1
-"#;
+";
 
 #[test]
 fn a_file_with_many_mistakes_has_all_of_them_told() {
@@ -78,7 +78,7 @@ fn a_file_with_many_mistakes_has_all_of_them_told() {
             "10:7 config.kind: the kind 'Repositroy' is not known (did you mean 'Repository'?)",
             "13:13 schema.value: expected trueup.dev/v1alpha1, found 'trueup.dev/v1' (did you mean 'trueup.dev/v1alpha1'?)",
             "21:19 config.duplicate-name: the Target 'web-1' is declared twice: here and at x.yaml:15:19 (rename or remove one)",
-            "23:18 config.allow: expected an absolute path, found 'etc/nginx'",
+            "23:19 config.allow: expected an absolute path, found 'etc/nginx'",
             "23:44 schema.type: expected true or false, found 'yes' (did you mean true, without quotes?)",
             "27:19 schema.type: expected text, found the number 8080 (put it in quotes: \"8080\")",
             "29:11 schema.missing-field: the field 'repository' is missing (The name of a Repository document)",
@@ -131,17 +131,18 @@ fn the_file_that_the_cases_start_from_is_right() {
 
 #[test]
 fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
+    let mut wrong = Vec::new();
     let long = format!("{{ socket: /run/{} }}", "x".repeat(103));
     for (kind, spec, start) in [
-        ("Daemon", "{ data: var/lib }", "19:17 config.path: expected an absolute path"),
-        ("Daemon", "{ data: /var/../lib }", "19:17 config.path"),
-        ("Daemon", long.as_str(), "19:19 config.socket: a socket's path has at most 107 bytes, this one has 108"),
-        ("Daemon", "{ transports: [] }", "19:23 config.transport"),
+        ("Daemon", "{ data: var/lib }", "20:15 config.path: expected an absolute path"),
+        ("Daemon", "{ data: /var/../lib }", "20:15 config.path"),
+        ("Daemon", long.as_str(), "20:17 config.socket: a socket's path has at most 107 bytes, this one has 108"),
+        ("Daemon", "{ transports: [] }", "20:21 config.transport"),
         ("Daemon", "{ transports: [ssh] }", "5:14 config.transport: the transport https is not allowed"),
         ("Repository", "{ url: \"file:///x\" }", "5:14 config.transport: the transport file is not allowed"),
         ("Repository", "{ url: \"ext::sh -c id\" }", "5:14 config.url"),
         ("Repository", "{ url: \"git@h:x\" }", "5:7 config.known-hosts"),
-        ("Repository", "{ url: \"https://h/x\", branch: a, tag: b }", "5:49 config.ref: expected at most one of"),
+        ("Repository", "{ url: \"https://h/x\", branch: a, tag: b }", "5:45 config.ref: expected at most one of"),
         ("Repository", "{ url: \"https://h/x\", commit: abc }", "5:37 config.ref: expected a full commit id"),
         ("Repository", "{ url: \"https://h/x\", branch: refs/heads/a }", "5:37 config.ref"),
         ("Repository", "{ url: \"https://h/x\", branch: a..b }", "5:37 config.ref: 'a..b' cannot"),
@@ -180,9 +181,11 @@ fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
         ),
     ] {
         let told = told_of(kind, spec);
-        assert_eq!(told.len(), 1, "{kind} {spec}: {told:#?}");
-        assert!(told[0].starts_with(start), "{kind} {spec}: {}", told[0]);
+        if told.len() != 1 || !told[0].starts_with(start) {
+            wrong.push(format!("{kind} {spec}: expected {start}, got {told:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -35,11 +35,12 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    let known = names::Known::of(gathered);
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
         application::check(&typed.spec, &mut scope);
         if whole {
-            names::references(&typed.spec, gathered, &mut scope);
+            known.check(&typed.spec, &mut scope);
         }
     }
 }
