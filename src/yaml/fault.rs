@@ -14,8 +14,11 @@ const REPEAT: &str = "write what differs, or split the file";
 pub(super) fn mistake(file: &Arc<str>, error: &Error) -> Mistake {
     let error = unwrapped(error);
     let (line, column) = read::place(error.location().unwrap_or(Location::UNKNOWN));
-    let place = Place { file: Arc::clone(file), line, column };
+    let mut place = Place { file: Arc::clone(file), line, column };
     if let Some(stop) = meter::take_stop() {
+        if line == 0 {
+            (place.line, place.column) = stop.last;
+        }
         return super::mistake(stop.code, place, stop.message, stop.hint.map(str::to_owned));
     }
     let (code, message, hint) = words(error);

@@ -11,6 +11,8 @@ pub(super) struct Stop {
     pub code: &'static str,
     pub message: String,
     pub hint: Option<&'static str>,
+    /// Line and column of the last key or value that was read.
+    pub last: (u32, u32),
 }
 
 struct Meter {
@@ -18,17 +20,24 @@ struct Meter {
     depth: usize,
     nodes: usize,
     text: usize,
+    last: (u32, u32),
     stop: Option<Stop>,
+}
+
+impl Meter {
+    const fn new(profile: Profile) -> Self {
+        Self { profile, depth: 0, nodes: 0, text: 0, last: (1, 1), stop: None }
+    }
 }
 
 thread_local! {
     // Serde has no way to hand a context to `Deserialize`; a reading never leaves its thread.
     static METER: RefCell<Meter> =
-        const { RefCell::new(Meter { profile: Profile::Config, depth: 0, nodes: 0, text: 0, stop: None }) };
+        const { RefCell::new(Meter::new(Profile::Config)) };
 }
 
 pub(super) fn start(profile: Profile) {
-    METER.with_borrow_mut(|meter| *meter = Meter { profile, depth: 0, nodes: 0, text: 0, stop: None });
+    METER.with_borrow_mut(|meter| *meter = Meter::new(profile));
 }
 
 pub(super) fn profile() -> Profile {
@@ -42,8 +51,13 @@ pub(super) fn take_stop() -> Option<Stop> {
 
 /// Notes why reading stops, and returns the error that stops it.
 pub(super) fn stop<E: serde::de::Error>(code: &'static str, message: String, hint: Option<&'static str>) -> E {
-    METER.with_borrow_mut(|meter| meter.stop = Some(Stop { code, message, hint }));
+    METER.with_borrow_mut(|meter| meter.stop = Some(Stop { code, message, hint, last: meter.last }));
     E::custom("reading was stopped")
+}
+
+/// Notes that the key or value at `place` was read.
+pub(super) fn passed(place: (u32, u32)) {
+    METER.with_borrow_mut(|meter| meter.last = place);
 }
 
 pub(super) fn node<E: serde::de::Error>() -> Result<(), E> {

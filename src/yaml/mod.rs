@@ -12,6 +12,7 @@ mod node;
 mod pattern;
 mod read;
 mod text;
+mod words;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub const MAX_NODES: usize = 500_000;
 /// All text together, aliases resolved, may have this many bytes: the file itself, and half as much again.
 pub const MAX_TEXT: usize = MAX_BYTES / 2 * 3;
 /// Aliases may repeat this many parser events: people repeat a handful of labels, not a tree.
-const MAX_REPEATED: usize = 20_000;
+const MAX_REPEATED: usize = 10_000;
 const MAX_ALIASES: usize = 2_000;
 
 /// Which YAML the text is read as.
@@ -48,10 +49,27 @@ pub enum Profile {
 pub fn parse(file: &str, text: &[u8], profile: Profile) -> Result<Vec<Node>, Vec<Mistake>> {
     let file: Arc<str> = file.into();
     let text = text::readable(&file, text).map_err(|mistake| vec![mistake])?;
+    on_own_stack(|| read(&file, text, profile)).unwrap_or_else(|| {
+        let whole = Place { file: Arc::clone(&file), line: 0, column: 0 };
+        Err(vec![mistake("yaml.reader", whole, "the reader of YAML could not run, or gave up on this text", None)])
+    })
+}
+
+fn read(file: &Arc<str>, text: &str, profile: Profile) -> Result<Vec<Node>, Vec<Mistake>> {
     meter::start(profile);
     serde_yaml::from_multiple_with_options::<read::Read>(text, options(profile))
         .map(|nodes| nodes.into_iter().map(|read| read.0).collect())
-        .map_err(|error| vec![fault::mistake(&file, &error)])
+        .map_err(|error| vec![fault::mistake(file, &error)])
+}
+
+/// Runs `work` on a stack that holds [`MAX_DEPTH`] levels: each takes about 40 KiB in a build without optimisation, and a
+/// worker thread has 2 MiB in all. Returns `None` where no thread is to be had, or the parser panicked in it.
+fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    const STACK: usize = 16 * 1024 * 1024;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("yaml".into()).stack_size(STACK);
+        thread.spawn_scoped(scope, work).ok()?.join().ok()
+    })
 }
 
 fn options(profile: Profile) -> serde_yaml::Options {
@@ -62,10 +80,11 @@ fn options(profile: Profile) -> serde_yaml::Options {
             max_documents: MAX_DOCUMENTS,
             max_nodes: MAX_NODES,
             max_events: 3 * MAX_NODES,
-            max_total_scalar_bytes: MAX_TEXT,
+            // Ours, which counts what comes out, says better what is wrong.
+            max_total_scalar_bytes: 4 * MAX_TEXT,
             max_aliases: MAX_ALIASES,
             max_anchors: MAX_ALIASES,
-            max_recorded_anchor_events: 2 * MAX_REPEATED,
+            max_recorded_anchor_events: MAX_REPEATED,
             max_recorded_anchor_bytes: MAX_BYTES,
             max_merge_keys: MAX_ALIASES,
         },
@@ -85,3 +104,6 @@ fn options(profile: Profile) -> serde_yaml::Options {
 fn mistake(code: &str, place: Place, message: impl Into<String>, hint: Option<String>) -> Mistake {
     Mistake { code: code.into(), place, message: message.into(), hint }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ impl<'de> Deserialize<'de> for Read {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Raw>::deserialize(deserializer)?;
         let (line, column) = place(spanned.defined);
+        meter::passed((line, column));
         Ok(Self(Node { value: spanned.value.0, line, column }))
     }
 }
@@ -95,6 +96,7 @@ fn mapping<'de, A: MapAccess<'de>>(mut access: A) -> Result<Value, A::Error> {
     while let Some(key) = access.next_key::<Spanned<KeyText>>()? {
         let (line, column) = place(key.defined);
         let text = key.value.0;
+        meter::passed((line, column));
         meter::text(text.len())?;
         if !seen.insert(text.clone()) {
             let message = format!("the key {} occurs twice in one mapping", super::quoted(&text));

@@ -42,7 +42,7 @@ fn printable(char: char) -> bool {
 fn place_of(file: &Arc<str>, bytes: &[u8], at: usize) -> Place {
     let before = bytes.get(..at).unwrap_or(bytes);
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let lines = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let lines = before.split(|byte| *byte == b'\n').count();
     let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1;
     let saturated = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Place { file: Arc::clone(file), line: saturated(lines), column: saturated(column) }
