@@ -1,7 +1,7 @@
 //! The shim is judged before anything is judged with it: it sees what strace sees, and stops a program where it says.
 
 // A test says what went wrong by failing.
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "mod.rs"]
 mod faults;

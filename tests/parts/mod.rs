@@ -1,7 +1,7 @@
 //! The programs that tests run against. `tests/setup` installs them.
 
 // Each test binary uses a part of this.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::print_stdout)]
 
 use std::path::PathBuf;
 
