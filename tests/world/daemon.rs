@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tempfile::TempDir;
 
 use super::{Declared, HttpServer, Repo, Snapshot, clean, eventually, scratch};
@@ -23,6 +23,8 @@ pub struct World {
     pub environment: Vec<(String, String)>,
     program: PathBuf,
     daemon: Option<Child>,
+    /// Daemons that were killed, not yet taken note of: so their group's number stays theirs until it is ended.
+    killed: Vec<Child>,
     folder: TempDir,
 }
 
@@ -52,6 +54,7 @@ impl World {
             environment: Vec::new(),
             program: env!("CARGO_BIN_EXE_trueup").into(),
             daemon: None,
+            killed: Vec::new(),
             folder,
         }
     }
@@ -110,7 +113,8 @@ impl World {
         self.spawn();
         let start = Instant::now();
         while !(0..=1).contains(&self.cli(&["status", "--json"]).code) {
-            if let Some(status) = self.ended() {
+            if self.ended() {
+                let status = self.wait();
                 panic!("the daemon ended at its start: {status}\n{}", self.stderr());
             }
             assert!(start.elapsed() < PATIENCE, "status does not answer\n{}", self.stderr());
@@ -135,11 +139,15 @@ impl World {
         self.daemon.as_ref().expect("the daemon is running").id()
     }
 
-    /// Kills the daemon, and nothing that it started, and waits until it is gone.
+    /// Kills the daemon, and nothing that it started, and waits until it is dead.
     pub fn kill9(&mut self) {
-        let mut daemon = self.daemon.take().expect("the daemon is running");
-        daemon.kill().expect("the daemon can be killed");
-        daemon.wait().expect("the daemon can be waited for");
+        self.signal(Signal::KILL);
+        let start = Instant::now();
+        while !self.ended() {
+            assert!(start.elapsed() < PATIENCE, "the daemon cannot be killed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.killed.extend(self.daemon.take());
     }
 
     /// Asks the daemon to end, and returns how it did.
@@ -159,17 +167,14 @@ impl World {
         kill_process(Pid::from_child(daemon), signal).expect("the daemon can be signalled");
     }
 
-    /// Waits until the daemon ends by itself, and returns how it did.
+    /// Waits until the daemon ends by itself, and returns how it did. What it left running ends with it.
     pub fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
-        loop {
-            if let Some(status) = self.ended() {
-                self.daemon = None;
-                return status;
-            }
+        while !self.ended() {
             assert!(start.elapsed() < PATIENCE, "the daemon does not end\n{}", self.stderr());
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
+        finish(self.daemon.take().expect("the daemon was running"))
     }
 
     /// Returns what the daemons of this world wrote so far.
@@ -193,8 +198,11 @@ impl World {
         }
     }
 
-    fn ended(&mut self) -> Option<ExitStatus> {
-        self.daemon.as_mut().and_then(|daemon| daemon.try_wait().expect("the daemon can be looked at"))
+    /// Returns whether the daemon is dead, and leaves it to be waited for.
+    fn ended(&self) -> bool {
+        let Some(daemon) = &self.daemon else { return false };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(daemon)), options).expect("the daemon can be looked at").is_some()
     }
 
     fn command(&self) -> Command {
@@ -206,15 +214,20 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(mut daemon) = self.daemon.take() {
-            // Before the daemon is waited for, so that the group's number cannot be someone else's yet.
-            let _ = kill_process_group(Pid::from_child(&daemon), Signal::KILL);
-            let _ = daemon.wait();
+        for daemon in self.killed.drain(..).chain(self.daemon.take()) {
+            finish(daemon);
         }
         if std::thread::panicking() {
             eprintln!("-- the daemon's stderr\n{}--", self.stderr());
         }
     }
+}
+
+/// Ends a daemon and all that it started, and returns how it ended itself.
+fn finish(mut daemon: Child) -> ExitStatus {
+    // Before it is waited for: until then the number of its group cannot be someone else's.
+    let _ = kill_process_group(Pid::from_child(&daemon), Signal::KILL);
+    daemon.wait().expect("the daemon can be waited for")
 }
 
 impl Ran {

@@ -185,7 +185,7 @@ async fn serve(
         requests.push(request);
     }
     let mut response = match cut {
-        Some(at) => Response::new(Body::from_stream(ReaderStream::new(Broken { bytes, at, sent: 0 }))),
+        Some(at) => Response::new(Body::from_stream(ReaderStream::new(Broken::new(bytes, at)))),
         None => Response::new(Body::from(bytes)),
     };
     *response.status_mut() = status.try_into().unwrap_or_default();
@@ -252,18 +252,30 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Gives the first bytes, then breaks.
+/// Gives the first bytes, and breaks when they have had time to leave: what is unsent when the stream breaks is thrown away.
 struct Broken {
     bytes: Vec<u8>,
     at: usize,
     sent: usize,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Broken {
+    fn new(bytes: Vec<u8>, at: usize) -> Self {
+        Self { bytes, at, sent: 0, pause: Box::pin(tokio::time::sleep(Duration::from_millis(50))) }
+    }
 }
 
 impl AsyncRead for Broken {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let end = self.at.min(self.bytes.len());
         if self.sent == end {
-            return Poll::Ready(Err(std::io::Error::other("broken off on purpose")));
+            let broken = || Err(std::io::Error::other("broken off on purpose"));
+            return self.pause.as_mut().poll(context).map(|()| broken());
         }
         let next = end.min(self.sent + buffer.remaining());
         buffer.put_slice(&self.bytes[self.sent..next]);
