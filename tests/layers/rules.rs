@@ -128,19 +128,18 @@ fn unreadable(tokens: &[Token]) -> Vec<String> {
 }
 
 fn wrong_rooms(rooms: &Rooms, module: &[String], named: &[Named]) -> Vec<String> {
-    let Some(own) = module.first() else {
-        // `lib.rs` and `main.rs` stand above all rooms; nothing may be kept in the crate root, though, for rooms to find.
-        return vec![];
-    };
+    // `lib.rs` and `main.rs` stand below all rooms, and give them nothing: `crate::X` must be a room.
+    let Some(own) = module.first() else { return vec![] };
+    // Told once, by `compare_with`.
+    let Some(own_place) = rooms.place(own) else { return vec![] };
     let mut breaches = Vec::new();
     for path in named.iter().filter(|path| path.inside) {
         let Some(used) = path.segments.first() else { continue };
         let line = path.line;
-        match (rooms.place(used), rooms.place(own)) {
-            (Some(used_place), Some(own_place)) if used_place <= own_place => {}
-            (Some(_), Some(_)) => breaches.push(format!("line {line}: {own} uses {used}, which stands below it")),
-            (Some(_), None) => breaches.push(format!("line {line}: {own} is not a room of src/lib.rs")),
-            (None, _) => breaches.push(format!("line {line}: crate::{used} is not a room of src/lib.rs")),
+        match rooms.place(used) {
+            Some(used_place) if used_place <= own_place => {}
+            Some(_) => breaches.push(format!("line {line}: {own} uses {used}, which stands below it")),
+            None => breaches.push(format!("line {line}: crate::{used} is not a room of src/lib.rs")),
         }
     }
     breaches
