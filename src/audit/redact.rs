@@ -97,7 +97,8 @@ fn add(secret: &[u8], forms: &mut Vec<String>) {
     if secret.len() < SHORTEST {
         return;
     }
-    let hexadecimal: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
+    let hexadecimal: String = secret.iter().flat_map(digits).collect();
     forms.push(hexadecimal.to_uppercase());
     forms.push(hexadecimal);
     for alphabet in [STANDARD, URL_SAFE] {

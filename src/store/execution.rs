@@ -29,7 +29,6 @@ pub struct Open {
     pub sync: SyncId,
     pub actor: Actor,
     pub started: Time,
-    #[serde(flatten)]
     pub prepared: Prepared,
 }
 
