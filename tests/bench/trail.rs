@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 use trueup::audit::{self, Body, Entry, IntentBody, Redactor, StepSummary};
 use trueup::model::{Action, Actor, Cause, Digest, ObjectId, PlanId, Risk, Time};
 use trueup::store::{Store, new_sync_id};
@@ -44,9 +44,9 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The least that a durable write can be: the same settings, one row of the size of a record, one commit.
-async fn bare_database(path: &Path) -> anyhow::Result<SqliteConnection> {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await?;
+/// The least that a durable write can be: the same driver and settings, one row of the size of a record, one commit.
+async fn bare_database(path: &Path) -> anyhow::Result<AnyConnection> {
+    let mut connection = AnyConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await?;
     for text in [
         "PRAGMA locking_mode = EXCLUSIVE",
         "PRAGMA journal_mode = WAL",
@@ -58,7 +58,7 @@ async fn bare_database(path: &Path) -> anyhow::Result<SqliteConnection> {
     Ok(connection)
 }
 
-async fn bare_commits(connection: &mut SqliteConnection) -> anyhow::Result<f64> {
+async fn bare_commits(connection: &mut AnyConnection) -> anyhow::Result<f64> {
     let body = "x".repeat(1000);
     let began = Instant::now();
     for _ in 0..ONE_BY_ONE {
