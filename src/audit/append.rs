@@ -22,7 +22,10 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
     if entries.is_empty() {
         return Ok(vec![]);
     }
-    let mut tree = read_tree(tx.connection()).await?;
+    let mut tree = match tx.recall::<Tree>() {
+        Some(tree) => tree,
+        None => read_tree(tx.connection()).await?,
+    };
     let before = tree.size;
     for chunk in entries.chunks(CHUNK) {
         let mut rows = Vec::with_capacity(chunk.len());
@@ -35,7 +38,9 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
         insert(tx, rows).await?;
     }
     write_tree(tx, &tree).await?;
-    Ok((before + 1..=tree.size).collect())
+    let numbers = (before + 1..=tree.size).collect();
+    tx.remember(tree);
+    Ok(numbers)
 }
 
 async fn insert(tx: &mut Tx, rows: Vec<(&Entry, Row, Digest)>) -> Result<(), StoreError> {

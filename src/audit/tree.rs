@@ -21,7 +21,9 @@ fn node_hash(left: &Digest, right: &Digest) -> Digest {
 
 pub(super) fn hash(parts: &[&[u8]]) -> Digest {
     let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     Digest::from_bytes(hasher.finalize().into())
 }
 

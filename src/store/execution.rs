@@ -53,7 +53,6 @@ pub struct Open {
     pub sync: SyncId,
     pub actor: Actor,
     pub started: Time,
-    #[serde(flatten)]
     pub prepared: Prepared,
 }
 

@@ -32,7 +32,7 @@ pub use tx::Tx;
 
 pub(crate) use error::{database, undecodable};
 pub(crate) use random::random;
-pub(crate) use tx::{Session, placeholders, statement};
+pub(crate) use tx::{Memo, Session, placeholders, statement};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -54,6 +54,9 @@ struct Inner {
     /// A transaction was begun on it and not committed.
     begun: AtomicBool,
     failing: Mutex<Option<StoreErrorKind>>,
+    /// What the last committed change left for the next one, so that it need not be read again. Sound because nobody else
+    /// can write.
+    memo: Mutex<Option<Memo>>,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }

@@ -51,6 +51,7 @@ impl Store {
             connection: Arc::new(tokio::sync::Mutex::new(Some(connection))),
             begun: AtomicBool::new(false),
             failing: Mutex::new(None),
+            memo: Mutex::new(None),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
