@@ -24,3 +24,4 @@ pub mod audit;
 pub mod health;
 pub mod execute;
 pub mod sync;
+pub mod agent;
