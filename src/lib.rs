@@ -16,3 +16,4 @@ pub mod config;
 pub mod source;
 pub mod render;
 pub mod target;
+pub mod api;
