@@ -18,3 +18,4 @@ pub mod source;
 pub mod render;
 pub mod target;
 pub mod api;
+pub mod cli;
