@@ -14,8 +14,12 @@
 pub mod model;
 pub mod yaml;
 pub mod config;
+pub mod store;
 pub mod source;
 pub mod render;
 pub mod target;
+pub mod plan;
+pub mod policy;
+pub mod health;
 pub mod api;
 pub mod cli;

@@ -74,7 +74,7 @@ impl HostSpec {
         };
         // Plain data with string keys: serialisation cannot fail, and null would be refused on the way back.
         let body = serde_json::to_value(self).unwrap_or_default();
-        Spec { body, contents, place }
+        Spec::new(body, contents, place)
     }
 
     /// Reads the body of a spec.
@@ -82,6 +82,6 @@ impl HostSpec {
     /// # Errors
     /// When the body is not a host object.
     pub fn from_spec(spec: &Spec) -> Result<Self, serde_json::Error> {
-        Self::deserialize(&spec.body)
+        Self::deserialize(spec.body())
     }
 }

@@ -1,10 +1,14 @@
 //! Git: where a followed ref is, what a tree holds, how two revisions relate. Never a work tree on disk.
 
+mod shared;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::model::{Revision, Time};
+
+pub use shared::{Polled, Shared};
 
 /// One declared repository and the ref that is followed.
 #[async_trait]
