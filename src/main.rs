@@ -17,5 +17,6 @@ impl Clock for WallClock {
 fn main() -> ExitCode {
     // Fails only when one is installed already, which is just as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    trueup::cli::main(Arc::new(WallClock))
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    trueup::cli::main(&clock)
 }

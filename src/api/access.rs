@@ -35,15 +35,12 @@ impl FromRequestParts<Service> for Acting {
         };
         let users = tokio::fs::read_to_string(USERS).await.unwrap_or_default();
         let groups = tokio::fs::read_to_string(GROUPS).await.unwrap_or_default();
-        match service.access.actor(&peer, &users, &groups) {
-            Ok(actor) => Ok(Self(actor)),
-            Err(problem) => Err(problem.into()),
-        }
+        service.access.actor(&peer, &users, &groups).map(Self)
     }
 }
 
 impl Access {
-    fn actor(&self, peer: &UCred, users: &str, groups: &str) -> Result<Actor, Problem> {
+    fn actor(&self, peer: &UCred, users: &str, groups: &str) -> Result<Actor, Refusal> {
         let names = names_of(peer.uid(), users);
         let display = names.first().map_or_else(|| format!("uid {}", peer.uid()), |name| (*name).to_owned());
         let own = rustix::process::geteuid().as_raw();
@@ -52,10 +49,11 @@ impl Access {
             return Ok(Actor::unix_user(peer.uid(), display));
         }
         let problem = Problem::new(403, "api.forbidden", format!("{display} may read, but not act"));
-        Err(problem.hint(match &self.group {
+        let hint = match &self.group {
             Some(group) => format!("ask to be made a member of the group {group}, or act as root"),
             None => "act as root, or name a group in the Daemon document (`group:`) whose members may act".into(),
-        }))
+        };
+        Err(problem.hint(hint).into())
     }
 }
 

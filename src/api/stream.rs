@@ -65,7 +65,7 @@ impl Listener for Door {
         let stream = self.next().await;
         let peer = Peer { credentials: stream.peer_cred().ok(), heard: Arc::default() };
         let deadline = Box::pin(tokio::time::sleep(HEADERS));
-        (Stream { stream, deadline, heard: Arc::clone(&peer.heard), _place: place }, peer)
+        (Stream { inner: stream, deadline, heard: Arc::clone(&peer.heard), _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<Peer> {
@@ -81,7 +81,7 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
 
 /// A connection that ends by itself when its request does not come.
 pub(super) struct Stream {
-    stream: UnixStream,
+    inner: UnixStream,
     deadline: Pin<Box<Sleep>>,
     heard: Arc<AtomicBool>,
     _place: Option<OwnedSemaphorePermit>,
@@ -89,7 +89,7 @@ pub(super) struct Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+        if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) {
             return Poll::Ready(result);
         }
         if self.heard.load(Ordering::Acquire) {
@@ -107,14 +107,14 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

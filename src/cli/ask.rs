@@ -67,7 +67,7 @@ impl Asking<'_> {
     async fn act(&self, words: &str, application: &Application, act: &str) -> Result<Exit, Trouble> {
         let name = named(application)?;
         let path = ["applications", name.as_str(), act];
-        self.report(waiting(&format!("{words} {name}"), self.client.post(&path, &json!({}))).await?)
+        self.report(&waiting(&format!("{words} {name}"), self.client.post(&path, &json!({}))).await?)
     }
 
     async fn approve(&self, approve: &Approve) -> Result<Exit, Trouble> {
@@ -77,12 +77,12 @@ impl Asking<'_> {
             return Err(trouble.hint("`trueup status` names the plans that wait"));
         }
         let path = ["plans", plan.as_str(), "approve"];
-        self.report(waiting("carrying out the plan", self.client.post(&path, &json!({}))).await?)
+        self.report(&waiting("carrying out the plan", self.client.post(&path, &json!({}))).await?)
     }
 
-    fn report(&self, answer: Value) -> Result<Exit, Trouble> {
-        let report: SyncReport = read(&answer)?;
-        self.print(&answer, || show::report(&report))?;
+    fn report(&self, answer: &Value) -> Result<Exit, Trouble> {
+        let report: SyncReport = read(answer)?;
+        self.print(answer, || show::report(&report))?;
         if let (Outcome::Held, Some(plan), false) = (report.outcome, &report.plan, self.screen.json) {
             let (name, id) = (&report.application, plan.short());
             self.screen

@@ -50,10 +50,10 @@ impl From<Exit> for ExitCode {
 
 /// Parses what was typed and does it.
 #[must_use]
-pub fn main(clock: Arc<dyn Clock>) -> ExitCode {
+pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
-    match run(&cli, screen, &clock) {
+    match run(&cli, screen, clock) {
         Ok(exit) => exit.into(),
         Err(trouble) if trouble.quiet => Exit::Done.into(),
         Err(trouble) => {

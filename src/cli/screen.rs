@@ -21,20 +21,14 @@ impl Screen {
     /// Prints data as people read it.
     pub(super) fn text(self, text: &str) -> Result<(), Trouble> {
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(io::stdout().is_terminal()));
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Trouble::printing)
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Trouble::printing(&error))
     }
 
     /// Prints data as programs read it.
     pub(super) fn json(self, data: &impl Serialize) -> Result<(), Trouble> {
         let mut text = serde_json::to_string_pretty(data).map_err(|error| Trouble::new(error.to_string()))?;
         text.push('\n');
-        self.raw(text.as_bytes())
-    }
-
-    /// Prints bytes as they are.
-    pub(super) fn raw(self, bytes: &[u8]) -> Result<(), Trouble> {
-        let mut out = io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(Trouble::printing)
+        raw(text.as_bytes())
     }
 
     /// Says something beside the data. Nobody can be told when stderr is closed.
@@ -57,4 +51,10 @@ impl Screen {
             Color::Auto | Color::Never => ColorChoice::Never,
         }
     }
+}
+
+/// Prints bytes to stdout as they are.
+pub(super) fn raw(bytes: &[u8]) -> Result<(), Trouble> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| Trouble::printing(&error))
 }

@@ -6,7 +6,7 @@ use super::args::Audit;
 use super::ask::{Asking, read};
 use super::progress::waiting;
 use super::trouble::Trouble;
-use super::{Exit, show};
+use super::{Exit, screen, show};
 use crate::api::RecordQuery;
 use crate::model::Name;
 
@@ -64,7 +64,7 @@ async fn export(asking: &Asking<'_>, mut after: u64) -> Result<Exit, Trouble> {
         let page: Vec<Value> = read(&asking.client.get(&["audit", "export"], &query).await?)?;
         let Some(last) = page.last().and_then(show::sequence) else { return Ok(Exit::Done) };
         after = last;
-        let lines: String = page.iter().map(|record| format!("{record}\n")).collect();
-        asking.screen.raw(lines.as_bytes())?;
+        let lines: Vec<String> = page.iter().map(Value::to_string).collect();
+        screen::raw(format!("{}\n", lines.join("\n")).as_bytes())?;
     }
 }

@@ -30,7 +30,7 @@ impl Trouble {
     }
 
     /// Tells that stdout could not be written.
-    pub(super) fn printing(error: io::Error) -> Self {
+    pub(super) fn printing(error: &io::Error) -> Self {
         let quiet = error.kind() == io::ErrorKind::BrokenPipe;
         Self { quiet, ..Self::new(format!("could not print: {error}")) }
     }

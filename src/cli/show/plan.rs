@@ -29,7 +29,7 @@ pub fn plan(view: &PlanView) -> String {
             continue;
         }
         let _ = writeln!(text, "\n{}", paint(BOLD, words));
-        changes.iter().for_each(|change| text.push_str(&one_change(change, sign)));
+        text.extend(changes.iter().map(|change| one_change(change, sign)));
     }
     if !view.verdict.findings.is_empty() {
         let _ = write!(text, "\n{}\n{}", paint(BOLD, "findings"), findings(&view.verdict.findings));
@@ -102,7 +102,7 @@ fn one_change(change: &Change, sign: &str) -> String {
     if let Some(note) = &change.note {
         let _ = writeln!(text, "        {}", printable(note));
     }
-    change.diff.iter().flat_map(|diff| diff.lines()).for_each(|line| text.push_str(&diff_line(line)));
+    text.extend(change.diff.iter().flat_map(|diff| diff.lines()).map(diff_line));
     text
 }
 
