@@ -17,6 +17,9 @@ pub enum HostSpec {
     Directory(Attributes),
     Symlink {
         to: String,
+        /// Handlers to run when this changes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ObjectId>,
     },
     /// Runs after a wave's writes and before its handlers; its failure fails the sync.
     Check(CommandSpec),
