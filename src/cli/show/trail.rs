@@ -7,7 +7,7 @@ use super::printable;
 use crate::model::Time;
 
 /// The kinds that tell what became of an application; the others are the steps on the way.
-const TOLD: [&str; 6] = ["closed", "act", "observed", "resumed", "quiet", "refused"];
+const TOLD: [&str; 5] = ["closed", "act", "observed", "resumed", "quiet"];
 
 /// Whether a record belongs into the history of an application.
 #[must_use]
