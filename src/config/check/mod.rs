@@ -1,0 +1,57 @@
+//! What a schema cannot say: names, references, paths, and what belongs together.
+
+mod application;
+mod daemon;
+mod names;
+mod paths;
+mod repository;
+mod target;
+
+use super::gather::{Gathered, Written};
+use super::load::mistake;
+use crate::model::Mistake;
+
+/// Adds every mistake in documents that fit their schemas. `whole` tells that every file could be read, so that what is
+/// missing is missing.
+pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake>) {
+    names::unique(gathered, mistakes);
+    for typed in &gathered.daemons {
+        daemon::check(&typed.spec, &mut Scope { written: typed.written, mistakes });
+    }
+    // Where a Daemon is wrong or may be missing, which transports it allows is not known.
+    let transports = match (gathered.documents("Daemon").as_slice(), gathered.daemons.as_slice()) {
+        ([], _) if whole => Some(super::Daemon::default().transports),
+        (_, [first, ..]) => Some(first.spec.transports.clone()),
+        _ => None,
+    };
+    for typed in &gathered.repositories {
+        repository::check(&typed.spec, transports.as_deref(), &mut Scope { written: typed.written, mistakes });
+    }
+    for typed in &gathered.targets {
+        target::check(&typed.spec, &mut Scope { written: typed.written, mistakes });
+    }
+    for typed in &gathered.applications {
+        let mut scope = Scope { written: typed.written, mistakes };
+        application::check(&typed.spec, &mut scope);
+        if whole {
+            names::references(&typed.spec, gathered, &mut scope);
+        }
+    }
+}
+
+/// One document under scrutiny, and where its mistakes go.
+struct Scope<'a> {
+    written: &'a Written,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Scope<'_> {
+    /// Adds a mistake at the value that the JSON pointer names, or around where it should be.
+    fn say(&mut self, code: &str, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+        self.mistakes.push(mistake(code, self.written.place(pointer), message, hint));
+    }
+
+    fn hint(&mut self, code: &str, pointer: &str, message: impl Into<String>, hint: &str) {
+        self.say(code, pointer, message, Some(hint.to_owned()));
+    }
+}
