@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::args::{Application, Approve, Command, History, Plan, Suspend};
 use super::client::Client;
 use super::progress::waiting;
-use super::screen::Screen;
+use super::screen::{self, Screen};
 use super::show;
 use super::trouble::Trouble;
 use super::{Exit, trail};
@@ -116,7 +116,7 @@ impl Asking<'_> {
     }
 
     pub(super) fn print(&self, answer: &Value, text: impl FnOnce() -> String) -> Result<(), Trouble> {
-        if self.screen.json { self.screen.json(answer) } else { self.screen.text(&text()) }
+        if self.screen.json { screen::json(answer) } else { self.screen.text(&text()) }
     }
 }
 

@@ -4,13 +4,44 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Exit;
-use super::args::Render;
-use super::screen::Screen;
+use super::args::{Check, Global, Render};
+use super::screen::{self, Screen};
 use super::show::{mistakes, printable};
 use super::trouble::Trouble;
-use crate::config::SourceLimits;
+use crate::config::{Config, SourceLimits};
+use crate::model::{Mistake, Spec};
 use crate::render::{self, Folder, MemoryCache, RenderError, Request};
 use crate::source::Tree;
+
+/// Says whether files are right, each by itself; every mistake of all of them at once.
+pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exit, Trouble> {
+    let files = if args.files.is_empty() { std::slice::from_ref(&global.config) } else { &args.files };
+    let (mut all, mut sums) = (Vec::new(), Vec::new());
+    for file in files {
+        match Config::load(file) {
+            Ok(loaded) => {
+                sums.push(format!("{}: ok, {}\n", printable(&file.display().to_string()), sum(&loaded.config)));
+            }
+            Err(mistakes) => all.extend(mistakes),
+        }
+    }
+    if !all.is_empty() {
+        return told(&all, screen);
+    }
+    if screen.json {
+        screen::json(&all)?;
+    } else {
+        screen.text(&sums.concat())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn sum(config: &Config) -> String {
+    let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
+    let repositories = count(config.repositories.len(), "repository", "repositories");
+    let targets = count(config.targets.len(), "target", "targets");
+    format!("{repositories}, {targets}, {}", count(config.applications.len(), "application", "applications"))
+}
 
 /// Prints what folders render to, later ones laid over earlier ones.
 pub(super) fn render(args: &Render, screen: Screen) -> Result<Exit, Trouble> {
@@ -20,9 +51,9 @@ pub(super) fn render(args: &Render, screen: Screen) -> Result<Exit, Trouble> {
     let tree: Arc<dyn Tree> = Arc::new(Folder::open(&root, &limits).map_err(|error| Trouble::chain(&error))?);
     let layers: Vec<String> = paths.iter().map(|path| layer(&root, path)).collect::<Result<_, _>>()?;
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-    let request = Request { tree: &tree, layers: &layers, limits: &limits, cache: &MemoryCache::default() };
+    let request = Request { tree: &tree, layers: &layers, limits: &limits, cache: &MemoryCache::new(limits.files) };
     match render::host(&request) {
-        Ok(complete) if screen.json => screen.json(&complete.objects.values().map(|spec| &spec.body).collect::<Vec<_>>())?,
+        Ok(complete) if screen.json => screen::json(&complete.objects.values().map(Spec::body).collect::<Vec<_>>())?,
         Ok(complete) => screen.text(&render::to_yaml(&complete))?,
         Err(RenderError::Mistakes(all)) => return told(&all, screen),
         Err(error) => return Err(Trouble::chain(&error)),
@@ -31,8 +62,12 @@ pub(super) fn render(args: &Render, screen: Screen) -> Result<Exit, Trouble> {
 }
 
 /// Prints mistakes as data, and how many there are beside it.
-fn told(all: &[crate::model::Mistake], screen: Screen) -> Result<Exit, Trouble> {
-    if screen.json { screen.json(&all)? } else { screen.text(&mistakes(all))? }
+fn told(all: &[Mistake], screen: Screen) -> Result<Exit, Trouble> {
+    if screen.json {
+        screen::json(&all)?;
+    } else {
+        screen.text(&mistakes(all))?;
+    }
     screen.say(&format!("{} {}", all.len(), if all.len() == 1 { "mistake" } else { "mistakes" }));
     Ok(Exit::Trouble)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod client;
+mod local;
 mod progress;
 mod screen;
 pub mod show;
@@ -12,7 +13,7 @@ mod trouble;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use args::Cli;
+use args::{Cli, Command};
 use ask::Asking;
 use clap::Parser;
 use client::Client;
@@ -65,6 +66,11 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
 }
 
 fn run(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+    match &cli.command {
+        Command::Check(args) => return local::check(args, &cli.global, screen),
+        Command::Render(args) => return local::render(args, screen),
+        _ => {}
+    }
     let asking = Asking { client: Client::new(&cli.global)?, screen, clock: &**clock };
     runtime()?.block_on(asking.command(&cli.command))
 }

@@ -9,6 +9,7 @@ use super::trouble::Trouble;
 /// Where answers go: data to stdout, talk to stderr, colour only where it is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {
+    /// Data for programs.
     pub json: bool,
     color: Color,
 }
@@ -22,13 +23,6 @@ impl Screen {
     pub(super) fn text(self, text: &str) -> Result<(), Trouble> {
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(io::stdout().is_terminal()));
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Trouble::printing(&error))
-    }
-
-    /// Prints data as programs read it.
-    pub(super) fn json(self, data: &impl Serialize) -> Result<(), Trouble> {
-        let mut text = serde_json::to_string_pretty(data).map_err(|error| Trouble::new(error.to_string()))?;
-        text.push('\n');
-        raw(text.as_bytes())
     }
 
     /// Says something beside the data. Nobody can be told when stderr is closed.
@@ -51,6 +45,13 @@ impl Screen {
             Color::Auto | Color::Never => ColorChoice::Never,
         }
     }
+}
+
+/// Prints data as programs read it.
+pub(super) fn json(data: &impl Serialize) -> Result<(), Trouble> {
+    let mut text = serde_json::to_string_pretty(data).map_err(|error| Trouble::new(error.to_string()))?;
+    text.push('\n');
+    raw(text.as_bytes())
 }
 
 /// Prints bytes to stdout as they are.

@@ -19,7 +19,7 @@ pub fn to_yaml(complete: &Complete) -> String {
         let (kind, body) = document(complete, spec);
         let separator = if text.is_empty() { "" } else { "---\n" };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{separator}# {}", escape(&spec.place.to_string()));
+        let _ = writeln!(text, "{separator}# {}", escape(&spec.place().to_string()));
         let name = json!({ "name": &*id.name });
         let document =
             json!({ "apiVersion": "host.trueup.dev/v1alpha1", "kind": kind, "metadata": name, "spec": body });
@@ -61,7 +61,7 @@ fn document(complete: &Complete, spec: &Spec) -> (&'static str, Value) {
             "Handler"
         }
         // No render makes one; what another hand made is shown as it is.
-        Err(_) => return ("Unknown", spec.body.clone()),
+        Err(_) => return ("Unknown", spec.body().clone()),
     };
     (kind, Value::Object(body))
 }

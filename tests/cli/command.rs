@@ -152,3 +152,53 @@ fn copied(served: &Served, arguments: &[&str]) -> std::process::Command {
     command.env_clear().arg("--socket").arg(&served.socket).args(arguments);
     command
 }
+
+fn alone(arguments: &[&str]) -> Ran {
+    Ran::of(std::process::Command::new(env!("CARGO_BIN_EXE_trueup")).env_clear().args(arguments))
+}
+
+#[test]
+fn check_tells_every_mistake_with_its_place_and_counts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.yaml");
+    let file = file.to_str().unwrap();
+    let good =
+        r#"{ apiVersion: trueup.dev/v1alpha1, kind: Repository, metadata: { name: p }, spec: { url: "https://h/p" } }"#;
+    std::fs::write(file, format!("{good}\n---\n{{ apiVersion: trueup.dev/v1alpha1, kind: Daemon, metadata: {{ name: x }}, spec: {{ sokcet: /x }} }}\n")).unwrap();
+    let ran = alone(&["check", file]);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.out, format!("{file}:3:81: the field 'sokcet' is not known here\n  hint: did you mean 'socket'?\n"));
+    assert_eq!(ran.err, "1 mistake\n");
+    let json: Value = serde_json::from_str(&alone(&["check", "--json", file]).out).unwrap();
+    assert_eq!(json[0]["place"]["line"], 3);
+
+    std::fs::write(file, good).unwrap();
+    let ran = alone(&["--config", file, "check"]);
+    assert_eq!((ran.code, ran.out), (Some(0), format!("{file}: ok, 1 repository, 0 targets, 0 applications\n")));
+}
+
+#[test]
+fn render_lays_later_folders_over_earlier_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("common/root/etc/motd", "all\n");
+    write("common/root/etc/issue", "all\n");
+    write("web/root/etc/motd", "web\n");
+    let path = |layer: &str| folder.path().join(layer).to_str().unwrap().to_owned();
+    let ran = alone(&["render", &path("common"), &path("web")]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let places: Vec<_> = ran.out.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(places, ["# common/root/etc/issue", "# web/root/etc/motd"]);
+
+    write(
+        "web/bad.yaml",
+        "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: { name: relative }\nspec: { content: x }\n",
+    );
+    let ran = alone(&["render", &path("web")]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.out.starts_with("bad.yaml:3:"), "{ran:?}");
+}
