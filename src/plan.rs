@@ -28,6 +28,8 @@ pub struct Inputs<'a> {
     pub prune: bool,
     /// Why nothing may be deleted now, whatever Git says: it cannot be told what other applications desire.
     pub no_deletes: Option<&'a str>,
+    /// Nothing else may be deleted: taking back a failed sync ends what that sync created, and no more.
+    pub only_delete: Option<&'a BTreeSet<ObjectId>>,
     /// Drift is only reported: corrective steps are left out.
     pub report_drift: bool,
 }
@@ -156,7 +158,8 @@ impl<'a> Draft<'a> {
         let Live::Known(state) = live else {
             return self.step(preview, Action::Release, Cause::Intentional, Digest::ABSENT, Risk::Low);
         };
-        if self.from.handed.contains_key(id) || owned.origin == Origin::Matched {
+        let spared = self.from.only_delete.is_some_and(|only| !only.contains(id));
+        if self.from.handed.contains_key(id) || owned.origin == Origin::Matched || spared {
             return self.step(preview, Action::Release, Cause::Intentional, state.digest, Risk::Low);
         }
         if !self.from.prune {

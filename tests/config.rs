@@ -2,5 +2,7 @@
 
 #[cfg(test)]
 mod config {
+    mod files;
     mod hostile;
+    mod mistakes;
 }

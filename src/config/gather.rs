@@ -1,6 +1,6 @@
 //! Nodes → typed documents that still know where they are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, KINDS, Reposi
 use super::load::mistake;
 use super::{Application, Config, Daemon, Declared, Metadata, Repository, Target};
 use crate::model::{Mistake, Place};
-use crate::yaml::{self, Node, nearest, quoted};
+use crate::yaml::{self, Node, Value, nearest, quoted};
 
 /// A document as it stands in a file.
 pub(super) struct Written {
@@ -43,9 +43,11 @@ impl Written {
     }
 }
 
-/// A document that fits its schema.
+/// A document that fits its schema, at least in part.
 pub(super) struct Typed<'w, T> {
     pub written: &'w Written,
+    /// What did not fit was left out: what is missing here may well be written.
+    pub partial: bool,
     pub metadata: Metadata,
     pub spec: T,
 }
@@ -121,13 +123,40 @@ fn typed<'w, K, T>(written: &'w Written, mistakes: &mut Vec<Mistake>) -> Option<
 where
     Document<K, T>: DeserializeOwned + JsonSchema,
 {
-    match yaml::decode::<Document<K, T>>(&written.file, &written.node) {
-        Ok(Document { metadata, spec, .. }) => Some(Typed { written, metadata, spec }),
-        Err(found) => {
-            mistakes.extend(found);
-            None
-        }
+    let found = match yaml::decode::<Document<K, T>>(&written.file, &written.node) {
+        Ok(Document { metadata, spec, .. }) => return Some(Typed { written, partial: false, metadata, spec }),
+        Err(found) => found,
+    };
+    // What remains without the wrong parts is judged too, so that one look shows as much as can be known.
+    let rest = pruned(&written.node, &wrong(&found));
+    mistakes.extend(found);
+    let Document { metadata, spec, .. } = yaml::decode::<Document<K, T>>(&written.file, &rest?).ok()?;
+    Some(Typed { written, partial: true, metadata, spec })
+}
+
+/// Where a part of a document is wrong: line, column, and whether it is the key.
+type Wrong = HashSet<(u32, u32, bool)>;
+
+fn wrong(mistakes: &[Mistake]) -> Wrong {
+    let part = |mistake: &Mistake| (mistake.place.line, mistake.place.column, mistake.code == "schema.unknown-field");
+    mistakes.iter().map(part).collect()
+}
+
+/// Returns the node without the fields in which there is a mistake. A list with a wrong item goes whole, so that the places
+/// of its items stay right.
+fn pruned(node: &Node, wrong: &Wrong) -> Option<Node> {
+    if wrong.contains(&(node.line, node.column, false)) {
+        return None;
     }
+    let value = match &node.value {
+        Value::Sequence(items) => Value::Sequence(items.iter().map(|item| pruned(item, wrong)).collect::<Option<_>>()?),
+        Value::Mapping(entries) => {
+            let known = entries.iter().filter(|(key, _)| !wrong.contains(&(key.line, key.column, true)));
+            Value::Mapping(known.filter_map(|(key, node)| Some((key.clone(), pruned(node, wrong)?))).collect())
+        }
+        scalar => scalar.clone(),
+    };
+    Some(Node { value, line: node.line, column: node.column })
 }
 
 fn unknown(written: &Written, kind: Option<&str>, mistakes: &mut Vec<Mistake>) {

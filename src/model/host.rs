@@ -9,6 +9,12 @@ pub const PATH: &str = "path";
 pub const CHECK: &str = "check";
 pub const HANDLER: &str = "handler";
 
+/// Whether an object is run, not written: it lies nowhere, so that nobody can own it.
+#[must_use]
+pub fn is_run(id: &ObjectId) -> bool {
+    matches!(id.kind.as_ref(), CHECK | HANDLER)
+}
+
 /// One object of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "sort", rename_all = "kebab-case")]

@@ -71,6 +71,7 @@ impl Case {
             handed: &self.handed,
             prune: !self.keep,
             no_deletes: None,
+            only_delete: None,
             report_drift: self.report_drift,
         })
     }

@@ -17,7 +17,7 @@ pub enum RenderError {
     #[error("could not render what is declared: {} in it", counted(.0.len()))]
     Mistakes(Vec<Mistake>),
     /// Folders that the application names and the revision does not have. Never to be read as "nothing is wanted".
-    #[error("could not find {} in the repository", .paths.join(", "))]
+    #[error("could not find any files in the repository at {}", .paths.join(", "))]
     PathMissing { paths: Vec<String> },
     #[error("could not render what is over the limit: {what} is {size}, and {limit} is allowed")]
     TooLarge { what: String, size: u64, limit: u64 },

@@ -5,6 +5,7 @@ use crate::model::{Digest, Place};
 use crate::source::{Entry, EntryKind};
 
 use super::contents::Blob;
+use super::escape::escape;
 use super::{RenderError, Request};
 
 const MIB: u64 = 1024 * 1024;
@@ -41,7 +42,7 @@ impl<'a> Files<'a> {
         let mut missing = Vec::new();
         for layer in &layers {
             if request.tree.id_of(layer).map_err(RenderError::Source)?.is_none() {
-                missing.push(super::escape::escape(layer));
+                missing.push(escape(layer));
             }
         }
         if !missing.is_empty() {
@@ -49,12 +50,17 @@ impl<'a> Files<'a> {
         }
         let mut files = Self { request, layers, entries: BTreeMap::new() };
         for layer in files.layers.clone() {
-            for entry in request.tree.list(&layer).map_err(RenderError::Source)? {
+            let entries = request.tree.list(&layer).map_err(RenderError::Source)?;
+            // Git keeps no empty folders: what has an id and nothing in it is a file or a link where a folder was.
+            if entries.is_empty() && !layer.is_empty() {
+                missing.push(escape(&layer));
+            }
+            for entry in entries {
                 files.entries.insert(join(&layer, &entry.path), entry);
             }
             within(&files.entries, request.limits)?;
         }
-        Ok(files)
+        if missing.is_empty() { Ok(files) } else { Err(RenderError::PathMissing { paths: missing }) }
     }
 
     pub(super) fn layers(&self) -> &[String] {
@@ -155,7 +161,7 @@ fn within(entries: &BTreeMap<String, Entry>, limits: &SourceLimits) -> Result<()
     let mut folders = BTreeSet::new();
     let mut total = 0_u64;
     for (path, entry) in entries {
-        let name = super::escape::escape(path);
+        let name = escape(path);
         over(format!("the number of bytes of {name}"), entry.size, limits.file_mib.saturating_mul(MIB))?;
         total = total.saturating_add(entry.size);
         folders.extend(path.rsplit_once('/').map(|(folder, _)| folder));

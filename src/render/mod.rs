@@ -18,6 +18,8 @@ mod overlay;
 mod print;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -52,6 +52,9 @@ impl Tree for MemoryTree {
     }
 
     fn id_of(&self, path: &str) -> Result<Option<String>, SourceError> {
+        if let Some((_, content)) = self.entries.get(path) {
+            return Ok(Some(Digest::of(content).to_string()));
+        }
         let ids: Vec<_> = self.below(path).into_iter().map(|entry| (entry.path, entry.id)).collect();
         Ok((!ids.is_empty()).then(|| Digest::of_json("tree", &ids).to_string()))
     }

@@ -1,6 +1,26 @@
 //! Git: where a followed ref is, what a tree holds, how two revisions relate. Never a work tree on disk.
 
+mod address;
+mod author;
+mod budget;
+mod connect;
+mod disk;
+mod egress;
+mod error;
+mod fetch;
+mod followed;
+mod git;
+mod http;
+mod mirror;
+mod names;
+mod objects;
+mod pack;
+mod packet;
+mod program;
+mod remote;
+mod secret;
 mod shared;
+mod tree;
 
 use std::sync::Arc;
 
@@ -8,6 +28,8 @@ use async_trait::async_trait;
 
 use crate::model::{Revision, Time};
 
+pub use git::GitSource;
+pub use secret::secrets;
 pub use shared::{Polled, Shared};
 
 /// One declared repository and the ref that is followed.

@@ -11,7 +11,7 @@ pub struct ApplicationState {
     pub applied: Option<Applied>,
     /// The last sync that closed with every step done and healthy: what a failed one goes back to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub good: Option<Applied>,
+    pub good: Option<Good>,
     /// Inputs that failed half-way; not tried again until they change or a person says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_inputs: Option<BadInputs>,
@@ -31,6 +31,17 @@ pub struct Applied {
     /// The ref and the repository that were followed then: another one now is a change of configuration, not a rewind.
     pub reference: String,
     pub url: String,
+}
+
+/// What a failed sync goes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Good {
+    /// `None` before the first sync that closed well: then it is what adoption found on the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    pub inputs: Digest,
+    /// Plain digest of the stored [`crate::model::Desired`] in the content store.
+    pub desired: Digest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

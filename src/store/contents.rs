@@ -78,7 +78,7 @@ impl Tx {
             let marks: Vec<_> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
             let text = format!("DELETE FROM contents WHERE address IN ({})", marks.join(", "));
             let query = sqlx::query(statement(text)).persistent(false);
-            let query = chunk.iter().fold(query, |query, address| query.bind(address));
+            let query = chunk.iter().fold(query, sqlx::query::Query::bind);
             query.execute(self.connection()).await.map_err(database(WRITE))?;
         }
         Ok(gone.len() as u64)

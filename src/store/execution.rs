@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::inventory::object_id;
 use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
-use crate::model::{Actor, Digest, Name, ObjectId, Plan, Revision, Spec, SyncId, Time, Verdict};
+use crate::model::{Actor, Digest, Name, ObjectId, Plan, Revision, Spec, SyncId, Time, Verdict, pairs};
 
 /// A plan with all that carrying it out needs, so that nothing is left to choose or to fetch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,9 +18,33 @@ pub struct Prepared {
     /// Plain digest of the whole stored [`crate::model::Desired`] in the content store.
     pub desired: Digest,
     pub verdict: Verdict,
-    pub revision: Revision,
-    pub reference: String,
-    pub url: String,
+    pub purpose: Purpose,
+    /// Where objects go that leave this application.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub handed: BTreeMap<ObjectId, Name>,
+}
+
+/// Why a plan is carried out, and so what its end means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "purpose", rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To a revision, which is then the last applied one.
+    Forward { revision: Revision, reference: String, url: String },
+    /// To what was last applied, while the newest revision is not.
+    Keep,
+    /// Back to last good, after this sync failed.
+    RollBack { of: SyncId },
+}
+
+impl Purpose {
+    /// Returns the revision that it goes to, where it goes to one.
+    #[must_use]
+    pub const fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::Forward { revision, .. } => Some(revision),
+            Self::Keep | Self::RollBack { .. } => None,
+        }
+    }
 }
 
 /// An execution that has begun and has not closed: what a restart resumes.
@@ -29,7 +53,6 @@ pub struct Open {
     pub sync: SyncId,
     pub actor: Actor,
     pub started: Time,
-    #[serde(flatten)]
     pub prepared: Prepared,
 }
 

@@ -22,16 +22,17 @@ use sqlx::AnyConnection;
 
 use crate::model::DigestKey;
 
-pub use application::{ApplicationState, Applied, BadInputs, Suspended};
+pub use application::{ApplicationState, Applied, BadInputs, Good, Suspended};
 pub use contents::StoredContents;
 pub use error::{StoreError, StoreErrorKind};
-pub use execution::{Open, Owed, Prepared};
+pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
 pub use random::new_sync_id;
 pub use tx::Tx;
 
 pub(crate) use error::{database, undecodable};
 pub(crate) use random::random;
+pub(crate) use tx::{Memo, Session, placeholders, statement};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -45,6 +46,7 @@ pub struct Store {
 }
 
 struct Inner {
+    fence: u64,
     folder: PathBuf,
     key: DigestKey,
     /// `None` once it is closed.
@@ -52,6 +54,9 @@ struct Inner {
     /// A transaction was begun on it and not committed.
     begun: AtomicBool,
     failing: Mutex<Option<StoreErrorKind>>,
+    /// What the last committed change left for the next one, so that it need not be read again. Sound because nobody else
+    /// can write.
+    memo: Mutex<Option<Memo>>,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }
@@ -61,6 +66,12 @@ impl Store {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.inner.folder
+    }
+
+    /// Returns a number that grows with each holder of the data folder.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.inner.fence
     }
 
     /// Returns the key of this installation, for digests of what may be secret.

@@ -43,12 +43,15 @@ impl Store {
         check(&mut connection).await?;
         migrate(&mut connection).await?;
         check_key(&mut connection, &key).await?;
+        let fence = next_fence(&mut connection).await?;
         let inner = Inner {
+            fence,
             folder: data.to_owned(),
             key,
             connection: Arc::new(tokio::sync::Mutex::new(Some(connection))),
             begun: AtomicBool::new(false),
             failing: Mutex::new(None),
+            memo: Mutex::new(None),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -138,6 +141,22 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
         }
         other => StoreError::because(StoreErrorKind::Damaged, "could not bring the store up to this version", other),
     })
+}
+
+/// Counts the holders of the data folder, so that a target that knows fencing can refuse what an earlier one still sends.
+async fn next_fence(connection: &mut AnyConnection) -> Result<u64> {
+    let doing = || database("count the holders of the store");
+    let row = sqlx::query("SELECT body FROM meta WHERE name = 'fence'").fetch_optional(&mut *connection).await;
+    let last: Option<String> = row.map_err(doing())?.map(|row| row.try_get(0)).transpose().map_err(doing())?;
+    let fence = last.and_then(|last| last.parse::<u64>().ok()).unwrap_or(0) + 1;
+    sqlx::query(
+        "INSERT INTO meta (name, body) VALUES ('fence', $1) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+    )
+    .bind(fence.to_string())
+    .execute(connection)
+    .await
+    .map_err(doing())?;
+    Ok(fence)
 }
 
 /// Keeps a keyed digest of nothing, by which another key is noticed before anything is read with it.

@@ -11,7 +11,6 @@ use crate::model::{Actor, Name, PlanId, Time};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     pub created: Time,
-    #[serde(flatten)]
     pub prepared: Prepared,
 }
 

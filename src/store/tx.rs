@@ -1,3 +1,4 @@
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -13,7 +14,11 @@ pub(crate) type Session = OwnedMappedMutexGuard<Option<AnyConnection>, AnyConnec
 pub struct Tx {
     session: Session,
     store: Store,
+    /// Taken at the beginning and given back by the commit alone: what a change that failed knew is forgotten.
+    memo: Option<Memo>,
 }
+
+pub(crate) type Memo = Box<dyn std::any::Any + Send>;
 
 impl Store {
     /// Begins a change, once every other one has ended.
@@ -26,7 +31,8 @@ impl Store {
             .await
             .map_err(database("begin a change of the store"))
             .inspect_err(|error| self.note(Some(error.kind)))?;
-        Ok(Tx { session, store: self.clone() })
+        let memo = self.inner.memo.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Tx { session, store: self.clone(), memo })
     }
 
     /// Lends the connection, free of what a dropped transaction left.
@@ -60,6 +66,7 @@ impl Tx {
             Ok(_) => {
                 self.store.inner.begun.store(false, Ordering::Release);
                 self.store.note(None);
+                *self.store.inner.memo.lock().unwrap_or_else(PoisonError::into_inner) = self.memo.take();
                 Ok(())
             }
             Err(error) => {
@@ -71,6 +78,16 @@ impl Tx {
 
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.session
+    }
+
+    /// Takes what the last change remembered, where it is of this type.
+    pub(crate) fn recall<T: 'static>(&mut self) -> Option<T> {
+        self.memo.take()?.downcast().ok().map(|memo| *memo)
+    }
+
+    /// Remembers this for the next change, if this one is committed.
+    pub(crate) fn remember<T: Send + 'static>(&mut self, memo: T) {
+        self.memo = Some(Box::new(memo));
     }
 
     /// Returns the store that this changes, for its key; its methods wait until this ends.

@@ -1,5 +1,8 @@
 //! Where live state is: the trait that every adapter implements, and the list of adapters.
 
+mod command;
+pub mod host;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,17 +1,25 @@
 //! A node beside the JSON Schema of what it should be: every difference is a mistake.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value as Schema;
 
 use super::text::{nearest, quoted};
+use super::words::{
+    by_pattern, description, either, expected, fits, found, list, nearest_bool, only_null, tag_fits, wants, words_of,
+};
 use super::{Key, Node, Value, mistake, pattern};
 use crate::model::Mistake;
+
+/// One document shows this many mistakes; who sees more has the wrong file.
+const MOST: usize = 1_000;
 
 /// Returns every mistake in `node`, in the order of the text.
 pub(super) fn check(file: &Arc<str>, root: &Schema, node: &Node) -> Vec<Mistake> {
     let mut walk = Walk { file, root, found: Vec::new() };
     walk.value(root, node);
+    walk.found.truncate(MOST);
     walk.found.sort_by_key(|mistake| (mistake.place.line, mistake.place.column));
     walk.found
 }
@@ -38,6 +46,9 @@ impl<'a> Walk<'a> {
     }
 
     fn value(&mut self, schema: &'a Schema, node: &Node) {
+        if self.found.len() >= MOST {
+            return;
+        }
         let schema = self.resolved(schema);
         for part in list(schema, "allOf") {
             self.value(part, node);
@@ -64,18 +75,20 @@ impl<'a> Walk<'a> {
 
     fn mapping(&mut self, schema: &'a Schema, entries: &[(Key, Node)], node: &Node) {
         let fields = schema.get("properties").and_then(Schema::as_object);
+        let present: HashSet<_> = entries.iter().map(|(key, _)| key.text.as_str()).collect();
         for (key, value) in entries {
             let known = fields.and_then(|fields| fields.get(&key.text)).or_else(|| by_pattern(schema, &key.text));
             match (known, schema.get("additionalProperties")) {
                 (Some(field), _) | (None, Some(field @ Schema::Object(_))) => self.value(field, value),
                 (None, Some(Schema::Bool(false))) => {
-                    self.unknown(key, fields.into_iter().flat_map(|fields| fields.keys().map(String::as_str)), entries);
+                    let names: Vec<_> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                    self.unknown(key, &names, &present);
                 }
                 _ => {}
             }
         }
         for name in list(schema, "required").filter_map(Schema::as_str) {
-            if !entries.iter().any(|(key, _)| key.text == name) {
+            if !present.contains(name) {
                 let field = fields.and_then(|fields| fields.get(name));
                 let meaning = field.and_then(|field| description(field).or_else(|| description(self.resolved(field))));
                 self.say("schema.missing-field", node, format!("the field {} is missing", quoted(name)), meaning);
@@ -83,10 +96,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn unknown<'k>(&mut self, key: &Key, known: impl Iterator<Item = &'k str>, entries: &[(Key, Node)]) {
-        let known: Vec<_> = known.collect();
+    fn unknown(&mut self, key: &Key, known: &[&str], present: &HashSet<&str>) {
+        if self.found.len() >= MOST {
+            return;
+        }
         // What is there already cannot be what was meant.
-        let free = known.iter().copied().filter(|name| !entries.iter().any(|(key, _)| key.text == *name));
+        let free = known.iter().copied().filter(|name| !present.contains(name));
         let hint = match nearest(&key.text, free) {
             Some(name) => format!("did you mean {}?", quoted(name)),
             None if known.is_empty() => "no field is expected here".to_owned(),
@@ -110,8 +125,9 @@ impl<'a> Walk<'a> {
             self.say("schema.value", node, format!("expected at most {most} items, found {count}"), None);
         }
         if schema.get("uniqueItems") == Some(&Schema::Bool(true)) {
-            for (at, item) in items.iter().enumerate() {
-                if items[..at].iter().any(|earlier| earlier.value == item.value) {
+            let mut seen = HashSet::new();
+            for item in items {
+                if !seen.insert(item.to_json().to_string()) {
                     self.say("schema.value", item, format!("{} occurs twice in the list", found(item)), None);
                 }
             }
@@ -205,113 +221,4 @@ impl<'a> Walk<'a> {
         };
         self.say("schema.type", node, format!("expected {}, found {}", expected(schema), found(node)), hint);
     }
-}
-
-fn list<'s>(schema: &'s Schema, name: &str) -> impl Iterator<Item = &'s Schema> {
-    schema.get(name).and_then(Schema::as_array).into_iter().flatten()
-}
-
-fn by_pattern<'s>(schema: &'s Schema, key: &str) -> Option<&'s Schema> {
-    let patterns = schema.get("patternProperties")?.as_object()?;
-    patterns.iter().find(|(wanted, _)| pattern::matches(wanted, key) == Some(true)).map(|(_, schema)| schema)
-}
-
-/// Returns the words of an enumeration of text.
-fn words_of(schema: &Schema) -> Option<Vec<&str>> {
-    match (schema.get("const"), schema.get("enum")) {
-        (Some(word), _) => word.as_str().map(|word| vec![word]),
-        (_, Some(Schema::Array(words))) => words.iter().map(Schema::as_str).collect(),
-        _ => None,
-    }
-}
-
-fn types(schema: &Schema) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Schema::String(one)) => vec![one],
-        Some(Schema::Array(several)) => several.iter().filter_map(Schema::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn wants(schema: &Schema, name: &str) -> bool {
-    types(schema).contains(&name)
-}
-
-fn only_null(schema: &Schema) -> bool {
-    types(schema) == ["null"]
-}
-
-fn fits(schema: &Schema, node: &Node) -> bool {
-    let types = types(schema);
-    types.is_empty()
-        || types.iter().any(|name| match (*name, &node.value) {
-            ("null", Value::Null)
-            | ("boolean", Value::Bool(_))
-            | ("integer" | "number", Value::Integer(_))
-            | ("number", Value::Float(_))
-            | ("string", Value::String(_))
-            | ("array", Value::Sequence(_))
-            | ("object", Value::Mapping(_)) => true,
-            ("integer", Value::Float(float)) => float.fract() == 0.0,
-            _ => false,
-        })
-}
-
-/// Returns false where a field with one allowed word (the tag of a choice) holds another word.
-fn tag_fits(schema: &Schema, node: &Node) -> bool {
-    let Some(fields) = schema.get("properties").and_then(Schema::as_object) else { return true };
-    fields
-        .iter()
-        .filter_map(|(name, field)| Some((name, field.get("const")?.as_str()?)))
-        .all(|(name, word)| node.get(name).is_none_or(|value| value.as_str() == Some(word)))
-}
-
-/// Returns the first sentence of what the schema says of a field.
-fn description(schema: &Schema) -> Option<String> {
-    let text = schema.get("description")?.as_str()?.replace('\n', " ");
-    let first = text.split_once(". ").map_or(text.as_str(), |(first, _)| first);
-    Some(first.trim_end_matches('.').to_owned())
-}
-
-fn expected(schema: &Schema) -> String {
-    let word = |name: &&str| match *name {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "a mapping",
-        _ => "nothing",
-    };
-    let words: Vec<_> = types(schema).iter().filter(|name| **name != "null").map(word).collect();
-    if words.is_empty() { "nothing".to_owned() } else { words.join(" or ") }
-}
-
-fn found(node: &Node) -> String {
-    match &node.value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(bool) => format!("the boolean {bool}"),
-        Value::Integer(integer) => format!("the number {integer}"),
-        Value::Float(float) => format!("the number {float}"),
-        Value::String(text) => quoted(text),
-        Value::Sequence(_) => "a list".to_owned(),
-        Value::Mapping(_) => "a mapping".to_owned(),
-    }
-}
-
-fn either(words: &[&str]) -> String {
-    match words {
-        [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
-    }
-}
-
-fn nearest_bool(text: &str) -> Option<String> {
-    let word = match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "y" | "1" => "true",
-        "no" | "off" | "n" | "0" => "false",
-        other => nearest(other, ["true", "false"])?,
-    };
-    Some(format!("did you mean {word}, without quotes?"))
 }

@@ -1,9 +1,9 @@
-//! What one reading has used so far. The parser underneath counts what is written; this counts what comes out when aliases
-//! are resolved, which is where a small file becomes a large tree.
+//! What one reading has used so far. The parser counts values, depth and repeated events with aliases resolved; how much
+//! text is copied when one long scalar is repeated, nobody else counts.
 
 use std::cell::RefCell;
 
-use super::{MAX_DEPTH, MAX_NODES, MAX_TEXT, Profile};
+use super::{MAX_TEXT, Profile};
 
 /// Why reading stopped, where it was not the parser that stopped it.
 #[derive(Clone, Debug)]
@@ -17,8 +17,6 @@ pub(super) struct Stop {
 
 struct Meter {
     profile: Profile,
-    depth: usize,
-    nodes: usize,
     text: usize,
     last: (u32, u32),
     stop: Option<Stop>,
@@ -26,7 +24,7 @@ struct Meter {
 
 impl Meter {
     const fn new(profile: Profile) -> Self {
-        Self { profile, depth: 0, nodes: 0, text: 0, last: (1, 1), stop: None }
+        Self { profile, text: 0, last: (1, 1), stop: None }
     }
 }
 
@@ -60,17 +58,6 @@ pub(super) fn passed(place: (u32, u32)) {
     METER.with_borrow_mut(|meter| meter.last = place);
 }
 
-pub(super) fn node<E: serde::de::Error>() -> Result<(), E> {
-    let nodes = METER.with_borrow_mut(|meter| {
-        meter.nodes += 1;
-        meter.nodes
-    });
-    if nodes > MAX_NODES {
-        return Err(stop("yaml.too-large", format!("expected at most {MAX_NODES} values in one file"), None));
-    }
-    Ok(())
-}
-
 pub(super) fn text<E: serde::de::Error>(bytes: usize) -> Result<(), E> {
     let text = METER.with_borrow_mut(|meter| {
         meter.text = meter.text.saturating_add(bytes);
@@ -81,18 +68,4 @@ pub(super) fn text<E: serde::de::Error>(bytes: usize) -> Result<(), E> {
         return Err(stop("yaml.alias-budget", message, Some("write what differs, or split the file")));
     }
     Ok(())
-}
-
-/// Runs `inner` one level deeper.
-pub(super) fn deeper<T, E: serde::de::Error>(inner: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    let depth = METER.with_borrow_mut(|meter| {
-        meter.depth += 1;
-        meter.depth
-    });
-    if depth > MAX_DEPTH {
-        return Err(stop("yaml.depth", format!("nested more than {MAX_DEPTH} levels deep"), None));
-    }
-    let result = inner()?;
-    METER.with_borrow_mut(|meter| meter.depth -= 1);
-    Ok(result)
 }

@@ -12,6 +12,7 @@ mod node;
 mod pattern;
 mod read;
 mod text;
+mod words;
 
 use std::sync::Arc;
 

@@ -30,7 +30,6 @@ struct Raw(Value);
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        meter::node()?;
         deserializer.deserialize_any(RawVisitor).map(Self)
     }
 }
@@ -75,17 +74,15 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        meter::deeper(|| {
-            let mut items = Vec::new();
-            while let Some(Read(node)) = access.next_element()? {
-                items.push(node);
-            }
-            Ok(Value::Sequence(items))
-        })
+        let mut items = Vec::new();
+        while let Some(Read(node)) = access.next_element()? {
+            items.push(node);
+        }
+        Ok(Value::Sequence(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
-        meter::deeper(|| mapping(access))
+        mapping(access)
     }
 }
 

@@ -85,3 +85,21 @@ fn what_only_serde_sees_has_a_place_too() {
 fn a_document_of_another_shape_is_one_mistake() {
     assert_eq!(read("just words").unwrap_err(), ["schema.type x.yaml:1:1: expected a mapping, found 'just words'"]);
 }
+
+#[test]
+fn the_deepest_document_is_decoded_on_a_small_stack() {
+    let text = format!("{}{}", "[".repeat(super::MAX_DEPTH), "]".repeat(super::MAX_DEPTH));
+    let nodes = parse("x.yaml", text.as_bytes(), Profile::Manifest).unwrap();
+    let thread = std::thread::Builder::new().stack_size(1024 * 1024);
+    let decoded = thread.spawn(move || decode::<serde_json::Value>("x.yaml", &nodes[0]).unwrap().to_string());
+    assert_eq!(decoded.unwrap().join().unwrap(), text);
+}
+
+#[test]
+fn a_hundred_thousand_mistakes_are_told_in_part_and_in_time() {
+    let keys: Vec<_> = (0..100_000).map(|n| format!("k{n}: 1")).collect();
+    let text = keys.join("\n");
+    let start = std::time::Instant::now();
+    assert_eq!(read(&text).unwrap_err().len(), 1_000);
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+}

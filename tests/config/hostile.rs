@@ -33,6 +33,15 @@ fn deep_by_aliases() -> String {
     text
 }
 
+fn deep_by_merges() -> String {
+    let mut text = format!("a0: &a0 {{x: {}1{}}}\n", "[".repeat(100), "]".repeat(100));
+    for level in 1..40 {
+        let (open, close) = ("{k: ".repeat(100), "}".repeat(100));
+        writeln!(text, "a{level}: &a{level} {open}{{<<: *a{}}}{close}", level - 1).unwrap();
+    }
+    text
+}
+
 fn refused() -> Vec<Case> {
     let quadratic = format!("a: &a [{}]\nb: [{}]", "x,".repeat(20_000), "*a,".repeat(1_900));
     let long_text = format!("a: &a {}\nb: [{}]", "x".repeat(5_000_000), "*a,".repeat(1_900));
@@ -42,6 +51,7 @@ fn refused() -> Vec<Case> {
         case("C1 one anchor, 20,000 aliases", format!("a: &a x\nb: [{}]", "*a,".repeat(20_000)), "yaml.alias-budget"),
         case("C1 long text repeated", long_text, "yaml.alias-budget"),
         case("C1 depth by aliases", deep_by_aliases(), "yaml.depth"),
+        case("C1 depth by merges", deep_by_merges(), "yaml.depth"),
         case("C2 lists", "[".repeat(100_000), "yaml.depth"),
         case("C2 mappings", "{b: ".repeat(50_000), "yaml.depth"),
         case("C2 JSON", "{\"a\":".repeat(100_000), "yaml.depth"),

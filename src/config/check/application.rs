@@ -9,7 +9,7 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
     let source = &application.source;
     match (&source.path, source.paths.is_empty()) {
         (Some(_), false) => {
-            scope.hint("config.source", "/spec/source/path", "expected either path or paths, found both", "keep one")
+            scope.hint("config.source", "/spec/source/path", "expected either path or paths, found both", "keep one");
         }
         (None, true) => {
             let hint = "name the folder: path: hosts/web-1, or path: . for the whole repository";
@@ -21,7 +21,7 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
     let several = source.paths.iter().enumerate().map(|(at, path)| (path, format!("/spec/source/paths/{at}")));
     for (path, pointer) in one.chain(several) {
         if let Some(expected) = wrong_layer(path) {
-            let hint = path.contains(|char| matches!(char, '/')).then(|| suggestion(path)).flatten();
+            let hint = suggestion(path);
             scope.say("config.path", &pointer, format!("{expected}, found {}", quoted(path)), hint);
         }
     }

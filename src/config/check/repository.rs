@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::super::url::scheme;
 use super::super::{Repository, RepositoryUrl, Transport};
 use super::Scope;
 use crate::yaml::quoted;
@@ -26,9 +25,12 @@ pub(super) fn check(repository: &Repository, transports: Option<&[Transport]>, s
 
 fn address(repository: &Repository, url: &RepositoryUrl, transports: Option<&[Transport]>, scope: &mut Scope) {
     let transport = url.transport();
-    let name = scheme(transport);
-    if transports.is_some_and(|allowed| !allowed.contains(&transport)) {
-        let hint = format!("allow it in the Daemon: transports: [https, ssh, {name}]");
+    let name = transport.scheme();
+    // An empty list is a mistake of the Daemon, told once.
+    let allowed = transports.filter(|allowed| !allowed.is_empty() && !allowed.contains(&transport));
+    if let Some(allowed) = allowed {
+        let names: Vec<_> = allowed.iter().chain([&transport]).map(|one| one.scheme()).collect();
+        let hint = format!("allow it in the Daemon: transports: [{}]", names.join(", "));
         scope.say("config.transport", "/spec/url", format!("the transport {name} is not allowed"), Some(hint));
     }
     let secret = matches!(transport, Transport::Https | Transport::Ssh);

@@ -125,10 +125,22 @@ impl Document<'_> {
         match yaml::decode(&self.file, node) {
             Ok(decoded) => Some(decoded),
             Err(found) => {
-                mistakes.extend(found);
+                mistakes.extend(found.into_iter().map(|mistake| self.mode_in_quotes(mistake)).collect());
                 None
             }
         }
+    }
+
+    /// A bare 0644 is the number 644 to YAML: the hint says how the mode that was meant is written.
+    fn mode_in_quotes(&self, mistake: Mistake) -> Mistake {
+        let number = match self.node.at("/spec/mode") {
+            Some(mode) if mistake.code == "schema.type" && mode.place(&self.file) == mistake.place => {
+                mode.to_json().as_f64()
+            }
+            _ => None,
+        };
+        let hint = number.map(|number| format!("put it in quotes: \"{number:04}\"")).or(mistake.hint);
+        Mistake { hint, ..mistake }
     }
 
     fn place(&self) -> Place {

@@ -53,6 +53,7 @@ CREATE TABLE records (
     seq BIGINT PRIMARY KEY NOT NULL,
     application TEXT,
     kind TEXT NOT NULL,
+    sync TEXT,
     bytes TEXT NOT NULL,
     hash TEXT NOT NULL,
     salt TEXT,

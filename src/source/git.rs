@@ -1,0 +1,248 @@
+//! The source that asks a real repository.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use gix::ObjectId;
+use tokio::runtime::Handle;
+
+use super::address::Address;
+use super::budget::Budget;
+use super::fetch::Session;
+use super::followed::Followed;
+use super::mirror::{Generation, Mirror};
+use super::objects::Objects;
+use super::tree::GitTree;
+use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, author, connect};
+use crate::config::{Repository, Transport};
+use crate::model::Revision;
+
+/// A declared repository, its mirror, and what of it was seen.
+///
+/// # Guarantees
+/// Nothing that the server says is believed before it was checked against an object id; a poll without news writes nothing.
+/// Cloning is cheap, and the clones are one source.
+#[derive(Clone)]
+pub struct GitSource {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) declared: Repository,
+    pub(super) address: Address,
+    pub(super) followed: Followed,
+    pub(super) mirror: Mirror,
+    /// One conversation with the server at a time.
+    turn: Mutex<()>,
+    pub(super) seen: Mutex<Seen>,
+}
+
+/// What the last conversation told.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// What the followed ref points to, and the commit that it stands for. Both are in the mirror.
+    pub(super) head: Option<(ObjectId, ObjectId)>,
+    /// Applied revisions whose relation to the head was looked for, with whatever success.
+    pub(super) related: HashSet<Revision>,
+}
+
+impl GitSource {
+    /// Opens the source of a declared repository. Its mirror lives in `folder`; what a crash left there is removed. Nothing is
+    /// asked of the server yet.
+    ///
+    /// # Errors
+    /// `Transport` for a URL that is refused or not among `transports`, `Mirror` for a folder that cannot be used.
+    pub fn new(declared: &Repository, transports: &[Transport], folder: PathBuf) -> Result<Self, SourceError> {
+        let address = Address::parse(&declared.url)?;
+        connect::check(declared, &address, transports)?;
+        let followed = Followed::of(declared)?;
+        // Objects outside of every application come along too, so a little more than one file may have.
+        let mib = declared.limits.file_mib.saturating_mul(2).clamp(96, 4096);
+        let alloc = usize::try_from(mib * 1024 * 1024).unwrap_or(usize::MAX);
+        let mirror = Mirror::open(folder, alloc)?;
+        let (turn, seen) = (Mutex::new(()), Mutex::default());
+        let declared = declared.clone();
+        Ok(Self { inner: Arc::new(Inner { declared, address, followed, mirror, turn, seen }) })
+    }
+
+    /// Runs `act` where it may block, and tells what it was for if it fails.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        what: String,
+        act: impl FnOnce(&Inner, Handle) -> Result<T, SourceError> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let (inner, runtime) = (Arc::clone(&self.inner), Handle::current());
+        let done = tokio::task::spawn_blocking(move || {
+            let address = inner.address.to_string();
+            act(&inner, runtime).map_err(|error| error.while_doing(format!("could not {what} of {address}")))
+        });
+        let broken = |error| SourceError::new(SourceErrorKind::Mirror, "could not finish reading Git").because(error);
+        done.await.map_err(|error: tokio::task::JoinError| broken(error))?
+    }
+}
+
+#[async_trait]
+impl Source for GitSource {
+    async fn poll(&self, applied: &[Revision]) -> Result<Head, SourceError> {
+        let applied = applied.to_vec();
+        let what = format!("poll {}", self.inner.followed.reference());
+        self.blocking(what, move |inner, runtime| inner.poll(runtime, &applied)).await
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Revision, SourceError> {
+        let name = name.to_owned();
+        let what = format!("find {:?}", super::error::harmless(name.as_bytes()));
+        self.blocking(what, move |inner, runtime| inner.resolve(runtime, &name)).await
+    }
+
+    async fn relation(&self, from: &Revision, to: &Revision) -> Result<Relation, SourceError> {
+        let (from, to) = (id_of(from)?, id_of(to)?);
+        self.blocking("compare revisions".into(), move |inner, _| inner.objects()?.relation(&from, &to)).await
+    }
+
+    async fn tree(&self, revision: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
+        let revision = revision.clone();
+        self.blocking(format!("read {}", revision.short()), move |inner, runtime| inner.tree(runtime, revision)).await
+    }
+
+    async fn commit(&self, revision: &Revision) -> Result<Commit, SourceError> {
+        let id = id_of(revision)?;
+        let read = move |inner: &Inner, runtime| {
+            let generation = inner.ensure(runtime, &id)?;
+            let mut objects = Objects::new(&generation.store()?);
+            objects.commit(&id).map(author::read).map_err(|error| noted(&generation, error))
+        };
+        self.blocking(format!("read {}", revision.short()), read).await
+    }
+}
+
+impl Inner {
+    /// Returns where the followed ref is, having fetched what is new.
+    fn poll(&self, runtime: Handle, applied: &[Revision]) -> Result<Head, SourceError> {
+        let _turn = self.turn();
+        let mut session = Session::new(self, self.budget(runtime));
+        let id = match &self.followed {
+            Followed::Commit(id) => *id,
+            Followed::Branch(name) | Followed::Tag(name) => session.find(name)?,
+        };
+        let generation = self.usable();
+        let commit = match (self.known_head(id, generation.as_deref()), &generation) {
+            (Some(commit), Some(generation)) => {
+                let news: Vec<_> = applied.iter().filter(|one| !self.seen().related.contains(*one)).cloned().collect();
+                session.relate(generation, commit, &news)?;
+                self.seen().related.extend(news);
+                commit
+            }
+            _ => session.follow(id, generation, applied)?,
+        };
+        Ok(Head { revision: revision_of(&commit)?, reference: self.followed.reference() })
+    }
+
+    /// Returns the commit that `id` stands for if the mirror is there already.
+    fn known_head(&self, id: ObjectId, generation: Option<&Generation>) -> Option<ObjectId> {
+        let generation = generation?;
+        if let Some((head, commit)) = self.seen().head {
+            return (head == id).then_some(commit);
+        }
+        // After a start: the mirror knows, and is looked into once.
+        if generation.head() != Some(id) {
+            return None;
+        }
+        let store = generation.store().ok()?;
+        let commit = Objects::new(&store).peel(id, self.followed.tag()).ok()?;
+        self.seen().head = Some((id, commit));
+        Some(commit)
+    }
+
+    fn resolve(&self, runtime: Handle, name: &str) -> Result<Revision, SourceError> {
+        if let Ok(revision) = name.parse::<Revision>() {
+            self.ensure(runtime, &id_of(&revision)?)?;
+            return Ok(revision);
+        }
+        let _turn = self.turn();
+        let mut session = Session::new(self, self.budget(runtime));
+        if let Some(found) = session.named(name)? {
+            return revision_of(&found);
+        }
+        let abbreviated = self.objects().ok().and_then(|objects| objects.abbreviated(name).transpose()).transpose()?;
+        let missing = || {
+            let message = "there is no such branch or tag, and no commit at hand begins so: give the full commit id";
+            SourceError::new(SourceErrorKind::RevisionMissing, message)
+        };
+        revision_of(&abbreviated.ok_or_else(missing)?)
+    }
+
+    fn tree(&self, runtime: Handle, revision: Revision) -> Result<Arc<dyn Tree>, SourceError> {
+        let id = id_of(&revision)?;
+        let generation = self.ensure(runtime, &id)?;
+        let mut objects = Objects::new(&generation.store()?);
+        let root = objects.commit(&id).and_then(|mut commit| {
+            commit.tree_id().map_err(|error| super::objects::corrupt(&id, "is a commit without a tree").because(error))
+        });
+        let root = root.map_err(|error| noted(&generation, error))?;
+        let (limits, ids) = (self.declared.limits.clone(), Mutex::new(HashMap::new()));
+        Ok(Arc::new(GitTree { revision, root, generation, limits, ids }))
+    }
+
+    /// Returns a mirror that has the commit, fetched by its id where needed.
+    fn ensure(&self, runtime: Handle, id: &ObjectId) -> Result<Arc<Generation>, SourceError> {
+        let at_hand = |generation: &Arc<Generation>| has_commit(generation, id);
+        if let Some(generation) = self.usable().filter(at_hand) {
+            return Ok(generation);
+        }
+        let _turn = self.turn();
+        Session::new(self, self.budget(runtime)).pin(*id)
+    }
+
+    fn objects(&self) -> Result<Objects, SourceError> {
+        let empty = || SourceError::new(SourceErrorKind::RevisionMissing, "nothing was fetched yet");
+        Ok(Objects::new(&self.mirror.current().ok_or_else(empty)?.store()?))
+    }
+
+    /// Returns the mirror, unless it is to be fetched anew.
+    pub(super) fn usable(&self) -> Option<Arc<Generation>> {
+        self.mirror.current().filter(|generation| !generation.is_condemned())
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn budget(&self, runtime: Handle) -> Arc<Budget> {
+        let limits = &self.declared.limits;
+        Budget::new(runtime, limits.timeout.0, limits.mirror_mib.saturating_mul(1024 * 1024))
+    }
+}
+
+/// Lets the next poll fetch anew where an object is not what its id says.
+pub(super) fn noted(generation: &Generation, error: SourceError) -> SourceError {
+    if error.kind == SourceErrorKind::Corrupt {
+        generation.condemn();
+    }
+    error
+}
+
+pub(super) fn has_commit(generation: &Generation, id: &ObjectId) -> bool {
+    let header = generation.store().and_then(|store| Objects::new(&store).header(id));
+    header.is_ok_and(|found| found.is_some_and(|(kind, _)| kind == gix::objs::Kind::Commit))
+}
+
+pub(super) fn id_of(revision: &Revision) -> Result<ObjectId, SourceError> {
+    let id = ObjectId::from_hex(revision.as_str().as_bytes()).ok().filter(|id| id.kind() == gix::hash::Kind::Sha1);
+    let unsupported = || {
+        let message = format!("{revision} is a SHA-256 id, which is not supported yet");
+        SourceError::new(SourceErrorKind::RevisionMissing, message)
+    };
+    id.ok_or_else(unsupported)
+}
+
+pub(super) fn revision_of(id: &ObjectId) -> Result<Revision, SourceError> {
+    let odd = |error| SourceError::new(SourceErrorKind::RevisionMissing, "the commit id is none").because(error);
+    id.to_string().parse().map_err(|error: crate::model::InvalidRevision| odd(error))
+}

@@ -1,0 +1,144 @@
+//! Credentials for the remote: read each time they are needed, from where nobody else can read them.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{SourceError, SourceErrorKind};
+use crate::config::{Credentials, Repository};
+
+/// No token and no key is longer.
+const LIMIT: u64 = 64 * 1024;
+
+/// A secret. It has no way into a log.
+pub(super) struct Secret(String);
+
+impl Secret {
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Returns the secrets of these repositories as they are now, so that they can be kept out of records and messages. One that
+/// cannot be read cannot leak either.
+pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Vec<u8>> {
+    let declared = repositories.filter_map(|repository| repository.credentials.as_ref());
+    declared.filter_map(|credentials| raw(credentials).ok()).collect()
+}
+
+fn raw(declared: &Credentials) -> Result<Vec<u8>, SourceError> {
+    let path = locate(declared)?;
+    let mut bytes = vec![];
+    let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_end(&mut bytes);
+    read.map_err(|error| refused(&path, "it could not be read").because(error))?;
+    Ok(bytes)
+}
+
+/// Returns the file that holds the credential, checked.
+///
+/// # Errors
+/// `Credentials`, where it cannot be read, or somebody else could read it.
+pub(super) fn file(declared: &Credentials) -> Result<PathBuf, SourceError> {
+    let path = locate(declared)?;
+    open(&path, declared.systemd.is_some())?;
+    Ok(path)
+}
+
+/// Reads the secret, without the line break that editors add.
+///
+/// # Errors
+/// As [`file`].
+pub(super) fn read(declared: &Credentials) -> Result<Secret, SourceError> {
+    let path = locate(declared)?;
+    let mut text = String::new();
+    let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_string(&mut text);
+    read.map_err(|error| refused(&path, "it could not be read as text").because(error))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(refused(&path, "it is empty, or holds more than one line"));
+    }
+    Ok(Secret(text))
+}
+
+fn locate(declared: &Credentials) -> Result<PathBuf, SourceError> {
+    let Some(name) = &declared.systemd else {
+        let nowhere = || SourceError::new(SourceErrorKind::Credentials, "`credentials` names neither file nor systemd");
+        return declared.file.clone().ok_or_else(nowhere);
+    };
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|_| plain);
+    let missing = || {
+        let message = format!("the systemd credential {name} is not there: add LoadCredential={name}:… to the unit");
+        SourceError::new(SourceErrorKind::Credentials, message)
+    };
+    folder.map(|folder| Path::new(&folder).join(name)).ok_or_else(missing)
+}
+
+fn open(path: &Path, systemd: bool) -> Result<std::fs::File, SourceError> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|error| refused(path, "it could not be opened").because(error))?;
+    let about = file.metadata().map_err(|error| refused(path, "it could not be looked at").because(error))?;
+    if !about.is_file() {
+        return Err(refused(path, "it is not a file"));
+    }
+    let ours = [0, rustix::process::geteuid().as_raw()].contains(&about.uid());
+    // systemd hands its credentials out as root:root 0440 under a folder that only the unit's user may enter.
+    let open_to = if systemd { 0o037 } else { 0o077 };
+    if !ours || about.mode() & open_to != 0 {
+        return Err(refused(path, "others may read it: it must belong to the daemon's user or root, with mode 0600"));
+    }
+    Ok(file)
+}
+
+fn refused(path: &Path, why: &str) -> SourceError {
+    SourceError::new(SourceErrorKind::Credentials, format!("could not use the credential {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn written(content: &str, mode: u32) -> (tempfile::TempDir, Credentials) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (folder, Credentials { username: "git".into(), file: Some(path), systemd: None })
+    }
+
+    #[test]
+    fn a_private_file_is_read_without_its_line_break() {
+        for mode in [0o600, 0o400] {
+            let (_folder, declared) = written("s3cret\n", mode);
+            assert_eq!(read(&declared).unwrap().reveal(), "s3cret");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_without_repeating_it() {
+        for mode in [0o640, 0o604, 0o644, 0o660] {
+            let (_folder, declared) = written("s3cret\n", mode);
+            let error = read(&declared).unwrap_err();
+            assert_eq!(error.kind, SourceErrorKind::Credentials, "{mode:o}");
+            assert!(!format!("{error:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn an_empty_or_many_lined_token_is_refused() {
+        for content in ["", "\n", "a\nb\n", "a\0b"] {
+            let (_folder, declared) = written(content, 0o600);
+            assert_eq!(read(&declared).unwrap_err().kind, SourceErrorKind::Credentials);
+        }
+    }
+}

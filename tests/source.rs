@@ -1,0 +1,14 @@
+//! The source against real git: real repositories, `git http-backend`, `git daemon`, sshd, and servers that lie.
+
+#[path = "source/content.rs"]
+mod content;
+#[path = "source/lying.rs"]
+mod lying;
+#[path = "source/repo.rs"]
+mod repo;
+#[path = "source/servers.rs"]
+mod servers;
+#[path = "source/stories.rs"]
+mod stories;
+#[path = "source/transports.rs"]
+mod transports;
