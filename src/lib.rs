@@ -25,3 +25,5 @@ pub mod health;
 pub mod execute;
 pub mod sync;
 pub mod agent;
+pub mod api;
+pub mod cli;
