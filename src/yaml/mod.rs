@@ -7,6 +7,7 @@
 mod check;
 mod decode;
 mod fault;
+mod key;
 mod meter;
 mod node;
 mod pattern;

@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
 
-use super::super::Application;
-use super::super::envelope::KINDS;
-use super::super::gather::{Gathered, Written};
-use super::super::load::mistake;
 use super::Scope;
+use crate::config::Application;
+use crate::config::envelope::KINDS;
+use crate::config::gather::{Gathered, Written};
+use crate::config::load::mistake;
 use crate::model::Mistake;
 use crate::yaml::{nearest, quoted};
 
