@@ -39,7 +39,10 @@ pub(super) struct Known<'w> {
 
 impl<'w> Known<'w> {
     pub(super) fn of(gathered: &Gathered<'w>) -> Self {
-        let names = |kind| gathered.names(kind).into_iter().map(|(name, _)| name).collect();
+        let names = |kind| {
+            let known = gathered.names(kind).into_iter().map(|(name, _)| name);
+            known.chain(gathered.unknown().filter_map(Written::name)).collect()
+        };
         Self { repositories: names("Repository"), targets: names("Target") }
     }
 
