@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod client;
+mod demo;
 mod local;
 mod progress;
 mod screen;
@@ -68,6 +69,7 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
 fn run(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     match &cli.command {
         Command::Check(args) => return local::check(args, &cli.global, screen),
+        Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),
         _ => {}
     }
