@@ -24,5 +24,6 @@ pub mod audit;
 pub mod health;
 pub mod execute;
 pub mod sync;
+pub mod agent;
 pub mod api;
 pub mod cli;

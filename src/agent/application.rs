@@ -47,17 +47,7 @@ impl Task {
         let mut quiet = Instant::now() + QUIET;
         let mut waiting = VecDeque::new();
         while !self.stop.is_cancelled() {
-            let command = match waiting.pop_front() {
-                Some(command) => command,
-                None => tokio::select! {
-                    command = self.commands.recv() => match command { // cancel-safe: nothing is taken unless it is returned
-                        Some(command) => command,
-                        None => break,
-                    },
-                    () = sleep_until(due.min(quiet)) => Command::Ring(Ring::daemon("interval")), // a timer holds no data
-                    () = self.stop.cancelled() => break, // level-triggered
-                },
-            };
+            let Some(command) = self.next(&mut waiting, due.min(quiet)).await else { break };
             if Instant::now() >= quiet {
                 self.flush().await;
                 quiet = Instant::now() + QUIET;
@@ -68,6 +58,18 @@ impl Task {
             self.gather(&mut waiting);
         }
         self.flush().await;
+    }
+
+    /// Returns what to do next, or nothing when it is time to stop.
+    async fn next(&mut self, waiting: &mut VecDeque<Command>, due: Instant) -> Option<Command> {
+        if let Some(command) = waiting.pop_front() {
+            return Some(command);
+        }
+        tokio::select! {
+            command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+            () = sleep_until(due) => Some(Command::Ring(Ring::daemon("interval"))), // a timer holds no data
+            () = self.stop.cancelled() => None, // level-triggered
+        }
     }
 
     /// Takes what was asked meanwhile; the sync that comes next answers every bell that rang before it.
@@ -122,7 +124,7 @@ impl Task {
         self.show();
         if !matches!(report.outcome, Outcome::Unchanged) {
             let plan = report.plan.map(|plan| plan.short());
-            let revision = report.revision.as_ref().map(|revision| revision.short());
+            let revision = report.revision.as_ref().map(crate::model::Revision::short);
             tracing::info!(app = %name, outcome = %report.outcome, plan, revision, code = report.code, ms = report.milliseconds, "sync ended");
         }
         let wait = match report.outcome {

@@ -24,6 +24,9 @@ use crate::target::{self, Call, Target, TargetError};
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
 const QUEUE: usize = 32;
 
+/// So many files of a repository are known by their object id; each takes about 100 bytes.
+const BLOBS: usize = 20_000;
+
 /// Everything that a configuration makes.
 #[derive(Default)]
 pub(super) struct Estate {
@@ -39,6 +42,8 @@ struct Following {
     declared: Arc<Repository>,
     transports: Vec<Transport>,
     source: Arc<Shared>,
+    /// Shared by all who render from it.
+    cache: Arc<MemoryCache>,
     stop: CancellationToken,
 }
 
@@ -90,11 +95,11 @@ impl Agent {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
         }
+        let mut open = self.open_syncs().await?;
         for (name, reached) in targets {
-            self.reach(&name, &reached).await?;
+            self.reach(&name, &reached, &open).await?;
             estate.targets.insert(name, reached);
         }
-        let mut open: BTreeMap<Name, Open> = self.open_syncs().await?;
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
                 let kept = self.keep(&estate, &config, name, declared, open.remove(name)).await?;
@@ -119,13 +124,16 @@ impl Agent {
             let source = Arc::new(Shared::new(Arc::new(source), self.inner.clock.clone()));
             let (declared, transports) = (Arc::new(declared.clone()), transports.clone());
             let stop = self.inner.stop.child_token();
-            new.insert(name.clone(), Following { declared, transports, source, stop });
+            let cache = Arc::new(MemoryCache::new(BLOBS));
+            new.insert(name.clone(), Following { declared, transports, source, cache, stop });
         }
         Ok(new)
     }
 
     fn new_targets(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Reached>, StartError> {
-        let unchanged = |name: &Name, declared| estate.targets.get(name).is_some_and(|r| r.declared == *declared);
+        let unchanged = |name: &Name, declared: &crate::config::Target| {
+            estate.targets.get(name).is_some_and(|r| r.declared == *declared)
+        };
         let mut new = BTreeMap::new();
         for (name, declared) in config.targets.iter().filter(|(name, declared)| !unchanged(name, declared)) {
             let target = target::adapter(declared, self.inner.store.key())
@@ -151,7 +159,8 @@ impl Agent {
                     && !targets.contains_key(&declared.spec.target)
             })
         };
-        let ending: Vec<Name> = estate.applications.iter().filter(|(n, k)| !goes_on(n, k)).map(|(n, _)| n.clone()).collect();
+        let ending: Vec<Name> =
+            estate.applications.iter().filter(|(n, k)| !goes_on(n, k)).map(|(n, _)| n.clone()).collect();
         for name in ending {
             let Some(kept) = estate.applications.remove(&name) else { continue };
             kept.stop.cancel();
@@ -199,8 +208,10 @@ impl Agent {
     }
 
     /// Removes what a crash left half-way, then watches.
-    async fn reach(&self, name: &Name, reached: &Reached) -> Result<(), StartError> {
-        let owned = self.inner.store.owned_on(name).await?;
+    async fn reach(&self, name: &Name, reached: &Reached, open: &BTreeMap<Name, Open>) -> Result<(), StartError> {
+        let mut touched = self.inner.store.owned_on(name).await?;
+        let plans = open.values().map(|open| &open.prepared.plan).filter(|plan| plan.target == *name);
+        touched.extend(plans.flat_map(|plan| plan.steps.iter().map(|step| step.id.clone())));
         let call = Call {
             deadline: tokio::time::Instant::now() + std::time::Duration::from_mins(1),
             cancel: reached.stop.clone(),
@@ -208,7 +219,7 @@ impl Agent {
             sync: SyncId("recover".into()),
             actor: Actor::daemon("recovery"),
         };
-        if let Err(error) = reached.target.recover(&call, &owned).await {
+        if let Err(error) = reached.target.recover(&call, &touched).await {
             let message = crate::model::chain(&error);
             tracing::warn!(target_name = %name, error = message, "could not clean up after the last run");
         }
@@ -248,7 +259,7 @@ impl Agent {
             application: Arc::new(spec.clone()),
             repository: following.declared.clone(),
             source: following.source.clone(),
-            cache: Arc::new(MemoryCache::default()),
+            cache: following.cache.clone(),
         };
         estate.neighbours.declare(name, &spec.target, origin.clone());
         self.inner.board.declare(name, declared);

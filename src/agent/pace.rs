@@ -29,11 +29,6 @@ impl Pace {
         self.jitter(doubled.min(LONGEST))
     }
 
-    /// Returns a moment within `interval`, to begin at.
-    pub(super) fn within(&mut self, interval: Duration) -> Duration {
-        interval.mul_f64(self.draw())
-    }
-
     /// Returns a number from 0 to 1.
     fn draw(&mut self) -> f64 {
         self.drawn += 1;

@@ -7,12 +7,11 @@
 
 mod access;
 mod answer;
-mod daemon;
 mod routes;
 mod serve;
 mod socket;
 mod stream;
 
-pub use daemon::{Daemon, RecordQuery};
+pub use crate::agent::{Daemon, RecordQuery};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};

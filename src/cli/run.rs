@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Global, Run};
 use super::trouble::Trouble;
 use super::{Exit, log};
+use crate::agent::Agent;
+use crate::api::{Socket, serve};
+use crate::config::Config;
 use crate::model::Clock;
 
 /// Runs the daemon until it is told to stop.
@@ -63,4 +66,37 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// Starts the agent and the API, and waits until both have ended.
+async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Result<Exit, Trouble> {
+    let loaded = Config::load(&global.config)?;
+    let daemon = loaded.config.daemon.clone();
+    let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), signals.stop.clone()).await;
+    let agent = agent.map_err(|error| Trouble::chain(&error))?;
+    let socket = Socket::bind(&daemon.socket, daemon.group.as_deref()).map_err(|error| Trouble::chain(&error))?;
+    agent.follow_configuration();
+    let reloading = reload_on(signals.reload, agent.clone());
+    // The API goes last: while the tasks end, people can still see what they do.
+    let closed = CancellationToken::new();
+    let serving = tokio::spawn(serve(socket, Arc::new(agent.clone()), closed.clone()));
+    tracing::info!(socket = %daemon.socket.display(), data = %daemon.data.display(), "ready");
+    tokio::select! {
+        () = async { signals.stop.cancelled().await; agent.stopped().await } => {} // level-triggered
+        () = signals.abort.cancelled() => {} // level-triggered; what is open is resumed at the next start
+    }
+    reloading.abort();
+    closed.cancel();
+    // Whatever became of the serving task, it has ended.
+    let _ = serving.await;
+    Ok(Exit::Done)
+}
+
+fn reload_on(hangup: Arc<Notify>, agent: Agent) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            hangup.notified().await;
+            agent.reload().await;
+        }
+    })
 }

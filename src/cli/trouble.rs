@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 
 use super::show::{mistakes, printable};
-use crate::model::Problem;
+use crate::model::{Mistake, Problem};
 
 /// Why a command could not do its work: exit status 2.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Trouble {
     pub(super) fn printing(error: &io::Error) -> Self {
         let quiet = error.kind() == io::ErrorKind::BrokenPipe;
         Self { quiet, ..Self::new(format!("could not print: {error}")) }
+    }
+
+    /// Tells of every mistake of a configuration.
+    pub(super) fn mistakes(all: &[Mistake]) -> Self {
+        Self::new(format!("the configuration has mistakes\n{}", mistakes(all).trim_end()))
     }
 }
 

@@ -51,12 +51,13 @@ pub fn outcome(open: &Open, outcomes: &[Timed]) -> Entry {
 /// Returns how each step ended, as records tell it.
 #[must_use]
 pub fn bodies(open: &Open, outcomes: &[Timed]) -> Vec<StepOutcomeBody> {
-    outcomes.iter().filter_map(|timed| body(open.prepared.plan.steps.get(timed.outcome.number)?, timed)).collect()
+    let step = |timed: &Timed| open.prepared.plan.steps.get(timed.outcome.number);
+    outcomes.iter().filter_map(|timed| Some(body(step(timed)?, timed))).collect()
 }
 
-fn body(step: &Step, timed: &Timed) -> Option<StepOutcomeBody> {
+fn body(step: &Step, timed: &Timed) -> StepOutcomeBody {
     let result = &timed.outcome.result;
-    Some(StepOutcomeBody {
+    StepOutcomeBody {
         number: timed.outcome.number,
         object: step.id.clone(),
         action: step.action,
@@ -69,7 +70,7 @@ fn body(step: &Step, timed: &Timed) -> Option<StepOutcomeBody> {
         message: result.as_ref().err().map(|error| chain(error.as_ref())),
         output: result.as_ref().ok().and_then(|done| done.output.clone()),
         duration_ms: timed.milliseconds,
-    })
+    }
 }
 
 /// Returns the record that an execution was taken up again after a restart.

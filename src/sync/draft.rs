@@ -201,6 +201,13 @@ fn with_owed(desired: Arc<Desired>, owed: &BTreeMap<ObjectId, Spec>) -> Arc<Desi
     }
 }
 
+/// What an adoption found on the target.
+pub struct Found {
+    pub id: ObjectId,
+    pub spec: Spec,
+    pub content: Option<Arc<[u8]>>,
+}
+
 impl Draft {
     pub fn complete(&self) -> Result<&Complete, Refusal> {
         objects(&self.desired)
@@ -208,13 +215,16 @@ impl Draft {
 
     /// Returns what would have to be desired to get back what the plan's adoptions found.
     #[must_use]
-    pub fn found(&self) -> Vec<(ObjectId, Spec, Option<Arc<[u8]>>)> {
+    pub fn found(&self) -> Vec<Found> {
         let adopted: BTreeSet<_> =
             self.planned.plan.steps.iter().filter(|step| step.action == Action::Adopt).map(|step| &step.id).collect();
         let found = self.previews.items.iter().filter(|preview| adopted.contains(&preview.id));
         found
             .filter_map(|preview| match &preview.live {
-                Live::Known(state) => Some((preview.id.clone(), state.spec.clone()?, state.content.clone())),
+                Live::Known(state) => {
+                    let (spec, content) = (state.spec.clone()?, state.content.clone());
+                    Some(Found { id: preview.id.clone(), spec, content })
+                }
                 Live::Absent | Live::Unknown(_) => None,
             })
             .collect()

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, Purpose};
+use super::draft::{Draft, Found, Purpose};
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::execute::{self, BeginError, Ledger, Preparation};
@@ -99,7 +99,7 @@ impl Subject {
             Some((revision, Desired::Objects(complete))) => (revision, complete.objects),
             Some((_, Desired::Opaque { .. })) | None => (None, BTreeMap::new()),
         };
-        for (id, spec, content) in found {
+        for Found { id, spec, content } in found {
             // Without its bytes it could not be brought back: better to leave it to whoever reads the failure.
             if spec.contents().is_empty() || content.is_some() {
                 objects.insert(id, spec);

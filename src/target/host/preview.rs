@@ -85,7 +85,7 @@ impl Look<'_> {
 
     /// The steady case: it should be what we left, and nothing moved since. Reads nothing.
     fn unmoved(&mut self, id: &ObjectId, place: Located<'_>, spec: &Spec, owned: &Owned) -> Option<Preview> {
-        let mode = spec.body.get("mode").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let mode = spec.body().get("mode").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let lawful = self.target.rules.allow_setuid || mode & 0o7000 == 0;
         if !lawful || owned.left.spec != spec.digest() {
             return None;
@@ -199,7 +199,10 @@ impl Look<'_> {
 
     /// Every check of the application runs for every changed path; handlers run where the path names them.
     fn calls(&self, spec: &HostSpec) -> Vec<ObjectId> {
-        let handlers = attributes(spec).map_or(&[][..], |attributes| &attributes.calls);
+        let handlers = match spec {
+            HostSpec::Symlink { calls, .. } => calls,
+            spec => attributes(spec).map_or(&[][..], |attributes| &attributes.calls),
+        };
         self.checks.iter().chain(handlers).cloned().collect()
     }
 }
@@ -208,7 +211,7 @@ impl Look<'_> {
 pub(super) fn parse(id: &ObjectId, spec: &Spec) -> Result<HostSpec, TargetError> {
     HostSpec::from_spec(spec).map_err(|error| TargetError::Invalid {
         code: "host.spec",
-        reason: format!("{}: {id} is not an object of a host: {error}", spec.place),
+        reason: format!("{}: {id} is not an object of a host: {error}", spec.place()),
     })
 }
 

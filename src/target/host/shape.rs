@@ -104,7 +104,7 @@ impl Shape {
                 show: false,
             }),
             Self::Directory { access } => HostSpec::Directory(access.attributes()),
-            Self::Symlink { to } => HostSpec::Symlink { to: String::from_utf8(to.clone()).ok()? },
+            Self::Symlink { to } => HostSpec::Symlink { to: String::from_utf8(to.clone()).ok()?, calls: vec![] },
             Self::Other { .. } => return None,
         };
         Some(spec.to_spec(Place { file: path.into(), line: 0, column: 0 }))

@@ -32,7 +32,7 @@ impl Rules {
             HostSpec::Directory(attributes) => {
                 Shape::Directory { access: access(path, attributes, live, "directory")? }
             }
-            HostSpec::Symlink { to } => Shape::Symlink { to: to.clone().into_bytes() },
+            HostSpec::Symlink { to, .. } => Shape::Symlink { to: to.clone().into_bytes() },
             HostSpec::Check(_) | HostSpec::Handler(_) => return Ok(None),
         };
         // Bits that are only kept are as dangerous on content that comes from Git; a folder has no content.
