@@ -3,8 +3,11 @@
 mod args;
 mod ask;
 mod client;
+mod demo;
 mod local;
+mod log;
 mod progress;
+mod run;
 mod screen;
 pub mod show;
 mod trail;
@@ -54,7 +57,7 @@ impl From<Exit> for ExitCode {
 pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
     let cli = Cli::parse();
     let screen = Screen::new(&cli.global);
-    match run(&cli, screen, clock) {
+    match dispatch(&cli, screen, clock) {
         Ok(exit) => exit.into(),
         Err(trouble) if trouble.quiet => Exit::Done.into(),
         Err(trouble) => {
@@ -65,9 +68,11 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
     }
 }
 
-fn run(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     match &cli.command {
+        Command::Run(args) => return run::run(args, &cli.global, clock),
         Command::Check(args) => return local::check(args, &cli.global, screen),
+        Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),
         _ => {}
     }

@@ -2,11 +2,16 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Told, failed, untrue};
+
+/// How long the daemon may take to stop, in tenths of a second.
+const PATIENCE: usize = 100;
 
 /// This program as a person would call it: `trueup run` as a child process, and the other commands beside it.
 pub(super) struct Daemon {
@@ -50,7 +55,13 @@ impl Daemon {
     pub(super) fn stop(&mut self) -> Told<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         signal(&child, Signal::TERM);
-        child.wait().map(|_| ()).map_err(failed("stop the daemon"))
+        for _ in 0..PATIENCE {
+            if child.try_wait().map_err(failed("stop the daemon"))?.is_some() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100));
+        }
+        child.kill().and_then(|()| child.wait()).map(|_| ()).map_err(failed("stop the daemon"))
     }
 
     /// Leaves it running, and returns its process.
@@ -58,7 +69,7 @@ impl Daemon {
         self.child.take().map(|child| child.id())
     }
 
-    /// Asks it something; `None` while it does not answer.
+    /// Asks it something; while it does not answer, the answer is null.
     pub(super) fn ask(&self, arguments: &[&str]) -> Told<Answer> {
         let output = self.command(arguments).arg("--json").output().map_err(failed("ask the daemon"))?;
         Ok(Answer {

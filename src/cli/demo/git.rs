@@ -33,6 +33,9 @@ impl Git {
         git.run(&["init", "-q", "-b", "main", "."])?;
         git.run(&["init", "-q", "--bare", "-b", "main", &bare.display().to_string()])?;
         git.run(&["remote", "add", "origin", &bare.display().to_string()])?;
+        // For whoever plays with it afterwards.
+        git.run(&["config", "user.name", "Ada"])?;
+        git.run(&["config", "user.email", "ada@example.org"])?;
         git.commit("a web server, from the fixtures")?;
         if let Some((server, port)) = git.daemon(&served) {
             git.url = format!("git://127.0.0.1:{port}/platform.git");
@@ -94,10 +97,10 @@ impl Git {
     }
 
     /// Starts `git daemon` on a free port, or tells that it is not to be had.
-    fn daemon(&self, served: &Path) -> Option<(Child, u16)> {
+    fn daemon(&self, base: &Path) -> Option<(Child, u16)> {
         let port = free_port().ok()?;
         let (listen, at) = ("--listen=127.0.0.1", format!("--port={port}"));
-        let base = format!("--base-path={}", served.display());
+        let base = format!("--base-path={}", base.display());
         let mut command = self.command(&["daemon", "--reuseaddr", "--export-all", listen, &at, &base]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut server = command.spawn().ok()?;

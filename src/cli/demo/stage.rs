@@ -64,7 +64,11 @@ impl Stage {
     }
 
     /// Waits until something is there, and returns it with the time that took.
-    pub(super) fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&Self) -> Told<Option<T>>) -> Told<(T, Duration)> {
+    pub(super) fn wait<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&Self) -> Told<Option<T>>,
+    ) -> Told<(T, Duration)> {
         let began = Instant::now();
         loop {
             if self.stop.load(Ordering::Acquire) {
@@ -78,7 +82,10 @@ impl Stage {
             }
             if began.elapsed() > PATIENCE {
                 let status = self.application()?;
-                return Err(Ended::Untrue(format!("expected {what} within {} s; status: {status}", PATIENCE.as_secs())));
+                return Err(Ended::Untrue(format!(
+                    "expected {what} within {} s; status: {status}",
+                    PATIENCE.as_secs()
+                )));
             }
             sleep(LOOK);
         }
