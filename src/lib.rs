@@ -12,6 +12,7 @@
 //! that rule, and `docs/design.md` gives the reasons.
 
 pub mod model;
+pub mod yaml;
 pub mod config;
 pub mod source;
 pub mod render;
