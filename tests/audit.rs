@@ -1,4 +1,5 @@
 //! The trail: whatever is done to it behind its back shows. Case ids are those of the hostile inputs, class N.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Tests say what went wrong by failing.
 
 use proptest::prelude::*;
 use sqlx::{Connection, SqliteConnection};
@@ -98,7 +99,7 @@ async fn what_was_appended_is_read_back_and_is_intact() {
         body: Body::Act(ActBody { act: Act::Suspend, reason: Some("night".into()), expires: None }),
         ..observed("other", "")
     };
-    assert_eq!(trail.append(&[act.clone()]).await, vec![RECORDS + 1]);
+    assert_eq!(trail.append(std::slice::from_ref(&act)).await, vec![RECORDS + 1]);
     let report = trail.verify().await;
     assert!(report.is_intact(), "{:?}", report.problems);
     assert_eq!(report.size, RECORDS + 1);
@@ -295,7 +296,7 @@ async fn n8_a_copy_taken_while_the_store_is_in_use_is_whole_or_refused() {
         let copy = tempfile::tempdir().unwrap();
         for file in ["trueup.db", "trueup.db-wal", "content.key"] {
             std::fs::copy(trail.store().folder().join(file), copy.path().join(file)).unwrap();
-            let written = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+            let written: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(copy.path().join(file), written).unwrap();
         }
         let store = Store::open(copy.path()).await.unwrap();
@@ -303,6 +304,43 @@ async fn n8_a_copy_taken_while_the_store_is_in_use_is_whole_or_refused() {
         assert!(report.is_intact(), "{:?}", report.problems);
         assert_eq!(report.size, RECORDS + 1 + n);
     }
+}
+
+#[tokio::test]
+async fn n10_what_cannot_be_recorded_is_refused_and_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(arguments[0]);
+        let command = command.args(&arguments[1..]).arg(folder.path()).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs"]) {
+        println!("SKIP a small tmpfs cannot be mounted here (needs root)");
+        return;
+    }
+    let store = Store::open(&folder.path().join("data")).await.unwrap();
+    let trail = Trail { folder: tempfile::tempdir().unwrap(), store: Some(store) };
+    trail.append(&[observed("a", "before")]).await;
+    let _ = std::fs::write(folder.path().join("ballast"), vec![1; 16 << 20]);
+    let refused = async {
+        for n in 0_u64.. {
+            let mut tx = trail.store().write().await?;
+            let big = observed("a", &"x".repeat(20_000));
+            audit::append(&mut tx, Time(0), &Redactor::default(), &[big]).await?;
+            tx.commit().await?;
+            assert!(n < 1000, "the disk never filled");
+        }
+        Ok::<_, trueup::store::StoreError>(())
+    };
+    assert_eq!(refused.await.unwrap_err().code(), "store.full");
+    let size = audit::head(trail.store()).await.unwrap().size;
+    assert!(trail.verify().await.is_intact());
+    std::fs::remove_file(folder.path().join("ballast")).unwrap();
+    assert_eq!(trail.append(&[observed("a", "after")]).await, [size + 1]);
+    assert!(trail.verify().await.is_intact());
+    drop(trail);
+    // The connection ends on its own thread: a busy mount is let go of as soon as it has.
+    mount(&["umount", "-l"]);
 }
 
 #[tokio::test]

@@ -54,8 +54,9 @@ async fn insert(tx: &mut Tx, rows: Vec<(&Entry, Row, Digest)>, head: Option<&Tre
     if head.is_some() {
         let values = placeholders(count * WIDTH + 1, 1, 4);
         let set = "size = excluded.size, root = excluded.root, peaks = excluded.peaks";
-        text +=
-            &format!("; INSERT INTO head (id, size, root, peaks) VALUES {values} ON CONFLICT (id) DO UPDATE SET {set}");
+        let upsert =
+            format!("INSERT INTO head (id, size, root, peaks) VALUES {values} ON CONFLICT (id) DO UPDATE SET {set}");
+        text = format!("{text}; {upsert}");
     }
     // Only the usual lengths are worth keeping prepared.
     let mut query = sqlx::query(statement(text)).persistent(matches!(count, 1 | CHUNK));
