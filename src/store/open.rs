@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, ConnectOptions, Row, SqlSafeStr};
+use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
 
 use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
 use crate::model::DigestKey;
@@ -40,9 +40,11 @@ impl Store {
         let first_start = prepare_file(&path)?;
         let key = key::load(data, first_start)?;
         let mut connection = connect(&path).await?;
-        check(&mut connection).await?;
-        migrate(&mut connection).await?;
-        check_key(&mut connection, &key).await?;
+        if let Err(error) = prepare(&mut connection, &key).await {
+            // A connection that is only dropped lets go of the file some time later. What is wrong with it was said.
+            let _ = connection.close().await;
+            return Err(error);
+        }
         let inner = Inner {
             folder: data.to_owned(),
             key,
@@ -54,6 +56,15 @@ impl Store {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+}
+
+async fn prepare(connection: &mut AnyConnection, key: &DigestKey) -> Result<()> {
+    for setting in SETTINGS {
+        sqlx::query(setting).execute(&mut *connection).await.map_err(database("open the store"))?;
+    }
+    check(connection).await?;
+    migrate(connection).await?;
+    check_key(connection, key).await
 }
 
 fn prepare_folder(folder: &Path) -> Result<()> {
@@ -88,11 +99,7 @@ fn prepare_file(path: &Path) -> Result<bool> {
 async fn connect(path: &Path) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_str(&url(path)?).map_err(database("read the path of the store"))?;
-    let mut connection = options.disable_statement_logging().connect().await.map_err(database("open the store"))?;
-    for setting in SETTINGS {
-        sqlx::query(setting).execute(&mut connection).await.map_err(database("open the store"))?;
-    }
-    Ok(connection)
+    options.disable_statement_logging().connect().await.map_err(database("open the store"))
 }
 
 fn url(path: &Path) -> Result<String> {
