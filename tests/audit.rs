@@ -373,7 +373,7 @@ async fn an_export_is_checked_without_the_store_and_shows_what_was_done_to_it() 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_change_of_one_byte_in_an_export_goes_unnoticed(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
