@@ -103,6 +103,9 @@ impl Agent {
         if let Err(error) = self.tell(body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
     }
 
     async fn tell(&self, body: Body) -> Result<(), StoreError> {
