@@ -3,7 +3,7 @@ use std::sync::{Arc, mpsc};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 use tokio::runtime::Handle;
 
 use super::tx::statement;
@@ -20,20 +20,7 @@ impl Store {
     /// # Errors
     /// `store.damaged` where they are not what was put.
     pub async fn content(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
-        let address = address(self.key(), digest);
-        let row = sqlx::query("SELECT bytes FROM contents WHERE address = $1")
-            .bind(&address)
-            .fetch_optional(&mut *self.session().await?)
-            .await
-            .map_err(database(READ))?;
-        let Some(row) = row else { return Ok(None) };
-        let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
-        let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
-        let bytes = open(self.key(), &address, &sealed).ok_or_else(damaged)?;
-        if Digest::of(&bytes) != *digest {
-            return Err(damaged());
-        }
-        Ok(Some(bytes.into()))
+        content(&mut *self.session().await?, self.key(), digest).await
     }
 
     /// Returns the stored contents for code that blocks: a target's `apply`, a render. To be called on the runtime that will
@@ -66,6 +53,12 @@ impl Tx {
         Ok(digest)
     }
 
+    /// Returns kept bytes, as [`Store::content`] does.
+    pub(super) async fn content(&mut self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
+        let key = self.store().key().clone();
+        content(self.connection(), &key, digest).await
+    }
+
     /// Drops every content but these. Returns how many went.
     pub async fn sweep(&mut self, keep: &HashSet<Digest>) -> Result<u64> {
         let key = self.store().key().clone();
@@ -83,6 +76,23 @@ impl Tx {
         }
         Ok(gone.len() as u64)
     }
+}
+
+async fn content(connection: &mut AnyConnection, key: &DigestKey, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
+    let address = address(key, digest);
+    let row = sqlx::query("SELECT bytes FROM contents WHERE address = $1")
+        .bind(&address)
+        .fetch_optional(connection)
+        .await
+        .map_err(database(READ))?;
+    let Some(row) = row else { return Ok(None) };
+    let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
+    let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
+    let bytes = open(key, &address, &sealed).ok_or_else(damaged)?;
+    if Digest::of(&bytes) != *digest {
+        return Err(damaged());
+    }
+    Ok(Some(bytes.into()))
 }
 
 /// The content store, for code that blocks.
