@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, mpsc};
 
 use aes_gcm::aead::{Aead, Payload};
@@ -21,6 +21,11 @@ impl Store {
     /// `store.damaged` where they are not what was put.
     pub async fn content(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
         content(&mut *self.session().await?, self.key(), digest).await
+    }
+
+    /// Returns which of these are not kept.
+    pub async fn missing(&self, digests: &[Digest]) -> Result<Vec<Digest>> {
+        missing(&mut *self.session().await?, self.key(), digests).await
     }
 
     /// Returns the stored contents for code that blocks: a target's `apply`, a render. To be called on the runtime that will
@@ -53,6 +58,12 @@ impl Tx {
         Ok(digest)
     }
 
+    /// Returns which of these are not kept, as of this change.
+    pub async fn missing(&mut self, digests: &[Digest]) -> Result<Vec<Digest>> {
+        let key = self.store().key().clone();
+        missing(self.connection(), &key, digests).await
+    }
+
     /// Returns kept bytes, as [`Store::content`] does.
     pub(super) async fn content(&mut self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
         let key = self.store().key().clone();
@@ -76,6 +87,20 @@ impl Tx {
         }
         Ok(gone.len() as u64)
     }
+}
+
+async fn missing(connection: &mut AnyConnection, key: &DigestKey, digests: &[Digest]) -> Result<Vec<Digest>> {
+    let mut lacking: HashMap<String, Digest> = digests.iter().map(|digest| (address(key, digest), *digest)).collect();
+    let addresses: Vec<String> = lacking.keys().cloned().collect();
+    for chunk in addresses.chunks(200) {
+        let marks: Vec<_> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+        let text = format!("SELECT address FROM contents WHERE address IN ({})", marks.join(", "));
+        let query = chunk.iter().fold(sqlx::query(statement(text)).persistent(false), sqlx::query::Query::bind);
+        for row in query.fetch_all(&mut *connection).await.map_err(database(READ))? {
+            lacking.remove(&row.try_get::<String, _>(0).map_err(database(READ))?);
+        }
+    }
+    Ok(lacking.into_values().collect())
 }
 
 async fn content(connection: &mut AnyConnection, key: &DigestKey, digest: &Digest) -> Result<Option<Arc<[u8]>>> {

@@ -67,17 +67,13 @@ impl Subject {
 
     /// Keeps the Desired and the contents that the store may not have yet, and returns the digest of the Desired.
     async fn keep_contents(&self, complete: &Complete, preparation: &mut Preparation) -> Result<Digest, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let kept = |id: &ObjectId, spec: &Spec| owned.get(id).is_some_and(|owned| owned.left.spec == spec.digest());
-        let news: BTreeSet<Digest> = complete
-            .objects
-            .iter()
-            .filter(|(id, spec)| !kept(id, spec))
-            .flat_map(|(_, spec)| spec.contents().iter().copied())
-            .collect();
+        let needs: BTreeSet<Digest> =
+            complete.objects.values().flat_map(|spec| spec.contents().iter().copied()).collect();
+        preparation.needs.extend(needs);
+        let missing = self.store.missing(&preparation.needs).await.map_err(|error| Refusal::store(&error))?;
         let contents = complete.contents.clone();
         let read = tokio::task::spawn_blocking(move || {
-            news.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
+            missing.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
         });
         let read = read.await.map_err(|error| Refusal::broken("reading of contents", &error))?;
         let read = read.map_err(|error| Refusal::new(Outcome::Refused, "source.content", chain(&error)))?;
@@ -134,6 +130,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }
 }
