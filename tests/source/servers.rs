@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -204,12 +205,19 @@ pub(crate) fn script(talk: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// A program that ends with the test.
-pub(crate) struct Running(pub(crate) Child);
+/// A program that ends with the test, and whatever it started with it.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        let group = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ = self.0.wait();
     }
 }
@@ -261,8 +269,8 @@ impl Sshd {
         std::fs::write(at("config"), config).unwrap();
         let _ = std::fs::create_dir_all("/run/sshd");
         let log = std::fs::File::create(at("log")).unwrap();
-        let running = Command::new(program).args(["-D", "-e", "-f", &at("config")]).stderr(log).spawn().unwrap();
-        let sshd = Self { port, folder, _running: Running(running) };
+        let running = Running::start(Command::new(program).args(["-D", "-e", "-f", &at("config")]).stderr(log));
+        let sshd = Self { port, folder, _running: running };
         wait_for(port);
         Some(sshd)
     }

@@ -138,8 +138,7 @@ async fn a_git_daemon_is_followed() {
     let mut command = Command::new("git");
     command.args(["daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}")]);
     command.arg(format!("--base-path={}", repo.path().display())).stderr(Stdio::null());
-    // Its children hold the port after it: its own group would not end them either, so the test waits for none of them.
-    let _daemon = Running(command.spawn().unwrap());
+    let _daemon = Running::start(&mut command);
     wait_for(port);
     follows(&repo, &declared(&format!("git://127.0.0.1:{port}/.git"))).await;
     let error = Followed::new(&declared(&format!("git://127.0.0.1:{port}/nothing"))).poll().await.unwrap_err();
