@@ -27,7 +27,9 @@ async fn listed(repo: &Repo, change: impl Fn(&mut Repository)) -> Result<usize, 
 #[tokio::test]
 async fn links_are_entries_and_nothing_lies_behind_them() {
     let repo = Repo::new();
-    for (name, target) in [("a", "b"), ("b", "a"), ("self", "."), ("out", "../../../etc"), ("proc", "/proc/self/environ")] {
+    for (name, target) in
+        [("a", "b"), ("b", "a"), ("self", "."), ("out", "../../../etc"), ("proc", "/proc/self/environ")]
+    {
         std::os::unix::fs::symlink(target, repo.path().join(name)).unwrap();
     }
     let revision = repo.commit("links");
