@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
         generation: Option<Arc<Generation>>,
         applied: &[Revision],
     ) -> Result<ObjectId, SourceError> {
-        let kept = generation.filter(|generation| generation.head().is_some() && generation.count_packs() < PACKS);
+        let kept = generation.filter(|generation| generation.head().is_some() && !self.is_full(generation));
         let (generation, fresh) = match kept {
             Some(generation) => (generation, false),
             None => (self.source.mirror.fresh()?, true),
@@ -242,6 +242,13 @@ impl<'a> Session<'a> {
             }
             Err(error) => Err(self.explained(error)),
         }
+    }
+
+    /// Tells whether the next news are better fetched anew, beside: without them, a mirror would grow to its limit and stay
+    /// there.
+    fn is_full(&self, generation: &Generation) -> bool {
+        let limit = self.source.declared.limits.mirror_mib.saturating_mul(1024 * 1024);
+        generation.count_packs() >= PACKS || disk::size(&generation.packs()).is_ok_and(|size| size > limit / 4 * 3)
     }
 
     fn check_room(&self, generation: &Generation) -> Result<(), SourceError> {

@@ -130,7 +130,7 @@ fn backend(root: &Path, request: &Request) -> Vec<u8> {
     let end = output.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(output[..end].to_vec()).unwrap();
     let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
-    let fields: String = head.lines().filter(|l| !l.starts_with("Status")).map(|line| format!("{line}\r\n")).collect();
+    let fields: String = head.lines().filter(|l| !l.starts_with("Status")).flat_map(|line| [line, "\r\n"]).collect();
     http(status, &fields, &output[end + 4..])
 }
 

@@ -149,9 +149,9 @@ async fn a_damaged_mirror_is_found_by_reading_and_fetched_anew() {
         let mut bytes = std::fs::read(&damaged).unwrap();
         let middle = bytes.len() / 2;
         if cut {
-            bytes.truncate(middle)
+            bytes.truncate(middle);
         } else {
-            bytes[12..].iter_mut().for_each(|byte| *byte ^= 0x40)
+            bytes[12..].iter_mut().for_each(|byte| *byte ^= 0x40);
         }
         std::fs::set_permissions(&damaged, std::fs::Permissions::from_mode(0o600)).unwrap();
         // As another inode: what is mapped must not shrink under a reader.
@@ -295,6 +295,9 @@ async fn a_commit_is_held_without_asking_the_server_again() {
     assert_eq!((head.revision.clone(), head.reference), (first.clone(), first.to_string()));
     drop(repo);
     assert_eq!(followed.poll().await.unwrap(), first);
+    let repo = Repo::new();
+    declared.url = repo.url();
     declared.commit = Some("1234567890123456789012345678901234567890".into());
-    assert_eq!(Repo::new().follow().poll().await.map(|_| ()).err().map(|error| error.kind), None);
+    let error = Followed::new(&declared).poll().await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::RevisionMissing);
 }

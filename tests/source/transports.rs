@@ -207,8 +207,8 @@ async fn ssh_says_what_is_wrong() {
 async fn a_repository_with_ten_thousand_refs_costs_one_line() {
     let repo = Repo::new();
     let head = repo.head();
-    let refs: String = (0..10_000).map(|number| format!("{head} refs/heads/team/{number:05}\n")).collect();
-    std::fs::write(repo.path().join(".git/packed-refs"), refs).unwrap();
+    let refs: Vec<_> = (0..10_000).map(|number| format!("{head} refs/heads/team/{number:05}")).collect();
+    std::fs::write(repo.path().join(".git/packed-refs"), refs.join("\n") + "\n").unwrap();
     let web = Web::backend(repo.path(), None);
     let followed = Followed::new(&declared(&format!("http://127.0.0.1:{}/.git", web.port)));
     followed.poll().await.unwrap();
