@@ -12,7 +12,18 @@
 //! that rule, and `docs/design.md` gives the reasons.
 
 pub mod model;
+pub mod yaml;
 pub mod config;
+pub mod store;
 pub mod source;
 pub mod render;
 pub mod target;
+pub mod plan;
+pub mod policy;
+pub mod audit;
+pub mod health;
+pub mod execute;
+pub mod sync;
+pub mod agent;
+pub mod api;
+pub mod cli;

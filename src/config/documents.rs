@@ -1,11 +1,11 @@
 //! The documents that people declare on the machine, as they are written.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{InvalidUrl, RepositoryUrl};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -18,7 +18,7 @@ pub struct Daemon {
     pub socket: PathBuf,
     /// Members of this unix group may act (sync, approve, suspend), beside root and the daemon's own user.
     pub group: Option<String>,
-    /// `sqlite` keeps the store in the data folder.
+    /// What keeps plans, inventories and the audit trail. `sqlite` is a file in the data folder.
     pub store: StoreKind,
     /// How repositories may be reached. `file`, `git` and `http` are off unless they are named here.
     pub transports: Vec<Transport>,
@@ -70,20 +70,31 @@ pub struct Repository {
     /// How often the ref is looked at.
     #[serde(default = "default_poll")]
     pub poll: Span,
+    /// The secret to log in with: a token or password for https, a private key for ssh. Never sent over `http://`.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// How an https server is known.
     #[serde(default)]
     pub tls: Tls,
+    /// How an ssh server is known.
     #[serde(default)]
     pub ssh: Ssh,
     /// `http://` or `https://` proxy for https repositories.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// What a repository may cost before it is refused.
     #[serde(default)]
     pub limits: SourceLimits,
 }
 
-/// Where a secret comes from: exactly one of the two.
+impl Repository {
+    /// Returns its URL, taken apart. In a loaded configuration there always is one.
+    pub fn address(&self) -> Result<RepositoryUrl, InvalidUrl> {
+        RepositoryUrl::parse(&self.url)
+    }
+}
+
+/// Where a secret comes from: exactly one of `file` and `systemd`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credentials {
@@ -98,30 +109,39 @@ pub struct Credentials {
     pub systemd: Option<String>,
 }
 
+/// How an https server is known.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tls {
     /// PEM file with the certificate authorities to trust for this repository, instead of the machine's.
+    /// Relative to the file that names it.
     pub ca: Option<PathBuf>,
 }
 
+/// How an ssh server is known.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Ssh {
-    /// `known_hosts` file with the keys of the Git host. Needed for ssh: an unknown key is refused.
+    /// `known_hosts` file with the keys of the Git host. Needed for ssh: an unknown key is refused. Relative to the
+    /// file that names it.
     pub known_hosts: Option<PathBuf>,
 }
 
+/// What a repository may cost before it is refused.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SourceLimits {
     /// The mirror may grow to this many MiB on disk.
+    #[schemars(range(min = 1))]
     pub mirror_mib: u64,
     /// One file may have this many MiB.
+    #[schemars(range(min = 1))]
     pub file_mib: u64,
     /// All files of one application together may have this many MiB.
+    #[schemars(range(min = 1))]
     pub application_mib: u64,
     /// One application may have this many files and folders.
+    #[schemars(range(min = 1))]
     pub files: usize,
     /// One fetch may take this long.
     pub timeout: Span,
@@ -147,10 +167,12 @@ pub struct Target {
     pub host: HostTarget,
 }
 
+/// This machine: files, folders, links and commands.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostTarget {
     /// Absolute paths below which (and nowhere else) applications may write.
+    #[schemars(length(min = 1))]
     pub allow: Vec<PathBuf>,
     /// Programs, by absolute path, that checks, validators and handlers may run.
     #[serde(default)]
@@ -167,19 +189,22 @@ pub struct HostTarget {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Application {
+    /// Where its files lie.
     pub source: AppSource,
     /// The name of a Target document.
     pub target: Name,
+    /// How changes go live.
     #[serde(default)]
     pub sync: SyncPolicy,
 }
 
+/// Where an application's files lie: exactly one of `path` and `paths`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppSource {
     /// The name of a Repository document.
     pub repository: Name,
-    /// One folder of the repository.
+    /// One folder of the repository; `.` is all of it.
     #[serde(default)]
     pub path: Option<String>,
     /// Folders of the repository, laid over each other: later ones win, file by file and document by document.
@@ -188,13 +213,15 @@ pub struct AppSource {
 }
 
 impl AppSource {
-    /// Returns the folders, lowest layer first.
+    /// Returns the folders, lowest layer first; the top of the repository is empty.
     #[must_use]
     pub fn layers(&self) -> Vec<&str> {
-        self.path.iter().chain(&self.paths).map(String::as_str).collect()
+        let written = self.path.iter().chain(&self.paths).map(String::as_str);
+        written.map(|layer| if layer == "." { "" } else { layer }).collect()
     }
 }
 
+/// How changes go live.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SyncPolicy {
@@ -202,6 +229,7 @@ pub struct SyncPolicy {
     pub automatic: bool,
     /// What Git no longer has is deleted, where it was ours.
     pub prune: bool,
+    /// What happens when the target changes and Git did not.
     pub drift: Drift,
     /// The target is looked at at least this often, whatever the watches say.
     pub interval: Span,
@@ -228,15 +256,6 @@ impl Default for SyncPolicy {
 /// A length of time as people write it: `30s`, `5m`, `2h`, `1d`, `500ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub std::time::Duration);
-
-/// The envelope around every document.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Metadata {
-    pub name: Name,
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-}
 
 fn default_poll() -> Span {
     Span(std::time::Duration::from_secs(30))

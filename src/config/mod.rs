@@ -1,14 +1,26 @@
 //! Declared documents → [`Config`]: every mistake reported at once, with its place, what was expected, and a hint.
 
+mod check;
 mod documents;
+mod envelope;
+mod gather;
+mod load;
+mod reference;
+mod schema;
 mod span;
+mod url;
 
 use std::collections::BTreeMap;
 
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Metadata, Repository, SourceLimits, Span, Ssh,
-    StoreKind, SyncPolicy, Target, Tls, Transport,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, SourceLimits, Span, Ssh, StoreKind,
+    SyncPolicy, Target, Tls, Transport,
 };
+pub use envelope::{ApiVersion, Metadata};
+pub use load::Loaded;
+pub use reference::reference;
+pub use schema::schema;
+pub use url::{InvalidUrl, RepositoryUrl};
 
 use crate::model::Name;
 

@@ -9,6 +9,15 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
 }
 
+impl Verdict {
+    /// Returns the finding that matters most: one that holds the plan, else one that left something out of it.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Finding> {
+        let holds = |finding: &&Finding| !finding.passed && finding.guard.passed_by() != PassedBy::LeftOut;
+        self.findings.iter().find(holds).or_else(|| self.findings.iter().find(|finding| !finding.passed))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
@@ -59,6 +68,25 @@ pub enum PassedBy {
 }
 
 impl Guard {
+    /// The stable code of a plan that this guard holds, as `status`, records and the API carry it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::DeleteLimit => "guard.delete-limit",
+            Self::EmptyRender => "guard.empty-render",
+            Self::ProtectedDelete => "guard.protected-delete",
+            Self::Adoption => "guard.adoption",
+            Self::Replace => "guard.replace",
+            Self::NotDescendant => "guard.not-descendant",
+            Self::Manual => "guard.manual",
+            Self::MissingWitness => "guard.missing-witness",
+            Self::Claim => "guard.claim",
+            Self::AncestryUnknown => "guard.ancestry-unknown",
+            Self::Unknown => "guard.unknown",
+            Self::DriftHeld => "guard.drift-held",
+        }
+    }
+
     /// The one table of which act passes which guard.
     #[must_use]
     pub const fn passed_by(self) -> PassedBy {

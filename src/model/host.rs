@@ -9,6 +9,12 @@ pub const PATH: &str = "path";
 pub const CHECK: &str = "check";
 pub const HANDLER: &str = "handler";
 
+/// Whether an object is run, not written: it lies nowhere, so that nobody can own it.
+#[must_use]
+pub fn is_run(id: &ObjectId) -> bool {
+    matches!(id.kind.as_ref(), CHECK | HANDLER)
+}
+
 /// One object of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "sort", rename_all = "kebab-case")]
@@ -17,6 +23,9 @@ pub enum HostSpec {
     Directory(Attributes),
     Symlink {
         to: String,
+        /// Handlers to run when this changes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<ObjectId>,
     },
     /// Runs after a wave's writes and before its handlers; its failure fails the sync.
     Check(CommandSpec),
@@ -74,7 +83,7 @@ impl HostSpec {
         };
         // Plain data with string keys: serialisation cannot fail, and null would be refused on the way back.
         let body = serde_json::to_value(self).unwrap_or_default();
-        Spec { body, contents, place }
+        Spec::new(body, contents, place)
     }
 
     /// Reads the body of a spec.
@@ -82,6 +91,6 @@ impl HostSpec {
     /// # Errors
     /// When the body is not a host object.
     pub fn from_spec(spec: &Spec) -> Result<Self, serde_json::Error> {
-        Self::deserialize(&spec.body)
+        Self::deserialize(spec.body())
     }
 }

@@ -1,6 +1,7 @@
 //! The nouns of the field, as plain data. Nothing here does I/O.
 
 mod actor;
+mod chain;
 mod clock;
 mod digest;
 mod guard;
@@ -10,11 +11,15 @@ mod inventory;
 mod mistake;
 mod name;
 mod object;
+mod outcome;
 mod plan;
 mod preview;
+mod problem;
 mod revision;
+pub mod view;
 
 pub use actor::{Actor, ActorKind};
+pub use chain::chain;
 pub use clock::{Clock, Time};
 pub use digest::{Digest, DigestKey, ParseDigestError};
 pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
@@ -22,7 +27,9 @@ pub use health::{Health, HealthState};
 pub use inventory::{Inventory, Left, Origin, Owned};
 pub use mistake::Mistake;
 pub use name::{InvalidName, Name};
-pub use object::{Complete, Contents, ContentsError, Desired, Fingerprint, ObjectId, Place, Spec};
+pub use object::{Complete, Contents, ContentsError, Desired, Fingerprint, ObjectId, Place, Spec, pairs};
+pub use outcome::Outcome;
 pub use plan::{Action, Cause, Plan, PlanId, Risk, Step, SyncId};
 pub use preview::{After, Live, Preview, Previews, State};
+pub use problem::Problem;
 pub use revision::{InvalidRevision, Revision};

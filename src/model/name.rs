@@ -72,7 +72,7 @@ impl schemars::JsonSchema for Name {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN })
+        schemars::json_schema!({ "type": "string", "pattern": Self::PATTERN, "examples": ["web-1"] })
     }
 }
 

@@ -54,20 +54,59 @@ impl fmt::Display for Place {
 
 /// What one object should be: the adapter's own document in canonical form, contents replaced by their digests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Spec {
-    pub body: serde_json::Value,
+    body: serde_json::Value,
     /// Plain SHA-256 of each content that the body names; their bytes come from [`Contents`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub contents: Vec<Digest>,
+    contents: Vec<Digest>,
     /// Where in Git it is written, for messages. Not part of what the object should be.
-    pub place: Place,
+    place: Place,
+    #[serde(skip)]
+    digest: Digest,
+}
+
+/// A spec as it is stored.
+#[derive(Deserialize)]
+struct Written {
+    body: serde_json::Value,
+    #[serde(default)]
+    contents: Vec<Digest>,
+    place: Place,
+}
+
+impl From<Written> for Spec {
+    fn from(written: Written) -> Self {
+        Self::new(written.body, written.contents, written.place)
+    }
 }
 
 impl Spec {
-    /// Returns the digest of what the object should be, wherever it is written.
     #[must_use]
-    pub fn digest(&self) -> Digest {
-        Digest::of_json("trueup/spec/v1", &self.body)
+    pub fn new(body: serde_json::Value, contents: Vec<Digest>, place: Place) -> Self {
+        let digest = Digest::of_json("trueup/spec/v1", &body);
+        Self { body, contents, place, digest }
+    }
+
+    #[must_use]
+    pub const fn body(&self) -> &serde_json::Value {
+        &self.body
+    }
+
+    #[must_use]
+    pub fn contents(&self) -> &[Digest] {
+        &self.contents
+    }
+
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Returns the digest of what the object should be, wherever it is written. Made once: it is asked for in every round.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
 }
 
@@ -109,3 +148,26 @@ pub struct ContentsError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub Box<str>);
+
+/// Writes a map whose keys are no strings as a list of pairs, as JSON wants it.
+pub mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

@@ -20,6 +20,7 @@ mod packet;
 mod program;
 mod remote;
 mod secret;
+mod shared;
 mod tree;
 
 use std::sync::Arc;
@@ -27,7 +28,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::model::{Revision, Time};
+
 pub use git::GitSource;
+pub use secret::secrets;
+pub use shared::{Polled, Shared};
 
 /// One declared repository and the ref that is followed.
 #[async_trait]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{SourceError, SourceErrorKind};
-use crate::config::Credentials;
+use crate::config::{Credentials, Repository};
 
 /// No token and no key is longer.
 const LIMIT: u64 = 64 * 1024;
@@ -24,6 +24,21 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
+}
+
+/// Returns the secrets of these repositories as they are now, so that they can be kept out of records and messages. One that
+/// cannot be read cannot leak either.
+pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Vec<u8>> {
+    let declared = repositories.filter_map(|repository| repository.credentials.as_ref());
+    declared.filter_map(|credentials| raw(credentials).ok()).collect()
+}
+
+fn raw(declared: &Credentials) -> Result<Vec<u8>, SourceError> {
+    let path = locate(declared)?;
+    let mut bytes = vec![];
+    let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_end(&mut bytes);
+    read.map_err(|error| refused(&path, "it could not be read").because(error))?;
+    Ok(bytes)
 }
 
 /// Returns the file that holds the credential, checked.

@@ -1,5 +1,8 @@
 //! Where live state is: the trait that every adapter implements, and the list of adapters.
 
+mod command;
+pub mod host;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::config;
 use crate::model::{
-    Actor, Contents, Desired, Digest, Fingerprint, Health, Inventory, Name, ObjectId, PlanId, Previews, Spec, Step,
-    SyncId,
+    Actor, Contents, Desired, Digest, DigestKey, Fingerprint, Health, Inventory, ObjectId, PlanId, Previews, Spec,
+    Step, SyncId,
 };
 
 /// Goes with every call to a target.
@@ -160,5 +164,10 @@ impl TargetError {
     }
 }
 
-/// The targets of a running daemon, by the name of their declaration.
-pub type Targets = std::collections::BTreeMap<Name, Arc<dyn Target>>;
+/// The list of adapters: returns the one for a declared target. A new adapter is one folder and one line here.
+///
+/// # Errors
+/// When what is declared cannot be set up.
+pub fn adapter(declared: &config::Target, key: &DigestKey) -> Result<Arc<dyn Target>, TargetError> {
+    Ok(Arc::new(host::HostTarget::new(&declared.host, key.derive("trueup/host-state/v1"))?))
+}

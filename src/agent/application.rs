@@ -1,0 +1,185 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::commands::Command;
+use super::owners::Owners;
+use super::pace::Pace;
+use super::status::Board;
+use crate::audit::{self, Act, ActBody, Body, Entry};
+use crate::model::view::{ApplicationStatus, SyncReport};
+use crate::model::{Actor, Outcome, Problem};
+use crate::store::{Open, StoreError, Suspended};
+use crate::sync::{self, Ring, Subject};
+
+/// How soon a failed application is tried again, at first.
+const FIRST_RETRY: Duration = Duration::from_secs(10);
+/// How soon one is planned anew whose target moved under the plan.
+const STALE_RETRY: Duration = Duration::from_secs(1);
+/// Syncs that found nothing to do are written down this often.
+const QUIET: Duration = Duration::from_hours(24);
+
+/// The task of one application: at most one sync at a time, whoever rings.
+pub(super) struct Task {
+    pub(super) subject: Subject,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) board: Arc<Board>,
+    pub(super) owners: Arc<Owners>,
+    pub(super) pace: Pace,
+    pub(super) at_once: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+    pub(super) failures: u32,
+}
+
+impl Task {
+    /// Resumes what a crash left open, then syncs whenever a bell, an interval or a person says so, until stopped.
+    pub(super) async fn run(mut self, open: Option<Open>) {
+        self.show();
+        let mut due = Instant::now();
+        if let Some(open) = open {
+            let report = sync::resume(&mut self.subject, open).await;
+            due = self.after(&report);
+        }
+        let mut quiet = Instant::now() + QUIET;
+        let mut waiting = VecDeque::new();
+        while !self.stop.is_cancelled() {
+            let Some(command) = self.next(&mut waiting, due.min(quiet)).await else { break };
+            if Instant::now() >= quiet {
+                self.flush().await;
+                quiet = Instant::now() + QUIET;
+            }
+            if let Some(next) = self.obey(command).await {
+                due = next;
+            }
+            self.gather(&mut waiting);
+        }
+        self.flush().await;
+    }
+
+    /// Returns what to do next, or nothing when it is time to stop.
+    async fn next(&mut self, waiting: &mut VecDeque<Command>, due: Instant) -> Option<Command> {
+        if let Some(command) = waiting.pop_front() {
+            return Some(command);
+        }
+        tokio::select! {
+            command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+            () = sleep_until(due) => Some(Command::Ring(Ring::daemon("interval"))), // a timer holds no data
+            () = self.stop.cancelled() => None, // level-triggered
+        }
+    }
+
+    /// Takes what was asked meanwhile; the sync that comes next answers every bell that rang before it.
+    fn gather(&mut self, waiting: &mut VecDeque<Command>) {
+        while let Ok(command) = self.commands.try_recv() {
+            let rung = |command: &Command| matches!(command, Command::Ring(_));
+            if !(rung(&command) && waiting.iter().any(rung)) {
+                waiting.push_back(command);
+            }
+        }
+    }
+
+    /// Returns when to sync next, where a sync was done.
+    async fn obey(&mut self, command: Command) -> Option<Instant> {
+        // A reply that nobody waits for any more is no error: who asked has gone.
+        match command {
+            Command::Ring(ring) => Some(self.sync(&ring).await.0),
+            Command::Sync(ring, reply) => {
+                let (due, report) = self.sync(&ring).await;
+                let _ = reply.send(report);
+                Some(due)
+            }
+            Command::Plan(revision, reply) => {
+                let _ = reply.send(sync::preview(&mut self.subject, revision.as_deref()).await);
+                None
+            }
+            Command::Suspend(reason, actor, reply) => {
+                let _ = reply.send(self.suspend(Some(reason), &actor).await);
+                None
+            }
+            Command::Resume(actor, reply) => {
+                let _ = reply.send(self.suspend(None, &actor).await);
+                Some(Instant::now())
+            }
+        }
+    }
+
+    async fn sync(&mut self, ring: &Ring) -> (Instant, SyncReport) {
+        // The semaphore is never closed; were it, syncing unbounded would be better than not at all.
+        let _turn = self.at_once.clone().acquire_owned().await;
+        let name = self.subject.name.clone();
+        self.board.syncing(&name, true);
+        // Boxed: most of the time a task only waits, and should not take the room of a sync.
+        let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
+        (self.after(&report), report)
+    }
+
+    /// Shows how a sync ended, and returns when the next one is due.
+    fn after(&mut self, report: &SyncReport) -> Instant {
+        let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
+        self.board.ended(&name, report, now);
+        self.show();
+        if !matches!(report.outcome, Outcome::Unchanged) {
+            let plan = report.plan.map(|plan| plan.short());
+            let revision = report.revision.as_ref().map(crate::model::Revision::short);
+            tracing::info!(app = %name, outcome = %report.outcome, plan, revision, code = report.code, ms = report.milliseconds, "sync ended");
+        }
+        let wait = match report.outcome {
+            Outcome::Failed => {
+                self.failures += 1;
+                self.pace.back_off(FIRST_RETRY, self.failures)
+            }
+            Outcome::Stale => STALE_RETRY,
+            _ => {
+                self.failures = 0;
+                self.pace.jitter(self.subject.policy.interval.0)
+            }
+        };
+        Instant::now() + wait
+    }
+
+    fn show(&self) {
+        let (name, memory) = (&self.subject.name, &self.subject.memory);
+        self.owners.set(name, &memory.inventory);
+        self.board.remembered(name, memory);
+    }
+
+    async fn suspend(&mut self, reason: Option<String>, actor: &Actor) -> Result<ApplicationStatus, Problem> {
+        let act = if reason.is_some() { Act::Suspend } else { Act::Resume };
+        let mut state = self.subject.memory.state.clone();
+        let at = self.subject.clock.now();
+        state.suspended = reason.clone().map(|reason| Suspended { by: actor.clone(), at, reason });
+        if act == Act::Resume {
+            // A person says so: what failed before may be tried again.
+            state.bad_inputs = None;
+        }
+        let entry = Entry {
+            application: Some(self.subject.name.clone()),
+            revision: None,
+            plan: None,
+            sync: None,
+            actor: actor.clone(),
+            body: Body::Act(ActBody { act, reason, expires: None }),
+        };
+        let written = async {
+            let mut tx = self.subject.store.write().await?;
+            tx.put_application(&self.subject.name, &state).await?;
+            audit::append(&mut tx, at, &self.subject.redactor, &[entry]).await?;
+            tx.commit().await
+        };
+        written.await.map_err(|error: StoreError| super::desk::store_problem(&error))?;
+        self.subject.memory.state = state;
+        self.show();
+        let status = self.board.application(&self.subject.name);
+        status.ok_or_else(|| Problem::new(404, "application.unknown", "the application was removed meanwhile"))
+    }
+
+    async fn flush(&mut self) {
+        if let Err(error) = sync::flush_quiet(&mut self.subject).await {
+            tracing::warn!(app = %self.subject.name, error = %crate::model::chain(&error), "could not record quiet syncs");
+        }
+    }
+}

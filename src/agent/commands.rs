@@ -1,0 +1,17 @@
+use tokio::sync::oneshot;
+
+use crate::model::view::{ApplicationStatus, PlanView, SyncReport};
+use crate::model::{Actor, Problem};
+use crate::sync::{Refusal, Ring};
+
+/// What the task of an application is asked. It does one thing at a time, so that nothing else has to be locked.
+pub(super) enum Command {
+    /// Something may have changed.
+    Ring(Ring),
+    /// A person waits for the outcome of a sync.
+    Sync(Ring, oneshot::Sender<SyncReport>),
+    /// What would a sync do, at this revision?
+    Plan(Option<String>, oneshot::Sender<Result<PlanView, Refusal>>),
+    Suspend(String, Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
+    Resume(Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
+}

@@ -1,0 +1,183 @@
+//! What people and programs ask of the daemon.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::commands::Command;
+use super::{Agent, Daemon, RecordQuery};
+use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
+use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use crate::model::{Actor, Name, Outcome, PlanId, Problem, chain};
+use crate::store::{Approval, Found, StoreError, StoreErrorKind};
+use crate::sync::{Refusal, Ring};
+
+/// An approval that nobody used expires after this many seconds.
+const APPROVAL_LASTS: i64 = 24 * 60 * 60;
+/// Fewer digits of a plan id might name another plan tomorrow.
+const SHORTEST_PLAN: usize = 8;
+
+#[async_trait]
+impl Daemon for Agent {
+    fn status(&self) -> Status {
+        let rejected = self.inner.rejected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started: self.inner.started,
+            rejected_configuration: rejected.clone(),
+            repositories: self.inner.board.repositories(),
+            applications: self.inner.board.applications(),
+        }
+    }
+
+    async fn plan(&self, application: &str, revision: Option<&str>) -> Result<PlanView, Problem> {
+        let (_, commands) = self.find(application).await?;
+        let view = ask(&commands, |reply| Command::Plan(revision.map(str::to_owned), reply)).await?;
+        view.map_err(|refusal| refused(&refusal))
+    }
+
+    async fn sync(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        let (name, commands) = self.find(application).await?;
+        self.act(Act::Sync, &name, None, &actor).await?;
+        let ring = Ring { actor, since: Some(Instant::now()), insist: true, adopt: false };
+        ask(&commands, |reply| Command::Sync(ring, reply)).await
+    }
+
+    async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        if plan.len() < SHORTEST_PLAN {
+            let problem = Problem::new(400, "plan.too-short", "a plan id has at least 8 digits");
+            return Err(problem.hint("`trueup status` shows the plans that wait"));
+        }
+        let held = match self.inner.store.find_plan(plan).await.map_err(|error| store_problem(&error))? {
+            Found::One(held) => held,
+            Found::None => {
+                let problem = Problem::new(404, "plan.unknown", format!("no held plan begins with {plan}"));
+                return Err(problem.hint("it may have moved: `trueup status` shows the plans that wait"));
+            }
+            Found::Many(_) => {
+                return Err(Problem::new(409, "plan.ambiguous", format!("more than one held plan begins with {plan}")));
+            }
+        };
+        let plan = &held.prepared.plan;
+        let (name, commands) = self.find(plan.application.as_str()).await?;
+        self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
+        let ring = Ring { actor, since: None, insist: false, adopt: false };
+        let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
+        let moved = report.outcome == Outcome::Held && report.plan.is_some_and(|other| other != plan.id);
+        if moved {
+            let title = format!("plan {} is not what would run now", plan.id.short());
+            return Err(Problem::new(409, "plan.stale", title).hint("look at the new plan with `trueup plan`"));
+        }
+        Ok(report)
+    }
+
+    async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        let (name, commands) = self.find(application).await?;
+        self.act(Act::Adopt, &name, None, &actor).await?;
+        let ring = Ring { actor, since: Some(Instant::now()), insist: false, adopt: true };
+        ask(&commands, |reply| Command::Sync(ring, reply)).await
+    }
+
+    async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
+        let (_, commands) = self.find(application).await?;
+        ask(&commands, |reply| Command::Suspend(reason.to_owned(), actor, reply)).await?
+    }
+
+    async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
+        let (_, commands) = self.find(application).await?;
+        ask(&commands, |reply| Command::Resume(actor, reply)).await?
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
+        let filter = Filter {
+            application: query.application,
+            after: query.after,
+            before: query.before,
+            newest_first: query.after.is_none(),
+            limit: query.limit.clamp(1, RecordQuery::MOST),
+            ..Filter::default()
+        };
+        let records = audit::list(&self.inner.store, &filter).await.map_err(|error| store_problem(&error))?;
+        records.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))
+    }
+
+    async fn record(&self, sequence: u64) -> Result<Value, Problem> {
+        let record = audit::show(&self.inner.store, sequence).await.map_err(|error| store_problem(&error))?;
+        let unknown = || Problem::new(404, "record.unknown", format!("the trail has no record {sequence}"));
+        serde_json::to_value(record.ok_or_else(unknown)?).map_err(|error| internal(&error))
+    }
+
+    async fn verify(&self) -> Result<Value, Problem> {
+        let report = audit::verify(&self.inner.store).await.map_err(|error| store_problem(&error))?;
+        serde_json::to_value(report).map_err(|error| internal(&error))
+    }
+
+    async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
+        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST)));
+        let lines = audit::export_page(&self.inner.store, after, last).await;
+        let lines = lines.map_err(|error| store_problem(&error))?;
+        lines.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))
+    }
+}
+
+impl Agent {
+    async fn find(&self, application: &str) -> Result<(Name, mpsc::Sender<Command>), Problem> {
+        let estate = self.inner.estate.lock().await;
+        if let Some((name, kept)) = estate.applications.get_key_value(application) {
+            return Ok((name.clone(), kept.commands.clone()));
+        }
+        let known: Vec<_> = estate.applications.keys().map(Name::as_str).take(20).collect();
+        let problem = Problem::new(404, "application.unknown", "no application of that name is declared");
+        Err(problem.hint(format!("declared are: {}", known.join(", "))))
+    }
+
+    /// Records what a person did; an approval is written down with it.
+    async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
+        let ledger = self.ledger().await;
+        let now = ledger.clock.now();
+        let expires = (act == Act::Approve).then(|| now.plus_seconds(APPROVAL_LASTS));
+        let body = Body::Act(ActBody { act, reason: None, expires });
+        let entry =
+            Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body };
+        let written = async {
+            let mut tx = ledger.store.write().await?;
+            if let (Some(plan), Some(expires)) = (plan, expires) {
+                tx.approve(&Approval { plan, actor: actor.clone(), time: now, expires }).await?;
+            }
+            audit::append(&mut tx, now, &ledger.redactor, &[entry]).await?;
+            tx.commit().await
+        };
+        written.await.map_err(|error: StoreError| store_problem(&error))
+    }
+}
+
+/// Asks the task of an application, and waits for the answer.
+async fn ask<T>(
+    commands: &mpsc::Sender<Command>,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, Problem> {
+    let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
+    let (reply, answer) = oneshot::channel();
+    commands.send(command(reply)).await.map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
+    let mut problem = Problem::new(status, &refusal.code, &refusal.message);
+    problem.mistakes.clone_from(&refusal.mistakes);
+    problem
+}
+
+pub(super) fn store_problem(error: &StoreError) -> Problem {
+    let problem = Problem::new(503, error.code(), chain(error));
+    match error.kind {
+        StoreErrorKind::Full => problem.hint("nothing is changed while it lasts; make room on the data folder's disk"),
+        _ => problem,
+    }
+}
+
+fn internal(error: &serde_json::Error) -> Problem {
+    Problem::new(500, "internal", format!("could not encode the answer: {error}"))
+}

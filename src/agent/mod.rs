@@ -1,0 +1,124 @@
+//! When to sync: timers, bells, back-off, reload, stop. The only loop.
+//!
+//! ```text
+//!   poller (one a repository) ──┐
+//!   watch  (one a target) ──────┼──▶ bell ──▶ task (one an application) ──▶ sync
+//!   people (API) ───────────────┘               ▲ interval, back-off
+//! ```
+//!
+//! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
+
+mod application;
+mod commands;
+mod daemon;
+mod desk;
+mod estate;
+mod owners;
+mod pace;
+mod poller;
+mod reload;
+mod status;
+mod watcher;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{self, Body, DaemonBody, Entry};
+use crate::config::Config;
+use crate::execute::Ledger;
+use crate::model::{Actor, Clock, Mistake, Time};
+use crate::store::{Store, StoreError};
+
+pub use daemon::{Daemon, RecordQuery};
+pub use estate::StartError;
+
+/// Syncs that run at the same time: enough to keep both a slow target and a slow remote from holding up the rest, few enough
+/// to bound memory.
+const AT_ONCE: usize = 8;
+
+/// The running daemon. A clone is the same one.
+#[derive(Clone)]
+pub struct Agent {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// The file or folder that declares everything.
+    configuration: PathBuf,
+    started: Time,
+    estate: tokio::sync::Mutex<estate::Estate>,
+    /// What `status` reads, so that it never waits for a reload.
+    board: Arc<status::Board>,
+    /// Mistakes of a newer configuration that was not taken.
+    rejected: Mutex<Vec<Mistake>>,
+    at_once: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// Cancelled: finish the step in hand, and start nothing new.
+    stop: CancellationToken,
+}
+
+impl Agent {
+    /// Opens the store and starts everything that `config` declares: recovery first, then the timers.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, or a repository or target cannot be set up.
+    pub async fn start(
+        config: Config,
+        configuration: PathBuf,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
+        let store = Store::open(&config.daemon.data).await?;
+        audit::check_tail(&store).await?;
+        let started = clock.now();
+        let inner = Inner {
+            store,
+            clock,
+            configuration,
+            started,
+            estate: tokio::sync::Mutex::default(),
+            board: Arc::default(),
+            rejected: Mutex::default(),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            tasks: TaskTracker::new(),
+            stop,
+        };
+        let agent = Self { inner: Arc::new(inner) };
+        agent.tell(Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.settle(config).await?;
+        Ok(agent)
+    }
+
+    /// Waits until every task has ended; call after `stop` was cancelled.
+    pub async fn stopped(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        let body = Body::Stopped(DaemonBody { version: env!("CARGO_PKG_VERSION").into() });
+        if let Err(error) = self.tell(body).await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
+        }
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
+    }
+
+    async fn tell(&self, body: Body) -> Result<(), StoreError> {
+        let actor = Actor::daemon("run");
+        let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
+        let ledger = self.ledger().await;
+        let mut tx = ledger.store.write().await?;
+        audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &[entry]).await?;
+        tx.commit().await
+    }
+
+    async fn ledger(&self) -> Ledger {
+        let redactor = self.inner.estate.lock().await.redactor.clone();
+        Ledger { store: self.inner.store.clone(), clock: self.inner.clock.clone(), redactor }
+    }
+}

@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use crate::model::DigestKey;
+
+/// The longest that a failing application or repository waits before it is tried again.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Spreads waits, so that neither the applications of one daemon nor many daemons ask at the same moment. The spread comes
+/// from a key of the installation, so that it needs no source of randomness.
+pub(super) struct Pace {
+    key: DigestKey,
+    label: String,
+    drawn: u64,
+}
+
+impl Pace {
+    pub(super) fn new(key: &DigestKey, label: String) -> Self {
+        Self { key: key.derive("pace"), label, drawn: 0 }
+    }
+
+    /// Returns `wait`, longer or shorter by at most a tenth.
+    pub(super) fn jitter(&mut self, wait: Duration) -> Duration {
+        wait.mul_f64(0.9 + 0.2 * self.draw())
+    }
+
+    /// Returns how long to wait after `failures` in a row: twice as long each time, beginning with `first`.
+    pub(super) fn back_off(&mut self, first: Duration, failures: u32) -> Duration {
+        let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        self.jitter(doubled.min(LONGEST))
+    }
+
+    /// Returns a number from 0 to 1.
+    fn draw(&mut self) -> f64 {
+        self.drawn += 1;
+        let digest = self.key.digest(&self.label, &self.drawn.to_le_bytes());
+        f64::from(digest.as_bytes()[0]) / 255.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_are_bounded_and_differ() {
+        let key = DigestKey::new([1; 32]);
+        let mut pace = Pace::new(&key, "app".into());
+        let second = Duration::from_secs(1);
+        let waits: Vec<_> = (1..40).map(|failures| pace.back_off(second, failures)).collect();
+        assert!(waits[0] <= second.mul_f64(1.1) && waits[5] >= second * 28);
+        assert!(waits.iter().all(|wait| *wait <= LONGEST.mul_f64(1.1)));
+        assert_ne!(pace.jitter(second), pace.jitter(second));
+    }
+}

@@ -1,0 +1,89 @@
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::Agent;
+use crate::config::Config;
+use crate::model::{Mistake, Place, chain};
+
+/// Editors write, rename and touch; all of it is one change.
+const GATHER: Duration = Duration::from_millis(200);
+
+impl Agent {
+    /// Takes the configuration as it is now. A bad one leaves the old one running, and `status` shows its mistakes.
+    pub async fn reload(&self) {
+        let path = self.inner.configuration.clone();
+        let mistakes = match Config::load(&path) {
+            Ok(loaded) => self.take(loaded.config).await,
+            Err(mistakes) => mistakes,
+        };
+        for mistake in &mistakes {
+            tracing::warn!(%mistake, "the new configuration is not taken, the old one runs");
+        }
+        *self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner) = mistakes;
+    }
+
+    async fn take(&self, config: Config) -> Vec<Mistake> {
+        {
+            let estate = self.inner.estate.lock().await;
+            let (old, new) = (&estate.config.daemon, &config.daemon);
+            if old != new && (&old.data, &old.socket, &old.group) != (&new.data, &new.socket, &new.group) {
+                return vec![self.mistake("data, socket and group of the Daemon document take a restart".into())];
+            }
+            if estate.config == config {
+                return vec![];
+            }
+        }
+        match self.settle(config).await {
+            Ok(()) => {
+                tracing::info!("the new configuration is taken");
+                vec![]
+            }
+            Err(error) => vec![self.mistake(chain(&error))],
+        }
+    }
+
+    fn mistake(&self, message: String) -> Mistake {
+        let file = self.inner.configuration.display().to_string().into();
+        Mistake { code: "config.not-taken".into(), place: Place { file, line: 0, column: 0 }, message, hint: None }
+    }
+
+    /// Reloads whenever the configuration's file or folder changes, until the daemon stops.
+    pub fn follow_configuration(&self) {
+        let agent = self.clone();
+        self.inner.tasks.spawn(async move {
+            let changed = Arc::new(Notify::new());
+            let Some(_watcher) = watch(&agent.inner.configuration, changed.clone()) else { return };
+            loop {
+                tokio::select! {
+                    () = changed.notified() => {} // a permit that is not taken stays
+                    () = agent.inner.stop.cancelled() => return, // level-triggered
+                }
+                sleep(GATHER).await;
+                agent.reload().await;
+            }
+        });
+    }
+}
+
+/// Watches the folder that a file lies in: editors replace files, and a watch of the file would stay with the old one.
+fn watch(path: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+    let (folder, name) =
+        if path.is_dir() { (path, None) } else { (path.parent()?, path.file_name().map(ToOwned::to_owned)) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        let ours = |path: &std::path::PathBuf| name.is_none() || path.file_name() == name.as_deref();
+        if !event.kind.is_access() && event.paths.iter().any(ours) {
+            changed.notify_one();
+        }
+    });
+    watcher
+        .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::NonRecursive).map(|()| watcher))
+        .inspect_err(|error| tracing::warn!(%error, "could not watch the configuration; reload it with SIGHUP"))
+        .ok()
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{Application, Declared};
+use crate::model::view::{ApplicationStatus, RepositoryStatus, SyncReport};
+use crate::model::{Name, Time};
+use crate::source::{Polled, Shared};
+use crate::sync::Memory;
+
+/// What `status` shows, kept by those who know it.
+#[derive(Default)]
+pub(super) struct Board {
+    applications: Mutex<BTreeMap<Name, ApplicationStatus>>,
+    repositories: Mutex<BTreeMap<Name, Followed>>,
+}
+
+/// A repository as declared, and where its answers come from.
+#[derive(Clone)]
+pub(super) struct Followed {
+    pub(super) url: String,
+    pub(super) reference: String,
+    pub(super) source: Arc<Shared>,
+}
+
+impl Board {
+    pub(super) fn declare(&self, name: &Name, declared: &Declared<Application>) {
+        let status = ApplicationStatus {
+            name: name.clone(),
+            labels: declared.labels.clone(),
+            target: declared.spec.target.clone(),
+            repository: declared.spec.source.repository.clone(),
+            outcome: None,
+            syncing: false,
+            since: None,
+            code: None,
+            message: None,
+            findings: vec![],
+            plan: None,
+            applied: None,
+            good: None,
+            bad: None,
+            objects: 0,
+            syncs: 0,
+            suspended: None,
+        };
+        self.applications.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), status);
+    }
+
+    pub(super) fn forget(&self, name: &Name) {
+        self.applications.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    pub(super) fn syncing(&self, name: &Name, syncing: bool) {
+        self.change(name, |status| status.syncing = syncing);
+    }
+
+    /// Shows how a sync ended.
+    pub(super) fn ended(&self, name: &Name, report: &SyncReport, now: Time) {
+        self.change(name, |status| {
+            if status.outcome != Some(report.outcome) || status.code != report.code {
+                status.since = Some(now);
+            }
+            status.outcome = Some(report.outcome);
+            status.code.clone_from(&report.code);
+            status.message.clone_from(&report.message);
+            status.findings.clone_from(&report.findings);
+            status.plan = report.plan.filter(|_| report.outcome == crate::model::Outcome::Held);
+            status.syncs += 1;
+            status.syncing = false;
+        });
+    }
+
+    /// Shows what is remembered.
+    pub(super) fn remembered(&self, name: &Name, memory: &Memory) {
+        self.change(name, |status| {
+            let state = &memory.state;
+            status.applied = state.applied.as_ref().map(|applied| applied.revision.clone());
+            status.good = state.good.as_ref().and_then(|good| good.revision.clone());
+            status.bad = state.bad_inputs.as_ref().map(|bad| bad.revision.clone());
+            status.objects = memory.inventory.objects.len();
+            status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
+        });
+    }
+
+    fn change(&self, name: &Name, change: impl FnOnce(&mut ApplicationStatus)) {
+        if let Some(status) = self.applications.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            change(status);
+        }
+    }
+
+    pub(super) fn application(&self, name: &Name) -> Option<ApplicationStatus> {
+        self.applications.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn applications(&self) -> Vec<ApplicationStatus> {
+        self.applications.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(super) fn follow(&self, name: &Name, followed: Followed) {
+        self.repositories.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), followed);
+    }
+
+    pub(super) fn unfollow(&self, name: &Name) {
+        self.repositories.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    pub(super) fn repositories(&self) -> Vec<RepositoryStatus> {
+        let repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        repositories.iter().map(|(name, followed)| repository(name, followed)).collect()
+    }
+}
+
+fn repository(name: &Name, followed: &Followed) -> RepositoryStatus {
+    let polled = followed.source.last();
+    let (state, message) = match &polled {
+        None => ("waiting".to_owned(), None),
+        Some(Polled { head: Ok(_), .. }) => ("ok".to_owned(), None),
+        Some(Polled { head: Err(error), .. }) => {
+            (error.kind.code().to_owned(), Some(crate::model::chain(error.as_ref())))
+        }
+    };
+    let head = polled.as_ref().and_then(|polled| polled.head.as_ref().ok());
+    RepositoryStatus {
+        name: name.clone(),
+        url: followed.url.clone(),
+        reference: head.map_or_else(|| followed.reference.clone(), |head| head.reference.clone()),
+        head: head.map(|head| head.revision.clone()),
+        state,
+        message,
+        polled: polled.as_ref().map(|polled| polled.at),
+    }
+}

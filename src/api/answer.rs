@@ -1,0 +1,80 @@
+//! Problems as responses, and bodies as values.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+use crate::model::Problem;
+
+/// No request of ours comes near this.
+const LARGEST_BODY: usize = 64 * 1024;
+/// A body of this size takes no time on a socket of the machine; a caller who stalls is let go.
+const BODY: Duration = Duration::from_secs(10);
+
+/// A problem on its way out, as `application/problem+json` (RFC 9457).
+pub(super) struct Refusal(Box<Problem>);
+
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&*self.0)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// The JSON body of a request; no body at all reads as `{}`.
+pub(super) struct Body64<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body64<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let json = is_json(&request);
+        let bytes = read(request.into_body()).await?;
+        if bytes.is_empty() {
+            return parse(b"{}");
+        }
+        if !json {
+            return Err(Problem::new(415, "api.media-type", "expected a body of application/json").into());
+        }
+        parse(&bytes)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body64<T>, Refusal> {
+    let value = serde_json::from_slice(bytes);
+    // The parser names line, column and field of ours, never what the body holds elsewhere.
+    value.map(Body64).map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())
+}
+
+fn is_json(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
+    match tokio::time::timeout(BODY, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => {
+            let title = format!("could not read the body: it breaks off or has more than {LARGEST_BODY} bytes");
+            Err(Problem::new(413, "api.body-too-large", title).into())
+        }
+        Err(_) => Err(Problem::new(408, "api.timeout", "the body did not come in time").into()),
+    }
+}

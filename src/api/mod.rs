@@ -1,0 +1,17 @@
+//! HTTP and JSON under `/v1`, over a unix socket: what the command line, and later the pages, ask of a running daemon.
+//!
+//! # Guarantees
+//! Who asks is what the kernel says of the other end of the socket. Whoever can open the socket may read; only root, the
+//! daemon's own user and members of its group may act. Every refusal is a [`crate::model::Problem`] with a stable code. An
+//! act that began goes on when its caller goes away.
+
+mod access;
+mod answer;
+mod routes;
+mod serve;
+mod socket;
+mod stream;
+
+pub use crate::agent::{Daemon, RecordQuery};
+pub use serve::serve;
+pub use socket::{Socket, SocketError};

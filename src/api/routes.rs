@@ -1,0 +1,173 @@
+//! Which request asks for what.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::access::Acting;
+use super::answer::{Answer, Body64, Refusal};
+use super::serve::Service;
+use super::{Daemon, RecordQuery};
+use crate::model::Problem;
+use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+
+pub(super) fn router() -> Router<Service> {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/applications/{name}/plan", get(plan))
+        .route("/v1/applications/{name}/sync", post(sync))
+        .route("/v1/applications/{name}/adopt", post(adopt))
+        .route("/v1/applications/{name}/suspend", post(suspend))
+        .route("/v1/applications/{name}/resume", post(resume))
+        .route("/v1/plans/{plan}/approve", post(approve))
+        .route("/v1/audit/records", get(records))
+        .route("/v1/audit/records/{sequence}", get(record))
+        .route("/v1/audit/verify", get(verify))
+        .route("/v1/audit/export", get(export))
+        .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
+        .method_not_allowed_fallback(async || {
+            Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
+        })
+}
+
+type Named = Result<Path<String>, PathRejection>;
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanQuery {
+    revision: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Suspension {
+    reason: String,
+}
+
+/// The body of an act that needs no words.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportQuery {
+    #[serde(default)]
+    after: u64,
+    limit: Option<u32>,
+}
+
+async fn status(State(service): State<Service>) -> Json<Status> {
+    Json(service.daemon.status())
+}
+
+async fn plan(State(service): State<Service>, name: Named, query: Asked<PlanQuery>) -> Answer<PlanView> {
+    let (name, query) = (path(name)?, asked(query)?);
+    Ok(Json(service.daemon.plan(&name, query.revision.as_deref()).await?))
+}
+
+async fn sync(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.sync(&name, actor).await).await
+}
+
+async fn adopt(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.adopt(&name, actor).await).await
+}
+
+async fn approve(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    plan: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let plan = path(plan)?;
+    act(service, async move |daemon| daemon.approve(&plan, actor).await).await
+}
+
+async fn suspend(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(body): Body64<Suspension>,
+) -> Answer<ApplicationStatus> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.suspend(&name, &body.reason, actor).await).await
+}
+
+async fn resume(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<ApplicationStatus> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.resume(&name, actor).await).await
+}
+
+async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {
+    let mut query = asked(query)?;
+    query.limit = query.limit.clamp(1, RecordQuery::MOST);
+    Ok(Json(service.daemon.records(query).await?))
+}
+
+async fn record(State(service): State<Service>, sequence: Named) -> Answer<Value> {
+    let sequence = path(sequence)?;
+    let Ok(sequence) = sequence.parse() else {
+        return Err(Problem::new(400, "api.path", "a record is named by its number").into());
+    };
+    Ok(Json(service.daemon.record(sequence).await?))
+}
+
+async fn verify(State(service): State<Service>) -> Answer<Value> {
+    Ok(Json(service.daemon.verify().await?))
+}
+
+async fn export(State(service): State<Service>, query: Asked<ExportQuery>) -> Answer<Vec<Value>> {
+    let query = asked(query)?;
+    let limit = query.limit.unwrap_or(RecordQuery::MOST).clamp(1, RecordQuery::MOST);
+    Ok(Json(service.daemon.export(query.after, limit).await?))
+}
+
+/// Runs an act to its end in a task of its own: a caller who goes away does not leave it half-done.
+async fn act<T, F, R>(service: Service, act: F) -> Answer<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Arc<dyn Daemon>) -> R + Send + 'static,
+    R: Future<Output = Result<T, Problem>> + Send + 'static,
+{
+    match tokio::spawn(act(service.daemon)).await {
+        Ok(result) => Ok(Json(result?)),
+        Err(error) => {
+            tracing::error!(error = %error, "an act ended unexpectedly");
+            let problem = Problem::new(500, "api.internal", "the daemon failed in the middle of it");
+            Err(problem.hint("look at its log, then at `trueup status`").into())
+        }
+    }
+}
+
+fn path(name: Named) -> Result<String, Refusal> {
+    name.map(|Path(name)| name).map_err(|error| Problem::new(400, "api.path", error.body_text()).into())
+}
+
+fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
+    query.map(|Query(query)| query).map_err(|error| Problem::new(400, "api.query", error.body_text()).into())
+}

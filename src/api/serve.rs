@@ -1,0 +1,52 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tokio_util::sync::CancellationToken;
+
+use super::access::Access;
+use super::stream::{Door, Peer};
+use super::{Daemon, Socket, routes};
+
+/// After the word to stop, callers who still read their answer get this long.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What every handler sees.
+#[derive(Clone)]
+pub(super) struct Service {
+    pub daemon: Arc<dyn Daemon>,
+    pub access: Arc<Access>,
+}
+
+/// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
+pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
+    let Some(listener) = socket.listener.take() else { return };
+    let service = Service { daemon, access: Arc::new(socket.access.clone()) };
+    let app: Router = routes::router().with_state(service).layer(from_fn(one_request));
+    let stop = shutdown.clone();
+    let server = axum::serve(Door::new(listener), app.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    // Both arms only wait: whichever is dropped leaves nothing half-done, since acts run in tasks of their own.
+    tokio::select! {
+        _ = server => {}
+        () = patience => tracing::warn!("callers did not take their answers in time"),
+    }
+}
+
+/// One connection carries one request: connecting costs nothing on a unix socket, and every connection then has one
+/// deadline for its headers and no idle state.
+async fn one_request(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    peer.heard.store(true, Ordering::Release);
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

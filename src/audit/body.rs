@@ -1,0 +1,165 @@
+//! The payloads, one for each kind of record. They hold digests, never contents.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, StepResult};
+use crate::model::{Action, Cause, Digest, ObjectId, Outcome, Plan, Risk, Step, Time, Verdict};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedBody {
+    pub verdict: Verdict,
+    pub steps: Vec<StepSummary>,
+}
+
+/// One step of a plan, as records tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSummary {
+    /// Its place in the plan, from 0.
+    pub number: usize,
+    pub object: ObjectId,
+    pub action: Action,
+    pub cause: Cause,
+    pub before: Digest,
+    pub after: Digest,
+    pub risk: Risk,
+    pub wave: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentBody {
+    pub wave: u32,
+    pub steps: Vec<StepSummary>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeBody {
+    pub wave: u32,
+    pub outcomes: Vec<StepOutcomeBody>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepOutcomeBody {
+    /// The step's place in the plan, from 0.
+    pub number: usize,
+    pub object: ObjectId,
+    pub action: Action,
+    pub result: StepResult,
+    /// The stable code of what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The last lines that a command printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    pub duration_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClosedBody {
+    pub outcome: Outcome,
+    /// The stable code of the reason, where it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    pub counts: Counts,
+    /// From the first intent to the end, where anything was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The syncs without a change since this application's last record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Quiet>,
+}
+
+/// How many steps there were, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    pub done: usize,
+    pub already: usize,
+    pub failed: usize,
+    pub skipped: usize,
+}
+
+/// Syncs that found nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quiet {
+    pub count: u64,
+    pub first: Time,
+    pub last: Time,
+}
+
+/// What others did, as it was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ObservedBody {
+    pub message: String,
+    pub objects: Vec<ObjectId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActBody {
+    pub act: Act,
+    /// Why, in the person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuietBody {
+    #[serde(flatten)]
+    pub quiet: Quiet,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResumedBody {
+    /// Places in the plan of the steps whose outcome was not written down.
+    pub open: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DaemonBody {
+    pub version: String,
+}
+
+impl StepSummary {
+    #[must_use]
+    pub fn new(number: usize, step: &Step) -> Self {
+        Self {
+            number,
+            object: step.id.clone(),
+            action: step.action,
+            cause: step.cause,
+            before: step.before,
+            after: step.after,
+            risk: step.risk,
+            wave: step.wave,
+        }
+    }
+
+    /// Returns the summaries of a whole plan, in order.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Vec<Self> {
+        plan.steps.iter().enumerate().map(|(number, step)| Self::new(number, step)).collect()
+    }
+}
+
+impl Counts {
+    /// Counts the steps by how they ended.
+    #[must_use]
+    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a StepOutcomeBody>) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            match outcome.result {
+                StepResult::Done => counts.done += 1,
+                StepResult::Already => counts.already += 1,
+                StepResult::Failed => counts.failed += 1,
+                StepResult::Skipped => counts.skipped += 1,
+            }
+        }
+        counts
+    }
+}

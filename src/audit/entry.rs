@@ -1,0 +1,132 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::body::{
+    ActBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody, ResumedBody,
+};
+use crate::model::{Actor, Name, PlanId, Revision, SyncId};
+
+/// Something to be written in the trail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub application: Option<Name>,
+    pub revision: Option<Revision>,
+    pub plan: Option<PlanId>,
+    pub sync: Option<SyncId>,
+    pub actor: Actor,
+    pub body: Body,
+}
+
+/// What is told. Its sort is the record's [`Kind`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Body {
+    Planned(PlannedBody),
+    Intent(IntentBody),
+    Outcome(OutcomeBody),
+    Closed(ClosedBody),
+    Observed(ObservedBody),
+    Act(ActBody),
+    Quiet(QuietBody),
+    Resumed(ResumedBody),
+    Started(DaemonBody),
+    Stopped(DaemonBody),
+}
+
+/// Gives a plain enum its public words: the same in the CLI, the API, the log and the trail.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$inner])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Returns what a word stands for.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// The sort of a record.
+    Kind {
+        Planned = "planned",
+        /// Written before the act it tells of.
+        Intent = "intent",
+        Outcome = "outcome",
+        /// How a sync ended; alone, where it was refused before there was a plan.
+        Closed = "closed",
+        /// What others did to the target.
+        Observed = "observed",
+        /// A person did something.
+        Act = "act",
+        /// Syncs that found nothing to do.
+        Quiet = "quiet",
+        /// A restart took up an open sync.
+        Resumed = "resumed",
+        Started = "started",
+        Stopped = "stopped",
+    }
+}
+
+words! {
+    /// How one step ended.
+    StepResult {
+        Done = "done",
+        /// It was already as it should be when we came to it.
+        Already = "already",
+        Failed = "failed",
+        /// An earlier step failed.
+        Skipped = "skipped",
+    }
+}
+
+words! {
+    /// What a person did.
+    Act {
+        Sync = "sync",
+        Approve = "approve",
+        Reject = "reject",
+        Adopt = "adopt",
+        Suspend = "suspend",
+        Resume = "resume",
+        Destroy = "destroy",
+        Export = "export",
+    }
+}
+
+impl Body {
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Planned(_) => Kind::Planned,
+            Self::Intent(_) => Kind::Intent,
+            Self::Outcome(_) => Kind::Outcome,
+            Self::Closed(_) => Kind::Closed,
+            Self::Observed(_) => Kind::Observed,
+            Self::Act(_) => Kind::Act,
+            Self::Quiet(_) => Kind::Quiet,
+            Self::Resumed(_) => Kind::Resumed,
+            Self::Started(_) => Kind::Started,
+            Self::Stopped(_) => Kind::Stopped,
+        }
+    }
+}

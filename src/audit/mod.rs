@@ -1,0 +1,30 @@
+//! The trail: what was planned, intended, done and seen, in rows that cannot be changed without it showing.
+//!
+//! A leaf is SHA-256(0x00 ‖ bytes) over a record's bytes exactly as stored, the tree over the leaves is that of RFC 9162, and
+//! its size and root are stored with every append, so that a missing tail shows. A leaf commits to its payload by a salted
+//! hash: the payload may be erased, and the tree stays whole.
+//!
+//! What this does not show: a trail that was rewritten whole, head included, by whoever owns the machine. That takes a
+//! checkpoint held elsewhere.
+
+mod append;
+mod body;
+mod entry;
+mod export;
+mod leaf;
+mod read;
+mod redact;
+mod tree;
+mod verify;
+
+pub use append::append;
+pub use body::{
+    ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
+    ResumedBody, StepOutcomeBody, StepSummary,
+};
+pub use entry::{Act, Body, Entry, Kind, StepResult};
+pub use export::{Line, export, export_page, verify_export};
+pub use leaf::Head;
+pub use read::{Filter, Record, list, show};
+pub use redact::Redactor;
+pub use verify::{Problem, Report, check_tail, head, verify};

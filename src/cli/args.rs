@@ -1,0 +1,178 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keep live systems true to Git
+#[derive(Debug, Parser)]
+#[command(name = "trueup", version, max_term_width = 100, propagate_version = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Global {
+    /// Read the configuration from this file or folder
+    #[arg(long, global = true, env = "TRUEUP_CONFIG", value_name = "FILE", default_value = "/etc/trueup/trueup.yaml")]
+    pub config: PathBuf,
+    /// Talk to the daemon at this socket instead of the one that the configuration names
+    #[arg(long, global = true, env = "TRUEUP_SOCKET", value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print as text for people or as JSON for programs
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    pub output: Format,
+    /// Print JSON: the same as `-o json`
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colour the text; `auto` means on a terminal and without `NO_COLOR`
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    Run(Run),
+    /// Tell the whole story on this machine, in a scratch folder, with nothing to set up
+    Demo(Demo),
+    /// Say whether the configuration is right
+    Check(Check),
+    /// Print what a folder renders to, as YAML; no daemon needed
+    Render(Render),
+    /// Show repositories and applications, and what they wait for
+    Status,
+    /// Show what a sync would do now
+    Plan(Plan),
+    /// Show only the differences of a plan
+    Diff(Plan),
+    /// Sync now
+    Sync(Application),
+    /// Show what happened to an application, newest first
+    History(History),
+    /// Let exactly this held plan through, once
+    Approve(Approve),
+    /// Take what was found at first contact and differs from Git
+    Adopt(Application),
+    /// Leave an application alone
+    Suspend(Suspend),
+    /// Take care of a suspended application again
+    Resume(Application),
+    /// Read the trail
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Use this many threads
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Leave everything running at the end, to play with
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Files or folders to check, each by itself; the configuration when none is given
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Render {
+    /// Folders, lowest layer first
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub application: Application,
+    /// Plan for this branch, tag or commit instead of the followed one; such a plan is never carried out
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Application {
+    /// The application, by its name
+    #[arg(value_name = "APP")]
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    #[command(flatten)]
+    pub application: Application,
+    /// Show at most this many records
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The plan, by its id or the first 8 or more digits of it
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Suspend {
+    #[command(flatten)]
+    pub application: Application,
+    /// Say why, for the trail and for whoever looks next
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// List records, newest first
+    List {
+        /// Only records of this application
+        #[arg(value_name = "APP")]
+        application: Option<String>,
+        /// Only records before this number
+        #[arg(long, value_name = "NUMBER")]
+        before: Option<u64>,
+        /// Show at most this many records
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show one record whole
+    Show {
+        #[arg(value_name = "NUMBER")]
+        sequence: u64,
+    },
+    /// Read the whole trail and say whether anything in it was changed
+    Verify,
+    /// Print the trail as JSON Lines, oldest first, with all that is needed to verify it elsewhere
+    Export {
+        /// Only records after this number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+    },
+}

@@ -1,0 +1,134 @@
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::args::Global;
+use super::show::printable;
+use super::trouble::Trouble;
+use crate::config;
+use crate::model::Problem;
+use crate::model::chain;
+use crate::yaml::{self, Profile};
+
+/// Talks to the daemon over its unix socket.
+pub(super) struct Client {
+    http: reqwest::Client,
+    socket: PathBuf,
+}
+
+impl Client {
+    pub(super) fn new(global: &Global) -> Result<Self, Trouble> {
+        let socket = match &global.socket {
+            Some(socket) => socket.clone(),
+            None => socket_of(&global.config)?,
+        };
+        // Nothing goes over TLS here; reading the machine's certificates would take longer than the request.
+        let built = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().tls_certs_only([]).build();
+        let http = built.map_err(|error| Trouble::chain(&error))?;
+        Ok(Self { http, socket })
+    }
+
+    /// Asks for what lies at `path`.
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Trouble> {
+        let mut url = address(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.http.request(Method::GET, url)).await
+    }
+
+    /// Asks for an act.
+    pub(super) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Value, Trouble> {
+        self.send(self.http.request(Method::POST, address(path)?).json(body)).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Trouble> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return response.json().await.map_err(|error| Trouble::chain(&error));
+        }
+        Err(refusal(response).await)
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Trouble {
+        let socket = self.socket.display().to_string();
+        let socket = printable(&socket);
+        match io_kind(error) {
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Trouble::new(format!(
+                "no daemon answers at {socket}"
+            ))
+            .hint("start it with `trueup run`, or name its configuration with --config or its socket with --socket"),
+            Some(io::ErrorKind::PermissionDenied) => Trouble::new(format!("you may not open {socket}"))
+                .hint("act as root, or ask to be made a member of the group that the configuration names"),
+            _ => Trouble::new(format!("could not talk to the daemon at {socket}: {}", printable(&chain(error)))),
+        }
+    }
+}
+
+fn address(path: &[&str]) -> Result<Url, Trouble> {
+    let mut url = Url::parse("http://trueup/v1").map_err(|error| Trouble::chain(&error))?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(path);
+    }
+    Ok(url)
+}
+
+async fn refusal(response: Response) -> Trouble {
+    let status = response.status();
+    match response.json::<Problem>().await {
+        Ok(problem) => problem.into(),
+        Err(_) => Trouble::new(format!("the daemon answered {status} without saying why")),
+    }
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Returns the socket that the configuration names. Mistakes elsewhere in it must not keep anyone from asking the daemon
+/// that still runs with the one before, so nothing else is read.
+fn socket_of(config: &Path) -> Result<PathBuf, Trouble> {
+    let usual = config::Daemon::default().socket;
+    let files = match files_of(config) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && config == Path::new("/etc/trueup/trueup.yaml") => {
+            return Ok(usual);
+        }
+        Err(error) => {
+            let message = format!("could not read {}: {error}", printable(&config.display().to_string()));
+            return Err(Trouble::new(message).hint("name the configuration with --config, or the socket with --socket"));
+        }
+    };
+    Ok(files.iter().find_map(|(file, text)| declared(file, text)).unwrap_or(usual))
+}
+
+fn declared(file: &str, text: &[u8]) -> Option<PathBuf> {
+    let documents = yaml::parse(file, text, Profile::Config).ok()?;
+    let daemon = documents.iter().find(|node| node.at("/kind").and_then(yaml::Node::as_str) == Some("Daemon"))?;
+    daemon.at("/spec/socket")?.as_str().map(PathBuf::from)
+}
+
+fn files_of(config: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    if !config.is_dir() {
+        return Ok(vec![(config.display().to_string(), std::fs::read(config)?)]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(config)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push((path.display().to_string(), std::fs::read(&path)?));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,87 @@
+//! The commands: what people type, and what they see.
+
+mod args;
+mod ask;
+mod client;
+mod demo;
+mod local;
+mod log;
+mod progress;
+mod run;
+mod screen;
+pub mod show;
+mod trail;
+mod trouble;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use args::{Cli, Command};
+use ask::Asking;
+use clap::Parser;
+use client::Client;
+use screen::Screen;
+use trouble::Trouble;
+
+use crate::model::Clock;
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// It differs, is held or unhealthy.
+    Differs,
+    /// The command could not do its work.
+    Trouble,
+}
+
+impl Exit {
+    const fn differs_unless(good: bool) -> Self {
+        if good { Self::Done } else { Self::Differs }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Differs => 1,
+            Exit::Trouble => 2,
+        })
+    }
+}
+
+/// Parses what was typed and does it.
+#[must_use]
+pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::new(&cli.global);
+    match dispatch(&cli, screen, clock) {
+        Ok(exit) => exit.into(),
+        Err(trouble) if trouble.quiet => Exit::Done.into(),
+        Err(trouble) => {
+            screen.say(&format!("error: {}", trouble.message));
+            trouble.hint.iter().for_each(|hint| screen.hint(hint));
+            Exit::Trouble.into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+    match &cli.command {
+        Command::Run(args) => return run::run(args, &cli.global, clock),
+        Command::Check(args) => return local::check(args, &cli.global, screen),
+        Command::Demo(args) => return demo::demo(args, screen),
+        Command::Render(args) => return local::render(args, screen),
+        _ => {}
+    }
+    let asking = Asking { client: Client::new(&cli.global)?, screen, clock: &**clock };
+    runtime()?.block_on(asking.command(&cli.command))
+}
+
+/// One thread is enough to ask one question.
+fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|error| Trouble::chain(&error))
+}

@@ -1,0 +1,102 @@
+//! `trueup run`: the log, the runtime and the signals around the agent.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Global, Run};
+use super::trouble::Trouble;
+use super::{Exit, log};
+use crate::agent::Agent;
+use crate::api::{Socket, serve};
+use crate::config::Config;
+use crate::model::Clock;
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+    log::start();
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(args.workers.into()).enable_all().build();
+    let runtime = built.map_err(|error| Trouble::chain(&error))?;
+    runtime.block_on(async {
+        let signals = Signals::listen().map_err(|error| Trouble::chain(&error))?;
+        agent(global, clock, signals).await
+    })
+}
+
+/// What signals ask of the agent.
+pub(super) struct Signals {
+    /// The first SIGTERM or SIGINT: finish the step at hand.
+    pub stop: CancellationToken,
+    /// The second: stop at once.
+    pub abort: CancellationToken,
+    /// SIGHUP: read the configuration again.
+    pub reload: Arc<Notify>,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let signals = Self { stop: CancellationToken::new(), abort: CancellationToken::new(), reload: Arc::default() };
+        let ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::spawn(stages(ends, signals.stop.clone(), signals.abort.clone()));
+        let (mut hangup, reload) = (signal(SignalKind::hangup())?, Arc::clone(&signals.reload));
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                tracing::info!("reading the configuration again, as SIGHUP asks");
+                reload.notify_one();
+            }
+        });
+        Ok(signals)
+    }
+}
+
+async fn stages((mut terminate, mut interrupt): (Signal, Signal), stop: CancellationToken, abort: CancellationToken) {
+    either(&mut terminate, &mut interrupt).await;
+    tracing::info!("stopping after the step at hand; once more to stop at once");
+    stop.cancel();
+    either(&mut terminate, &mut interrupt).await;
+    tracing::warn!("stopping at once; the next start takes up what is open");
+    abort.cancel();
+}
+
+/// Waits for one of the two; receiving a signal loses nothing when the other wins.
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Starts the agent and the API, and waits until both have ended.
+async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Result<Exit, Trouble> {
+    let loaded = Config::load(&global.config).map_err(|all| Trouble::mistakes(&all))?;
+    let daemon = loaded.config.daemon.clone();
+    let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), signals.stop.clone()).await;
+    let agent = agent.map_err(|error| Trouble::chain(&error))?;
+    let socket = Socket::bind(&daemon.socket, daemon.group.as_deref()).map_err(|error| Trouble::chain(&error))?;
+    agent.follow_configuration();
+    let reloading = reload_on(signals.reload, agent.clone());
+    // The API goes last: while the tasks end, people can still see what they do.
+    let closed = CancellationToken::new();
+    let serving = tokio::spawn(serve(socket, Arc::new(agent.clone()), closed.clone()));
+    tracing::info!(socket = %daemon.socket.display(), data = %daemon.data.display(), "ready");
+    tokio::select! {
+        () = async { signals.stop.cancelled().await; agent.stopped().await } => {} // level-triggered
+        () = signals.abort.cancelled() => {} // level-triggered; what is open is resumed at the next start
+    }
+    reloading.abort();
+    closed.cancel();
+    // Whatever became of the serving task, it has ended.
+    let _ = serving.await;
+    Ok(Exit::Done)
+}
+
+fn reload_on(hangup: Arc<Notify>, agent: Agent) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            hangup.notified().await;
+            agent.reload().await;
+        }
+    })
+}

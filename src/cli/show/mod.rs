@@ -1,0 +1,16 @@
+//! What people see: structs → text. Colour codes are in it; whoever prints takes them out where they are not wanted.
+
+mod escape;
+mod paint;
+mod plan;
+mod report;
+mod status;
+mod table;
+mod trail;
+mod when;
+
+pub use escape::{printable, printable_content};
+pub use plan::{diff, findings, plan, summary};
+pub use report::{mistakes, report};
+pub use status::{application, status};
+pub use trail::{is_intact, is_told, record, records, sequence, verified};

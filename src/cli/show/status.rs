@@ -1,0 +1,79 @@
+use std::fmt::Write;
+
+use super::plan::findings;
+use super::table::Table;
+use super::{mistakes, printable, when};
+use crate::model::view::{ApplicationStatus, RepositoryStatus, Status};
+use crate::model::{Revision, Time};
+
+/// Returns the whole daemon at a glance.
+#[must_use]
+pub fn status(status: &Status, now: Time) -> String {
+    let up = when::length(now.since(status.started).as_secs());
+    let mut text = format!("trueup {}, up {up}\n", printable(&status.version));
+    if !status.rejected_configuration.is_empty() {
+        text.push_str("\nthe configuration on disk has mistakes; the daemon goes on with the one before:\n");
+        text.push_str(&mistakes(&status.rejected_configuration));
+    }
+    let _ = write!(text, "\n{}", repositories(&status.repositories, now));
+    if !status.applications.is_empty() {
+        let _ = write!(text, "\n{}", applications(&status.applications, now));
+    }
+    text
+}
+
+/// Returns one application, with its findings.
+#[must_use]
+pub fn application(status: &ApplicationStatus, now: Time) -> String {
+    applications(std::slice::from_ref(status), now) + &findings(&status.findings)
+}
+
+fn repositories(all: &[RepositoryStatus], now: Time) -> String {
+    let mut table = Table::new(&["REPOSITORY", "HEAD", "FOLLOWS", "ANSWERED", "STATE", "MESSAGE"]);
+    for one in all {
+        let answered = one.polled.map_or_else(|| "never".into(), |time| when::ago(time, now));
+        let message = one.message.as_deref().unwrap_or_default();
+        table.row([one.name.as_str(), short(one.head.as_ref()), &one.reference, &answered, &one.state, message]);
+    }
+    table.render()
+}
+
+fn applications(all: &[ApplicationStatus], now: Time) -> String {
+    let mut table = Table::new(&["APPLICATION", "STATE", "SINCE", "APPLIED", "OBJECTS", "WAITING FOR"]);
+    for one in all {
+        let since = one.since.map_or_else(String::new, |time| when::ago(time, now));
+        let objects = one.objects.to_string();
+        let waiting = waiting(one);
+        table.row([one.name.as_str(), state(one), &since, short(one.applied.as_ref()), &objects, &waiting]);
+    }
+    table.render()
+}
+
+fn state(one: &ApplicationStatus) -> &'static str {
+    match one.outcome {
+        _ if one.syncing => "syncing",
+        _ if one.suspended.is_some() => "suspended",
+        Some(outcome) => outcome.as_str(),
+        None => "new",
+    }
+}
+
+/// Says why it is in its state, and what a person could do about it.
+fn waiting(one: &ApplicationStatus) -> String {
+    let mut parts = Vec::new();
+    if let Some(reason) = &one.suspended {
+        parts.push(format!("resume (suspended: {reason})"));
+    }
+    if let Some(plan) = &one.plan {
+        parts.push(format!("approval of plan {}", plan.short()));
+    }
+    parts.extend(one.message.clone());
+    if let Some(bad) = &one.bad {
+        parts.push(format!("a commit after {}, which failed", bad.short()));
+    }
+    parts.join("; ")
+}
+
+fn short(revision: Option<&Revision>) -> &str {
+    revision.map_or("-", Revision::short)
+}

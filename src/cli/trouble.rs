@@ -1,0 +1,64 @@
+use std::error::Error;
+use std::io;
+
+use super::show::{mistakes, printable};
+use crate::model::{Mistake, Problem};
+
+/// Why a command could not do its work: exit status 2.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// Safe to show.
+    pub message: String,
+    pub hint: Option<String>,
+    /// The reader of our output went away: nobody is left to be told, and nothing is wrong.
+    pub quiet: bool,
+}
+
+impl Trouble {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, quiet: false }
+    }
+
+    /// Tells of an error and all its causes.
+    pub(super) fn chain(error: &dyn Error) -> Self {
+        Self::new(printable(&chain(error)))
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Tells that stdout could not be written.
+    pub(super) fn printing(error: &io::Error) -> Self {
+        let quiet = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { quiet, ..Self::new(format!("could not print: {error}")) }
+    }
+
+    /// Tells of every mistake of a configuration.
+    pub(super) fn mistakes(all: &[Mistake]) -> Self {
+        Self::new(format!("the configuration has mistakes\n{}", mistakes(all).trim_end()))
+    }
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        let mut message = format!("{} ({})", printable(&problem.title), printable(&problem.code));
+        if !problem.mistakes.is_empty() {
+            message = format!("{message}\n{}", mistakes(&problem.mistakes).trim_end());
+        }
+        Self { message, hint: problem.hint.map(|hint| printable(&hint).into_owned()), quiet: false }
+    }
+}
+
+/// Returns what an error says, and every cause of it, on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

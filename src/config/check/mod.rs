@@ -1,0 +1,69 @@
+//! What a schema cannot say: names, references, paths, and what belongs together.
+
+mod application;
+mod daemon;
+mod names;
+mod paths;
+mod repository;
+mod target;
+
+use super::gather::{Gathered, Written};
+use super::load::mistake;
+use crate::model::Mistake;
+use crate::yaml::Value;
+
+/// Adds every mistake in documents that fit their schemas. `whole` tells that every file could be read, so that what is
+/// missing is missing.
+pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake>) {
+    names::unique(gathered, mistakes);
+    for typed in &gathered.daemons {
+        daemon::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    // Where a Daemon is wrong or may be missing, which transports it allows is not known.
+    let transports = match (gathered.documents("Daemon").as_slice(), gathered.daemons.as_slice()) {
+        ([], _) if whole && gathered.unknown().next().is_none() => Some(super::Daemon::default().transports),
+        (_, [first, ..]) if !first.partial => Some(first.spec.transports.clone()),
+        _ => None,
+    };
+    for typed in &gathered.repositories {
+        repository::check(
+            &typed.spec,
+            transports.as_deref(),
+            &mut Scope { written: typed.written, partial: typed.partial, mistakes },
+        );
+    }
+    for typed in &gathered.targets {
+        target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    let known = names::Known::of(gathered);
+    for typed in &gathered.applications {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        application::check(&typed.spec, &mut scope);
+        if whole {
+            known.check(&typed.spec, &mut scope);
+        }
+    }
+}
+
+/// One document under scrutiny, and where its mistakes go.
+struct Scope<'a> {
+    written: &'a Written,
+    partial: bool,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Scope<'_> {
+    /// Adds a mistake at the value that the JSON pointer names, or around where it should be.
+    fn say(&mut self, code: &str, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+        // What is said of a whole mapping is that something in it is missing, or does not go together.
+        let whole = self.written.node.at(pointer).is_none_or(|node| matches!(node.value, Value::Mapping(_)));
+        if self.partial && whole {
+            return;
+        }
+        self.mistakes.push(mistake(code, self.written.place(pointer), message, hint));
+    }
+
+    fn hint(&mut self, code: &str, pointer: &str, message: impl Into<String>, hint: &str) {
+        self.say(code, pointer, message, Some(hint.to_owned()));
+    }
+}

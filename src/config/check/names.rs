@@ -1,0 +1,73 @@
+use std::collections::{HashMap, HashSet};
+
+use super::Scope;
+use crate::config::Application;
+use crate::config::envelope::KINDS;
+use crate::config::gather::{Gathered, Written};
+use crate::config::load::mistake;
+use crate::model::Mistake;
+use crate::yaml::{nearest, quoted};
+
+/// One name is one document of its kind, and there is one Daemon.
+pub(super) fn unique(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
+    for kind in KINDS.iter().filter(|kind| **kind != "Daemon") {
+        let mut seen = HashMap::new();
+        for (name, written) in gathered.names(kind) {
+            let first: &Written = seen.entry(name).or_insert(written);
+            if std::ptr::eq(first, written) {
+                continue;
+            }
+            let (here, there) = (written.place("/metadata/name"), first.place("/metadata/name"));
+            let message = format!("the {kind} {} is declared twice: here and at {there}", quoted(name));
+            mistakes.push(mistake("config.duplicate-name", here, message, Some("rename or remove one".to_owned())));
+        }
+    }
+    if let [first, others @ ..] = gathered.documents("Daemon").as_slice() {
+        for other in others {
+            let message = format!("a second Daemon; the first is at {}", first.place(""));
+            let hint = Some("write everything into one".to_owned());
+            mistakes.push(mistake("config.two-daemons", other.place("/kind"), message, hint));
+        }
+    }
+}
+
+/// The names that an application may refer to.
+pub(super) struct Known<'w> {
+    repositories: HashSet<&'w str>,
+    targets: HashSet<&'w str>,
+}
+
+impl<'w> Known<'w> {
+    pub(super) fn of(gathered: &Gathered<'w>) -> Self {
+        let names = |kind| {
+            let known = gathered.names(kind).into_iter().map(|(name, _)| name);
+            known.chain(gathered.unknown().filter_map(Written::name)).collect()
+        };
+        Self { repositories: names("Repository"), targets: names("Target") }
+    }
+
+    /// Sees that what an application names is declared.
+    pub(super) fn check(&self, application: &Application, scope: &mut Scope) {
+        let repository = application.source.repository.as_str();
+        reference("Repository", repository, &self.repositories, "/spec/source/repository", scope);
+        reference("Target", application.target.as_str(), &self.targets, "/spec/target", scope);
+    }
+}
+
+fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
+    const MOST: usize = 12;
+    if known.contains(name) {
+        return;
+    }
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(meant) => Some(format!("did you mean {}?", quoted(meant))),
+        None if known.is_empty() => Some(format!("declare it: kind: {kind}")),
+        None if known.len() <= MOST => {
+            let mut names: Vec<_> = known.iter().copied().collect();
+            names.sort_unstable();
+            Some(format!("declared are: {}", names.join(", ")))
+        }
+        None => None,
+    };
+    scope.say("config.reference", pointer, format!("no {kind} is called {}", quoted(name)), hint);
+}

@@ -1,0 +1,175 @@
+//! Nodes → typed documents that still know where they are written.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, KINDS, RepositoryKind, TargetKind};
+use super::load::mistake;
+use super::{Application, Config, Daemon, Declared, Metadata, Repository, Target};
+use crate::model::{Mistake, Place};
+use crate::yaml::{self, Node, Value, nearest, quoted};
+
+/// A document as it stands in a file.
+pub(super) struct Written {
+    pub file: Arc<str>,
+    /// The absolute folder of the file.
+    pub folder: Arc<Path>,
+    pub node: Node,
+}
+
+impl Written {
+    /// Returns where the value at a JSON pointer stands, or the nearest value around it that is there.
+    pub(super) fn place(&self, mut pointer: &str) -> Place {
+        loop {
+            match (self.node.at(pointer), pointer.rsplit_once('/')) {
+                (Some(node), _) => return node.place(&self.file),
+                (None, Some((outer, _))) => pointer = outer,
+                (None, None) => return self.node.place(&self.file),
+            }
+        }
+    }
+
+    fn kind(&self) -> Option<&str> {
+        self.node.get("kind").and_then(Node::as_str)
+    }
+
+    /// Returns the name, also of a document that is wrong elsewhere.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.node.at("/metadata/name").and_then(Node::as_str)
+    }
+}
+
+/// A document that fits its schema, at least in part.
+pub(super) struct Typed<'w, T> {
+    pub written: &'w Written,
+    /// What did not fit was left out: what is missing here may well be written.
+    pub partial: bool,
+    pub metadata: Metadata,
+    pub spec: T,
+}
+
+/// All documents of all files.
+pub(super) struct Gathered<'w> {
+    pub daemons: Vec<Typed<'w, Daemon>>,
+    pub repositories: Vec<Typed<'w, Repository>>,
+    pub targets: Vec<Typed<'w, Target>>,
+    pub applications: Vec<Typed<'w, Application>>,
+    /// Every document, those that do not fit their schema included.
+    pub all: &'w [Written],
+}
+
+impl<'w> Gathered<'w> {
+    pub(super) fn from(all: &'w [Written], mistakes: &mut Vec<Mistake>) -> Self {
+        let mut gathered = Self { daemons: vec![], repositories: vec![], targets: vec![], applications: vec![], all };
+        for written in all {
+            match written.kind() {
+                Some("Daemon") => gathered.daemons.extend(typed::<DaemonKind, _>(written, mistakes)),
+                Some("Repository") => gathered.repositories.extend(typed::<RepositoryKind, _>(written, mistakes)),
+                Some("Target") => gathered.targets.extend(typed::<TargetKind, _>(written, mistakes)),
+                Some("Application") => gathered.applications.extend(typed::<ApplicationKind, _>(written, mistakes)),
+                other => unknown(written, other, mistakes),
+            }
+        }
+        gathered
+    }
+
+    /// Returns the names that documents of `kind` have, in the order written.
+    pub(super) fn names(&self, kind: &str) -> Vec<(&'w str, &'w Written)> {
+        let of_kind = self.all.iter().filter(|written| written.kind() == Some(kind));
+        of_kind.filter_map(|written| Some((written.name()?, written))).collect()
+    }
+
+    pub(super) fn documents(&self, kind: &str) -> Vec<&'w Written> {
+        self.all.iter().filter(|written| written.kind() == Some(kind)).collect()
+    }
+
+    /// Returns the documents of a kind that nobody knows: each may have been meant as any of them, and that is told already.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &'w Written> {
+        self.all.iter().filter(|written| written.kind().is_none_or(|kind| !KINDS.contains(&kind)))
+    }
+
+    pub(super) fn names_repository(&self) -> bool {
+        !self.documents("Repository").is_empty() || self.unknown().next().is_some()
+    }
+
+    /// Returns the configuration; asked for only when there was no mistake.
+    pub(super) fn into_config(self) -> Config {
+        let absolute = |mut typed: Typed<'w, Repository>| {
+            let Repository { credentials, tls, ssh, .. } = &mut typed.spec;
+            let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
+            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts) {
+                *path = normal(&typed.written.folder.join(&*path));
+            }
+            (typed.metadata.name, typed.spec)
+        };
+        let labelled = |typed: Typed<'w, Application>| {
+            (typed.metadata.name, Declared { labels: typed.metadata.labels, spec: typed.spec })
+        };
+        Config {
+            daemon: self.daemons.into_iter().next().map(|typed| typed.spec).unwrap_or_default(),
+            repositories: self.repositories.into_iter().map(absolute).collect(),
+            targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
+            applications: self.applications.into_iter().map(labelled).collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+/// Drops `.` segments; `..` stays, since what it means depends on links.
+fn normal(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn typed<'w, K, T>(written: &'w Written, mistakes: &mut Vec<Mistake>) -> Option<Typed<'w, T>>
+where
+    Document<K, T>: DeserializeOwned + JsonSchema,
+{
+    let found = match yaml::decode::<Document<K, T>>(&written.file, &written.node) {
+        Ok(Document { metadata, spec, .. }) => return Some(Typed { written, partial: false, metadata, spec }),
+        Err(found) => found,
+    };
+    // What remains without the wrong parts is judged too, so that one look shows as much as can be known.
+    let rest = pruned(&written.node, &wrong(&found));
+    mistakes.extend(found);
+    let Document { metadata, spec, .. } = yaml::decode::<Document<K, T>>(&written.file, &rest?).ok()?;
+    Some(Typed { written, partial: true, metadata, spec })
+}
+
+/// Where a part of a document is wrong: line, column, and whether it is the key.
+type Wrong = HashSet<(u32, u32, bool)>;
+
+fn wrong(mistakes: &[Mistake]) -> Wrong {
+    let part = |mistake: &Mistake| (mistake.place.line, mistake.place.column, mistake.code == "schema.unknown-field");
+    mistakes.iter().map(part).collect()
+}
+
+/// Returns the node without the fields in which there is a mistake. A list with a wrong item goes whole, so that the places
+/// of its items stay right.
+fn pruned(node: &Node, wrong: &Wrong) -> Option<Node> {
+    if wrong.contains(&(node.line, node.column, false)) {
+        return None;
+    }
+    let value = match &node.value {
+        Value::Sequence(items) => Value::Sequence(items.iter().map(|item| pruned(item, wrong)).collect::<Option<_>>()?),
+        Value::Mapping(entries) => {
+            let known = entries.iter().filter(|(key, _)| !wrong.contains(&(key.line, key.column, true)));
+            Value::Mapping(known.filter_map(|(key, node)| Some((key.clone(), pruned(node, wrong)?))).collect())
+        }
+        scalar => scalar.clone(),
+    };
+    Some(Node { value, line: node.line, column: node.column })
+}
+
+fn unknown(written: &Written, kind: Option<&str>, mistakes: &mut Vec<Mistake>) {
+    mistakes.extend(yaml::decode::<Bare>(&written.file, &written.node).err().unwrap_or_default());
+    let Some(kind) = kind else { return };
+    let hint = match nearest(kind, KINDS.iter().copied()) {
+        Some(meant) => format!("did you mean {}?", quoted(meant)),
+        None => format!("expected one of {}", KINDS.join(", ")),
+    };
+    let message = format!("the kind {} is not known", quoted(kind));
+    mistakes.push(mistake("config.kind", written.place("/kind"), message, Some(hint)));
+}

@@ -1,0 +1,266 @@
+//! Carries out a plan, step by step: intent before act, outcome after it.
+//!
+//! # Expected flow
+//! 1. [`begin`]: one transaction claims the objects, uses up the approval, keeps every content, owes every handler, and writes
+//!    the intent of the first wave. Nothing live changed before it is durable.
+//! 2. [`carry_out`]: each step of each wave, through the target; the outcome of a wave and the intent of the next one are one
+//!    transaction.
+//! 3. The caller closes the execution together with the outcomes of the last wave ([`settle_outcomes`]).
+//!
+//! After a crash the open execution is carried out again from the start: a step whose object already equals *after* is done,
+//! one that still equals *before* runs, anything else is stale.
+
+mod records;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::audit::{self, Redactor};
+use crate::model::{Action, Clock, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
+use crate::store::{ApplicationState, Open, Owed, Store, StoreError, Tx};
+use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
+
+pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
+
+/// Where an execution writes, and what it reads time from.
+#[derive(Clone)]
+pub struct Ledger {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub redactor: Arc<Redactor>,
+}
+
+/// What `begin` makes durable beside the execution itself.
+#[derive(Default)]
+pub struct Preparation {
+    /// Objects of the inventory that change without a step: found identical, adopted as they are, remembered anew.
+    pub inventory: BTreeMap<ObjectId, Owned>,
+    /// Contents that a resumed plan, or a return to this state, will need.
+    pub contents: Vec<Arc<[u8]>>,
+    /// The plan was let through by an approval, which is used up.
+    pub uses_approval: bool,
+    /// What is remembered of the application from now on, where that changes before the first act.
+    pub state: Option<ApplicationState>,
+}
+
+/// Why an execution did not begin. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{object} is already kept true by {holder}")]
+    Claimed { object: ObjectId, holder: String },
+    #[error("the approval was used up or has expired")]
+    Approval,
+}
+
+/// How an execution ended. The outcomes of its last wave are not written down yet.
+pub struct Carried {
+    pub outcomes: Vec<Timed>,
+    pub end: End,
+}
+
+pub enum End {
+    Done,
+    /// This step failed; those after it did not run.
+    Failed(usize, Arc<TargetError>),
+    /// Cancelled between two steps: stays open, and is resumed at the next start.
+    Stopped,
+}
+
+/// An outcome, and how long the step took.
+#[derive(Clone)]
+pub struct Timed {
+    pub outcome: StepOutcome,
+    pub milliseconds: u64,
+}
+
+/// Makes the intent durable.
+///
+/// # Errors
+/// Then nothing of it happened, and nothing live may change.
+pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> Result<(), BeginError> {
+    let plan = &open.prepared.plan;
+    let (target, application) = (&plan.target, &plan.application);
+    let mut tx = ledger.store.write().await?;
+    let written = |step: &&Step| step.action != Action::Run;
+    let mut ids: Vec<_> = plan.steps.iter().filter(written).map(|step| step.id.clone()).collect();
+    ids.extend(preparation.inventory.keys().cloned());
+    if let Some((object, holder)) = tx.claim(target, application, &ids).await?.into_iter().next() {
+        return Err(BeginError::Claimed { object, holder: holder.to_string() });
+    }
+    let now = ledger.clock.now();
+    if preparation.uses_approval && tx.take_approval(&plan.id, now).await?.is_none() {
+        return Err(BeginError::Approval);
+    }
+    for (id, owned) in &preparation.inventory {
+        tx.put_owned(target, application, id, owned).await?;
+    }
+    for content in &preparation.contents {
+        tx.put_content(content).await?;
+    }
+    for owed in owed_by(open) {
+        tx.put_owed(application, &owed).await?;
+    }
+    if let Some(state) = &preparation.state {
+        tx.put_application(application, state).await?;
+    }
+    tx.drop_plans(application).await?;
+    tx.open_sync(open).await?;
+    let entries = [records::planned(open), records::intent(open, first_wave(open))];
+    audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Carries out every step that is left, wave by wave.
+///
+/// # Errors
+/// Only where an outcome cannot be written down: then the execution stays open, and nothing more is done.
+pub async fn carry_out(
+    ledger: &Ledger,
+    target: &dyn Target,
+    open: &Open,
+    call: &Call,
+    inventory: &mut Inventory,
+) -> Result<Carried, StoreError> {
+    let plan = &open.prepared.plan;
+    let contents = ledger.store.contents();
+    let mut outcomes = vec![];
+    let mut wave = first_wave(open);
+    for (number, step) in plan.steps.iter().enumerate() {
+        if step.wave != wave {
+            wave = step.wave;
+            let mut tx = ledger.store.write().await?;
+            let changed = settle_outcomes(&mut tx, open, &outcomes, inventory).await?;
+            let entries = [records::outcome(open, &outcomes), records::intent(open, wave)];
+            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
+            tx.commit().await?;
+            remember(inventory, changed);
+            outcomes.clear();
+        }
+        if call.cancel.is_cancelled() {
+            return Ok(Carried { outcomes, end: End::Stopped });
+        }
+        let act = Act { number, step, spec: open.prepared.specs.get(&number) };
+        let began = Instant::now();
+        let outcome =
+            perform(target, call, &Batch { plan: plan.id, acts: vec![act], contents: &contents }, number).await;
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let failed = outcome.result.as_ref().err().cloned();
+        outcomes.push(Timed { outcome, milliseconds });
+        match failed {
+            Some(error) if matches!(*error, TargetError::Cancelled) => {
+                outcomes.pop();
+                return Ok(Carried { outcomes, end: End::Stopped });
+            }
+            Some(error) => return Ok(Carried { outcomes, end: End::Failed(number, error) }),
+            None => {}
+        }
+    }
+    Ok(Carried { outcomes, end: End::Done })
+}
+
+/// Carries out one batch of one step, and returns its outcome.
+async fn perform(target: &dyn Target, call: &Call, batch: &Batch<'_>, number: usize) -> StepOutcome {
+    if batch.acts.iter().all(|act| act.step.action == Action::Release) {
+        return StepOutcome { number, result: Ok(Done::default()) };
+    }
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let applied = target.apply(call, batch, &sender).await;
+    drop(sender);
+    let reported = receiver.recv().await;
+    match (applied, reported) {
+        (Err(error), _) => StepOutcome { number, result: Err(Arc::new(error)) },
+        (Ok(()), Some(outcome)) => outcome,
+        (Ok(()), None) => {
+            let doing = "the target said nothing of the step".into();
+            StepOutcome { number, result: Err(Arc::new(TargetError::InDoubt { doing, source: None })) }
+        }
+    }
+}
+
+/// Writes what the steps left behind into the inventory, and strikes the handlers that ran.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn settle_outcomes(
+    tx: &mut Tx,
+    open: &Open,
+    outcomes: &[Timed],
+    inventory: &Inventory,
+) -> Result<Vec<(ObjectId, Option<Owned>)>, StoreError> {
+    let plan = &open.prepared.plan;
+    let (target, application) = (&plan.target, &plan.application);
+    let mut changed = vec![];
+    for timed in outcomes {
+        let Ok(done) = &timed.outcome.result else { continue };
+        let Some(step) = plan.steps.get(timed.outcome.number) else { continue };
+        let id = std::slice::from_ref(&step.id);
+        match step.action {
+            Action::Run => {
+                tx.remove_owed(application, &step.id).await?;
+                continue;
+            }
+            Action::Delete => tx.remove_objects(target, application, id).await?,
+            Action::Release => match open.prepared.handed.get(&step.id) {
+                Some(other) => {
+                    tx.move_objects(target, application, other, id).await?;
+                }
+                None => tx.remove_objects(target, application, id).await?,
+            },
+            Action::Create | Action::Update | Action::Replace | Action::Adopt => {
+                let spec = open.prepared.specs.get(&timed.outcome.number);
+                let Some(owned) = left(step, spec, done, inventory) else { continue };
+                tx.put_owned(target, application, &step.id, &owned).await?;
+                changed.push((step.id.clone(), Some(owned)));
+                continue;
+            }
+        }
+        changed.push((step.id.clone(), None));
+    }
+    Ok(changed)
+}
+
+/// Follows in memory what was written.
+pub fn remember(inventory: &mut Inventory, changed: Vec<(ObjectId, Option<Owned>)>) {
+    for (id, owned) in changed {
+        match owned {
+            Some(owned) => inventory.objects.insert(id, owned),
+            None => inventory.objects.remove(&id),
+        };
+    }
+}
+
+/// Returns what the inventory says of an object that a step has written.
+fn left(step: &Step, spec: Option<&Spec>, done: &Done, inventory: &Inventory) -> Option<Owned> {
+    let (state, fingerprint) = done.left.clone()?;
+    let origin = match (step.action, inventory.objects.get(&step.id)) {
+        (Action::Adopt, _) => Origin::Adopted,
+        (_, Some(owned)) => owned.origin,
+        (_, None) => Origin::Created,
+    };
+    Some(Owned { origin, left: Left { spec: spec?.digest(), state, fingerprint } })
+}
+
+/// Returns the handlers of a plan, which stay owed until they ran. A check is asked again by whatever plan comes next, and is
+/// never owed: one of a failed revision must not judge the state that is restored after it.
+pub fn owed_by(open: &Open) -> impl Iterator<Item = Owed> + '_ {
+    let steps = open.prepared.plan.steps.iter().enumerate();
+    steps.filter(|(_, step)| step.action == Action::Run && step.id.kind != host::CHECK).filter_map(|(number, step)| {
+        let spec = open.prepared.specs.get(&number)?.clone();
+        Some(Owed { id: step.id.clone(), spec })
+    })
+}
+
+fn first_wave(open: &Open) -> u32 {
+    open.prepared.plan.steps.first().map_or(0, |step| step.wave)
+}
+
+/// Returns the time since an execution began, in milliseconds.
+#[must_use]
+pub fn lasted(open: &Open, now: Time) -> u64 {
+    u64::try_from(now.since(open.started).as_millis()).unwrap_or(u64::MAX)
+}

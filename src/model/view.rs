@@ -1,0 +1,140 @@
+//! What people and programs are shown: the same structs in the API, in `--json` and behind the pages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, Mistake, Name, ObjectId, Outcome, Plan, PlanId, Revision, Step, Time, Verdict};
+
+/// The whole daemon at a glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub started: Time,
+    /// Mistakes of a newer configuration that was not taken; the old one runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected_configuration: Vec<Mistake>,
+    pub repositories: Vec<RepositoryStatus>,
+    pub applications: Vec<ApplicationStatus>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RepositoryStatus {
+    pub name: Name,
+    /// Without credentials.
+    pub url: String,
+    /// The fully qualified ref that is followed, or the commit that is held.
+    pub reference: String,
+    /// `None` until the first answer.
+    pub head: Option<Revision>,
+    /// `ok`, `waiting`, or the stable code of what is wrong.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When the remote last answered.
+    pub polled: Option<Time>,
+}
+
+/// One application: what state, since when, waiting on what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApplicationStatus {
+    pub name: Name,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    pub target: Name,
+    pub repository: Name,
+    /// How the last sync ended; `None` before the first.
+    pub outcome: Option<Outcome>,
+    /// A sync runs now.
+    pub syncing: bool,
+    /// When it came into this state.
+    pub since: Option<Time>,
+    /// Stable code of what holds, refuses or fails it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Why, in words; and what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// The plan that waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
+    pub applied: Option<Revision>,
+    /// Last good.
+    pub good: Option<Revision>,
+    /// A revision whose inputs failed, and are not tried again by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<Revision>,
+    /// How many objects are kept true.
+    pub objects: usize,
+    /// Syncs since the daemon started.
+    pub syncs: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
+}
+
+/// A plan with what a person needs to judge it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanView {
+    pub plan: Plan,
+    pub revision: Option<Revision>,
+    /// Author and first line of the commit, as the author wrote them: escape before showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    pub verdict: Verdict,
+    /// One for each step, in the order of the plan.
+    pub changes: Vec<Change>,
+    /// Objects found identical, kept true from now on.
+    pub matched: usize,
+}
+
+/// One step, with its difference.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Change {
+    pub step: Step,
+    /// Attributes that change: name, before, after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(String, Option<String>, Option<String>)>,
+    /// Unified diff of the content; `None` where it is hidden, binary, large or unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+    /// Said instead of a diff: `content hidden`, `binary content, 4096 bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Where in Git it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+/// How one sync ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SyncReport {
+    pub application: Name,
+    pub outcome: Outcome,
+    pub revision: Option<Revision>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// Steps that were carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepReport>,
+    /// Steps that put right what drifted, among them.
+    pub corrective: usize,
+    pub milliseconds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    pub id: ObjectId,
+    pub action: super::Action,
+    /// `done`, `already`, or the stable code of the failure.
+    pub result: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

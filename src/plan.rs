@@ -1,0 +1,240 @@
+//! Previews → [`Plan`]. A pure function: what is not in its arguments cannot sway it.
+
+mod changes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Action, After, Cause, Complete, Digest, Finding, Guard, Inventory, Left, Live, Name, ObjectId, Origin, Owned, Plan,
+    Preview, Previews, Risk, State, Step,
+};
+
+pub use changes::changes;
+
+/// All that a plan is made from.
+pub struct Inputs<'a> {
+    pub application: &'a Name,
+    pub target: &'a Name,
+    pub inputs: Digest,
+    pub desired: &'a Complete,
+    pub owned: &'a Inventory,
+    pub previews: &'a Previews,
+    /// Handlers that an earlier plan still owes.
+    pub owed: &'a BTreeSet<ObjectId>,
+    /// Objects that another application holds.
+    pub held: &'a BTreeMap<ObjectId, Name>,
+    /// Objects that leave this application and that another one now desires.
+    pub handed: &'a BTreeMap<ObjectId, Name>,
+    pub prune: bool,
+    /// Why nothing may be deleted now, whatever Git says: it cannot be told what other applications desire.
+    pub no_deletes: Option<&'a str>,
+    /// Nothing else may be deleted: taking back a failed sync ends what that sync created, and no more.
+    pub only_delete: Option<&'a BTreeSet<ObjectId>>,
+    /// Drift is only reported: corrective steps are left out.
+    pub report_drift: bool,
+}
+
+/// A plan, and what was learned on the way that is not a step.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub plan: Plan,
+    /// Objects left out of the plan, each with its reason.
+    pub left_out: Vec<Finding>,
+    /// Deletes that an adapter wants a person's yes for, with the reason.
+    pub protected: Vec<(ObjectId, &'static str)>,
+    /// First contact: found as desired, kept true from now on.
+    pub matched: BTreeMap<ObjectId, Owned>,
+    /// Ours and as desired, but what we remember of it moved.
+    pub refreshed: BTreeMap<ObjectId, Owned>,
+    /// Drift that is only reported.
+    pub drifted: Vec<ObjectId>,
+}
+
+impl Planned {
+    /// Whether carrying it out would change nothing at all, the inventory included.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plan.steps.is_empty() && self.matched.is_empty() && self.refreshed.is_empty()
+    }
+}
+
+/// Makes the plan. Its steps are in the order in which they run: by wave, by the adapter's rank, by identity.
+#[must_use]
+pub fn plan(from: &Inputs<'_>) -> Planned {
+    let mut draft = Draft::new(from);
+    for preview in &from.previews.items {
+        draft.place(preview);
+    }
+    draft.call_handlers();
+    draft.finish()
+}
+
+struct Draft<'a> {
+    from: &'a Inputs<'a>,
+    /// With wave and rank, to be sorted by.
+    steps: Vec<((u32, u32), Step)>,
+    called: BTreeMap<&'a ObjectId, Cause>,
+    planned: Planned,
+    unknown: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn new(from: &'a Inputs<'a>) -> Self {
+        let plan = Plan::new(from.application.clone(), from.target.clone(), from.inputs, vec![]);
+        let planned = Planned {
+            plan,
+            left_out: vec![],
+            protected: vec![],
+            matched: BTreeMap::new(),
+            refreshed: BTreeMap::new(),
+            drifted: vec![],
+        };
+        let unknown = from.previews.items.iter().any(|preview| matches!(preview.live, Live::Unknown(_)));
+        Self { from, steps: vec![], called: BTreeMap::new(), planned, unknown }
+    }
+
+    fn place(&mut self, preview: &'a Preview) {
+        match (&preview.after, &preview.live) {
+            (After::Run(_), _) => {}
+            (_, Live::Unknown(reason)) => self.leave_out(Guard::Unknown, &preview.id, reason.clone()),
+            (After::Absent, live) => self.remove(preview, live),
+            (After::Same | After::Is(_), _) if self.from.held.contains_key(&preview.id) => {
+                let holder = &self.from.held[&preview.id];
+                self.leave_out(Guard::Claim, &preview.id, format!("{} is already kept true by {holder}", preview.id));
+            }
+            (After::Same, live) => self.remember(preview, live),
+            (After::Is(after), live) => self.change(preview, live, after),
+        }
+    }
+
+    fn leave_out(&mut self, guard: Guard, id: &ObjectId, message: String) {
+        self.planned.left_out.push(Finding { guard, message, objects: vec![id.clone()], passed: false });
+    }
+
+    /// It is as it should be: take note of what is new about it.
+    fn remember(&mut self, preview: &Preview, live: &Live) {
+        let Some(spec) = self.spec_digest(&preview.id) else { return };
+        let owned = self.from.owned.objects.get(&preview.id);
+        let state = match live {
+            Live::Known(state) => Left { spec, state: state.digest, fingerprint: state.fingerprint.clone() },
+            // Unchanged by its fingerprint: nothing was read, and nothing moved but perhaps what was written about it.
+            _ => match owned {
+                Some(owned) => Left { spec, ..owned.left.clone() },
+                None => return,
+            },
+        };
+        match owned {
+            None => {
+                self.planned.matched.insert(preview.id.clone(), Owned { origin: Origin::Matched, left: state });
+            }
+            Some(owned) if owned.left.spec != state.spec || owned.left.state != state.state => {
+                self.planned.refreshed.insert(preview.id.clone(), Owned { origin: owned.origin, left: state });
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn change(&mut self, preview: &'a Preview, live: &Live, after: &State) {
+        let cause = self.cause(&preview.id);
+        if cause == Cause::Corrective && self.from.report_drift {
+            self.planned.drifted.push(preview.id.clone());
+            return;
+        }
+        let ours = self.from.owned.objects.contains_key(&preview.id);
+        let action = match live {
+            Live::Known(_) if !ours => Action::Adopt,
+            Live::Known(before) if before.sort != after.sort => Action::Replace,
+            Live::Known(_) => Action::Update,
+            Live::Absent | Live::Unknown(_) => Action::Create,
+        };
+        let risk = if matches!(action, Action::Replace | Action::Adopt) { Risk::High } else { Risk::Low };
+        self.step(preview, action, cause, after.digest, risk);
+    }
+
+    /// It is ours and no longer desired: two witnesses before a delete, and none while anything is unknown.
+    fn remove(&mut self, preview: &'a Preview, live: &Live) {
+        let Some(owned) = self.from.owned.objects.get(&preview.id) else { return };
+        let id = &preview.id;
+        let Live::Known(state) = live else {
+            return self.step(preview, Action::Release, Cause::Intentional, Digest::ABSENT, Risk::Low);
+        };
+        let spared = self.from.only_delete.is_some_and(|only| !only.contains(id));
+        if self.from.handed.contains_key(id) || owned.origin == Origin::Matched || spared {
+            return self.step(preview, Action::Release, Cause::Intentional, state.digest, Risk::Low);
+        }
+        if !self.from.prune {
+            return;
+        }
+        let blind = self.unknown.then_some("other objects cannot be examined").or(self.from.no_deletes);
+        if let Some(reason) = blind {
+            let message = format!("{id} is not deleted while {reason}");
+            return self.leave_out(Guard::Unknown, id, message);
+        }
+        if state.digest != owned.left.state {
+            let message = format!("{id} is not as trueup left it, so it is not deleted");
+            return self.leave_out(Guard::MissingWitness, id, message);
+        }
+        if let Some(reason) = preview.protected {
+            self.planned.protected.push((id.clone(), reason));
+        }
+        self.step(preview, Action::Delete, Cause::Intentional, Digest::ABSENT, Risk::High);
+    }
+
+    fn step(&mut self, preview: &'a Preview, action: Action, cause: Cause, after: Digest, risk: Risk) {
+        let (before, fingerprint) = match &preview.live {
+            Live::Known(state) => (state.digest, Some(state.fingerprint.clone())),
+            Live::Absent | Live::Unknown(_) => (Digest::ABSENT, None),
+        };
+        let step = Step { id: preview.id.clone(), action, cause, before, after, fingerprint, risk, wave: preview.wave };
+        self.steps.push(((preview.wave, preview.rank), step));
+        if action == Action::Release {
+            return;
+        }
+        for handler in &preview.calls {
+            let called = self.called.entry(handler).or_insert(cause);
+            if cause == Cause::Intentional {
+                *called = cause;
+            }
+        }
+    }
+
+    /// Handlers and checks that a change calls, once each, and those that an earlier plan still owes.
+    fn call_handlers(&mut self) {
+        for preview in &self.from.previews.items {
+            let After::Run(command) = preview.after else { continue };
+            let owed = self.from.owed.contains(&preview.id).then_some(Cause::Corrective);
+            let Some(cause) = self.called.get(&preview.id).copied().or(owed) else { continue };
+            let step = Step {
+                id: preview.id.clone(),
+                action: Action::Run,
+                cause,
+                before: Digest::ABSENT,
+                after: command,
+                fingerprint: None,
+                risk: Risk::Low,
+                wave: preview.wave,
+            };
+            self.steps.push(((preview.wave, preview.rank), step));
+        }
+    }
+
+    fn cause(&self, id: &ObjectId) -> Cause {
+        let remembered = self.from.owned.objects.get(id).map(|owned| owned.left.spec);
+        if remembered.is_some() && remembered == self.spec_digest(id) { Cause::Corrective } else { Cause::Intentional }
+    }
+
+    fn spec_digest(&self, id: &ObjectId) -> Option<Digest> {
+        self.from.desired.objects.get(id).map(crate::model::Spec::digest)
+    }
+
+    fn finish(mut self) -> Planned {
+        self.steps.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.id.cmp(&right.id)));
+        let steps = self.steps.into_iter().map(|(_, step)| step).collect();
+        let (application, target) = (self.from.application.clone(), self.from.target.clone());
+        self.planned.plan = Plan::new(application, target, self.from.inputs, steps);
+        self.planned
+    }
+}
+
+#[cfg(test)]
+mod tests;

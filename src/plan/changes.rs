@@ -1,0 +1,81 @@
+use serde_json::Value;
+use similar::TextDiff;
+
+use crate::model::view::Change;
+use crate::model::{After, Complete, Live, Plan, Preview, Previews, State, Step};
+
+/// Contents beyond this many bytes are not diffed.
+const LARGEST_DIFF: usize = 256 * 1024;
+/// Lines around each difference.
+const CONTEXT: usize = 3;
+/// Said by the content's diff, or by the document that it is part of, not by an attribute.
+const NOT_ATTRIBUTES: [&str; 7] = ["content", "size", "calls", "validate", "show", "default_mode", "command"];
+
+/// Returns what each step of the plan changes, for people to read. Hidden contents stay hidden.
+#[must_use]
+pub fn changes(plan: &Plan, previews: &Previews, desired: &Complete) -> Vec<Change> {
+    let find = |step: &Step| previews.items.iter().find(|preview| preview.id == step.id);
+    let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place().to_string());
+    plan.steps.iter().map(|step| change(step, find(step), place(step))).collect()
+}
+
+fn change(step: &Step, preview: Option<&Preview>, place: Option<String>) -> Change {
+    let before = preview.and_then(|preview| match &preview.live {
+        Live::Known(state) => Some(&**state),
+        Live::Absent | Live::Unknown(_) => None,
+    });
+    let after = preview.and_then(|preview| match &preview.after {
+        After::Is(state) => Some(&**state),
+        After::Same | After::Absent | After::Run(_) => None,
+    });
+    let (diff, note) = content(before, after);
+    Change { step: step.clone(), attributes: attributes(before, after), diff, note, place }
+}
+
+fn attributes(before: Option<&State>, after: Option<&State>) -> Vec<(String, Option<String>, Option<String>)> {
+    let Some(after) = after else { return vec![] };
+    let (old, new) = (body(before), body(Some(after)));
+    let mut names: Vec<&String> = old.iter().chain(&new).flat_map(|body| body.keys()).collect();
+    names.sort();
+    names.dedup();
+    let value = |body: Option<&serde_json::Map<String, Value>>, name: &str| body?.get(name).map(|v| shown(name, v));
+    names
+        .into_iter()
+        .filter(|name| !NOT_ATTRIBUTES.contains(&name.as_str()))
+        .map(|name| (name.clone(), value(old, name), value(new, name)))
+        .filter(|(_, old, new)| old != new)
+        .collect()
+}
+
+fn body(state: Option<&State>) -> Option<&serde_json::Map<String, Value>> {
+    state?.spec.as_ref()?.body().as_object()
+}
+
+fn shown(name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("mode", Value::Number(mode)) => format!("{:04o}", mode.as_u64().unwrap_or_default()),
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// Returns the diff of the content, or what to say instead of one.
+fn content(before: Option<&State>, after: Option<&State>) -> (Option<String>, Option<String>) {
+    let bytes = |state: Option<&State>| state.and_then(|state| state.content.clone());
+    let (old, new) = (bytes(before), bytes(after));
+    if old == new {
+        return (None, None);
+    }
+    if [before, after].into_iter().flatten().any(|state| state.hidden) {
+        return (None, Some("content hidden".into()));
+    }
+    let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
+    let (Ok(old_text), Ok(new_text)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else {
+        return (None, Some(format!("binary content, {} bytes", new.len())));
+    };
+    if old.len().max(new.len()) > LARGEST_DIFF {
+        return (None, Some(format!("content of {} bytes, too large to compare", new.len())));
+    }
+    let diff = TextDiff::from_lines(old_text, new_text);
+    (Some(diff.unified_diff().context_radius(CONTEXT).to_string()), None)
+}

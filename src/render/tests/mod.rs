@@ -1,0 +1,4 @@
+mod documents;
+mod examples;
+mod hostile;
+mod layers;

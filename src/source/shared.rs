@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::Instant;
+
+use super::{Head, Source, SourceError};
+use crate::model::{Clock, Name, Revision, Time};
+
+/// One repository and ref, polled once however many applications follow it.
+pub struct Shared {
+    source: Arc<dyn Source>,
+    clock: Arc<dyn Clock>,
+    /// Held while polling, so that those who ask meanwhile get the same answer.
+    polling: AsyncMutex<()>,
+    last: watch::Sender<Option<Polled>>,
+    /// What each application last applied: the history back to there must be known.
+    applied: Mutex<BTreeMap<Name, Revision>>,
+}
+
+/// One answer of the remote.
+#[derive(Clone)]
+pub struct Polled {
+    pub began: Instant,
+    pub at: Time,
+    pub head: Result<Head, Arc<SourceError>>,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
+        let (last, _) = watch::channel(None);
+        Self { source, clock, polling: AsyncMutex::new(()), last, applied: Mutex::default() }
+    }
+
+    #[must_use]
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// Returns the last answer, of whatever age.
+    #[must_use]
+    pub fn last(&self) -> Option<Polled> {
+        self.last.borrow().clone()
+    }
+
+    /// Says what an application last applied.
+    pub fn applied(&self, application: &Name, revision: Revision) {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(application.clone(), revision);
+    }
+
+    /// Returns an answer to a poll that began at `since` or later; polls where there is none yet.
+    pub async fn poll(&self, since: Instant) -> Polled {
+        let _polling = self.polling.lock().await;
+        if let Some(polled) = self.last().filter(|polled| polled.began >= since) {
+            return polled;
+        }
+        let began = Instant::now();
+        let mut applied: Vec<_> =
+            self.applied.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        applied.sort_unstable();
+        applied.dedup();
+        let head = self.source.poll(&applied).await.map_err(Arc::new);
+        let polled = Polled { began, at: self.clock.now(), head };
+        self.last.send_replace(Some(polled.clone()));
+        polled
+    }
+
+    /// Returns the last answer where there is one, and polls where there is none.
+    pub async fn head(&self) -> Polled {
+        match self.last() {
+            Some(polled) => polled,
+            None => self.poll(Instant::now()).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::super::{Commit, Relation, SourceErrorKind, Tree};
+    use super::*;
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    fn refused() -> SourceError {
+        SourceError { kind: SourceErrorKind::Unborn, message: "no commit yet".into(), source: None }
+    }
+
+    #[async_trait]
+    impl Source for Counted {
+        async fn poll(&self, _: &[Revision]) -> Result<Head, SourceError> {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(refused())
+        }
+
+        async fn resolve(&self, _: &str) -> Result<Revision, SourceError> {
+            Err(refused())
+        }
+
+        async fn relation(&self, _: &Revision, _: &Revision) -> Result<Relation, SourceError> {
+            Err(refused())
+        }
+
+        async fn tree(&self, _: &Revision) -> Result<Arc<dyn Tree>, SourceError> {
+            Err(refused())
+        }
+
+        async fn commit(&self, _: &Revision) -> Result<Commit, SourceError> {
+            Err(refused())
+        }
+    }
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Time {
+            Time(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_together_share_one_poll_and_a_later_one_asks_anew() {
+        let source = Arc::new(Counted::default());
+        let shared = Arc::new(Shared::new(source.clone(), Arc::new(Stopped)));
+        let since = Instant::now();
+        let asked: Vec<_> = (0..100)
+            .map(|_| {
+                let shared = shared.clone();
+                tokio::spawn(async move { shared.poll(since).await.head.is_err() })
+            })
+            .collect();
+        for answer in asked {
+            assert!(answer.await.unwrap());
+        }
+        assert_eq!(source.0.load(Ordering::Relaxed), 1);
+        shared.head().await;
+        assert_eq!(source.0.load(Ordering::Relaxed), 1);
+        shared.poll(Instant::now()).await;
+        assert_eq!(source.0.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Actor, Digest, Revision, SyncId, Time};
+
+/// What is remembered of one application between syncs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApplicationState {
+    /// The revision whose plan was last carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+    /// The last sync that closed with every step done and healthy: what a failed one goes back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub good: Option<Good>,
+    /// Inputs that failed half-way; not tried again until they change or a person says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_inputs: Option<BadInputs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspended>,
+    /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    pub revision: Revision,
+    pub inputs: Digest,
+    /// Plain digest of the stored [`crate::model::Desired`] in the content store.
+    pub desired: Digest,
+    /// The ref and the repository that were followed then: another one now is a change of configuration, not a rewind.
+    pub reference: String,
+    pub url: String,
+}
+
+/// What a failed sync goes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Good {
+    /// `None` before the first sync that closed well: then it is what adoption found on the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    pub inputs: Digest,
+    /// Plain digest of the stored [`crate::model::Desired`] in the content store.
+    pub desired: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadInputs {
+    pub inputs: Digest,
+    pub revision: Revision,
+    pub reason: String,
+    /// The sync that failed.
+    pub sync: SyncId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspended {
+    pub by: Actor,
+    pub at: Time,
+    pub reason: String,
+}

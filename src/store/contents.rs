@@ -1,0 +1,138 @@
+use std::collections::HashSet;
+use std::sync::{Arc, mpsc};
+
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit};
+use sqlx::Row;
+use tokio::runtime::Handle;
+
+use super::tx::statement;
+use super::{Result, Store, StoreError, StoreErrorKind, Tx, database, random};
+use crate::model::{Contents, ContentsError, Digest, DigestKey};
+
+const READ: &str = "read a stored content";
+const WRITE: &str = "write a content";
+const NONCE: usize = 12;
+
+impl Store {
+    /// Returns the bytes whose SHA-256 is `digest`, or `None` where they are not kept.
+    ///
+    /// # Errors
+    /// `store.damaged` where they are not what was put.
+    pub async fn content(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
+        let address = address(self.key(), digest);
+        let row = sqlx::query("SELECT bytes FROM contents WHERE address = $1")
+            .bind(&address)
+            .fetch_optional(&mut *self.session().await?)
+            .await
+            .map_err(database(READ))?;
+        let Some(row) = row else { return Ok(None) };
+        let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
+        let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
+        let bytes = open(self.key(), &address, &sealed).ok_or_else(damaged)?;
+        if Digest::of(&bytes) != *digest {
+            return Err(damaged());
+        }
+        Ok(Some(bytes.into()))
+    }
+
+    /// Returns the stored contents for code that blocks: a target's `apply`, a render. To be called on the runtime that will
+    /// serve the reads.
+    #[must_use]
+    pub fn contents(&self) -> Arc<dyn Contents> {
+        Arc::new(StoredContents { store: self.clone(), runtime: Handle::current() })
+    }
+}
+
+impl Tx {
+    /// Keeps bytes, encrypted, and returns their plain SHA-256, by which they are found again.
+    pub async fn put_content(&mut self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        let address = address(self.store().key(), &digest);
+        let kept = sqlx::query("SELECT 1 FROM contents WHERE address = $1")
+            .bind(&address)
+            .fetch_optional(self.connection())
+            .await
+            .map_err(database(WRITE))?;
+        if kept.is_none() {
+            let sealed = seal(self.store().key(), &address, bytes)?;
+            sqlx::query("INSERT INTO contents (address, bytes) VALUES ($1, $2)")
+                .bind(address)
+                .bind(sealed)
+                .execute(self.connection())
+                .await
+                .map_err(database(WRITE))?;
+        }
+        Ok(digest)
+    }
+
+    /// Drops every content but these. Returns how many went.
+    pub async fn sweep(&mut self, keep: &HashSet<Digest>) -> Result<u64> {
+        let key = self.store().key().clone();
+        let keep: HashSet<String> = keep.iter().map(|digest| address(&key, digest)).collect();
+        let rows =
+            sqlx::query("SELECT address FROM contents").fetch_all(self.connection()).await.map_err(database(WRITE))?;
+        let all = rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<std::result::Result<Vec<_>, _>>();
+        let gone: Vec<_> = all.map_err(database(WRITE))?.into_iter().filter(|a| !keep.contains(a)).collect();
+        for chunk in gone.chunks(200) {
+            let marks: Vec<_> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+            let text = format!("DELETE FROM contents WHERE address IN ({})", marks.join(", "));
+            let query = sqlx::query(statement(text)).persistent(false);
+            let query = chunk.iter().fold(query, sqlx::query::Query::bind);
+            query.execute(self.connection()).await.map_err(database(WRITE))?;
+        }
+        Ok(gone.len() as u64)
+    }
+}
+
+/// The content store, for code that blocks.
+///
+/// # Assumes
+/// It is read on a thread that may block (`spawn_blocking`, a thread of one's own), while that thread holds no [`Tx`].
+pub struct StoredContents {
+    store: Store,
+    runtime: Handle,
+}
+
+impl Contents for StoredContents {
+    /// The read runs as a task and this thread waits for its answer: unlike `block_on` that cannot panic, and a runtime that
+    /// shuts down drops the task, which ends the wait.
+    fn read(&self, digest: &Digest) -> std::result::Result<Arc<[u8]>, ContentsError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (store, wanted) = (self.store.clone(), *digest);
+        self.runtime.spawn(async move {
+            // Nobody waits any more when this fails.
+            let _ = sender.send(store.content(&wanted).await);
+        });
+        let source = match receiver.recv() {
+            Ok(Ok(Some(bytes))) => return Ok(bytes),
+            Ok(Ok(None)) => anyhow::anyhow!("the store does not keep it"),
+            Ok(Err(error)) => error.into(),
+            Err(_) => anyhow::anyhow!("the daemon is stopping"),
+        };
+        Err(ContentsError { digest: *digest, source })
+    }
+}
+
+/// A keyed digest of the plain one: whoever reads the table cannot tell whether it holds a file that they know.
+fn address(key: &DigestKey, digest: &Digest) -> String {
+    key.digest("trueup/content-address/v1", digest.as_bytes()).to_string()
+}
+
+fn cipher(key: &DigestKey) -> Aes256Gcm {
+    Aes256Gcm::new(key.derive("trueup/contents/v1").as_bytes().into())
+}
+
+/// Returns nonce and ciphertext; the address goes in as associated data, so that no row can stand in for another.
+fn seal(key: &DigestKey, address: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let nonce = random::<NONCE>()?;
+    let payload = Payload { msg: bytes, aad: address.as_bytes() };
+    let failed = |_| StoreError::new(StoreErrorKind::Unavailable, "could not encrypt a content");
+    let sealed = cipher(key).encrypt(&nonce.into(), payload).map_err(failed)?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+fn open(key: &DigestKey, address: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
+    cipher(key).decrypt(&(*nonce).into(), Payload { msg: sealed, aad: address.as_bytes() }).ok()
+}

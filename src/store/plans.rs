@@ -1,0 +1,159 @@
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::execution::Prepared;
+use super::states::{decode, encode};
+use super::{Result, Store, Tx, database};
+use crate::model::{Actor, Name, PlanId, Time};
+
+/// A plan that waits for a person's yes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    pub created: Time,
+    pub prepared: Prepared,
+}
+
+/// A person's yes to one plan: used once, and not after `expires`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub plan: PlanId,
+    pub actor: Actor,
+    pub time: Time,
+    pub expires: Time,
+}
+
+/// What a beginning of a plan id stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    None,
+    One(Box<Held>),
+    Many(Vec<PlanId>),
+}
+
+impl Store {
+    /// Finds the held plan whose id begins with `prefix`.
+    pub async fn find_plan(&self, prefix: &str) -> Result<Found> {
+        if prefix.is_empty() || !prefix.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
+            return Ok(Found::None);
+        }
+        let mut session = self.session().await?;
+        // 'g' follows every hexadecimal digit. More than a few are not worth naming.
+        let rows = sqlx::query("SELECT body FROM plans WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 10")
+            .bind(prefix)
+            .bind(format!("{prefix}g"))
+            .fetch_all(&mut *session)
+            .await
+            .map_err(database(READ))?;
+        let mut plans = rows.iter().map(held).collect::<Result<Vec<_>>>()?;
+        Ok(match plans.len() {
+            0 => Found::None,
+            1 => Found::One(Box::new(plans.remove(0))),
+            _ => Found::Many(plans.iter().map(|held| held.prepared.plan.id).collect()),
+        })
+    }
+
+    /// Returns the held plan of an application, the latest where there are more.
+    pub async fn held_plan(&self, application: &Name) -> Result<Option<Held>> {
+        let mut session = self.session().await?;
+        let row = sqlx::query("SELECT body FROM plans WHERE application = $1 ORDER BY created DESC, id LIMIT 1")
+            .bind(application.as_str())
+            .fetch_optional(&mut *session)
+            .await
+            .map_err(database(READ))?;
+        row.as_ref().map(held).transpose()
+    }
+
+    /// Returns every held plan: what is in the content store for them must be kept.
+    pub async fn held_plans(&self) -> Result<Vec<Held>> {
+        let mut session = self.session().await?;
+        let rows = sqlx::query("SELECT body FROM plans ORDER BY application, created")
+            .fetch_all(&mut *session)
+            .await
+            .map_err(database(READ))?;
+        rows.iter().map(held).collect()
+    }
+
+    /// Returns the approval of a plan that is still good at `now`, without using it.
+    pub async fn approval(&self, plan: &PlanId, now: Time) -> Result<Option<Approval>> {
+        let mut session = self.session().await?;
+        let row = sqlx::query("SELECT body FROM approvals WHERE plan = $1 AND expires > $2")
+            .bind(plan.to_string())
+            .bind(now.0)
+            .fetch_optional(&mut *session)
+            .await
+            .map_err(database(READ))?;
+        row.map(|row| decode(&row.try_get::<String, _>(0).map_err(database(READ))?)).transpose()
+    }
+}
+
+impl Tx {
+    /// Offers a plan for approval; earlier ones of its application go, unless they are approved.
+    pub async fn hold_plan(&mut self, held: &Held) -> Result<()> {
+        let plan = &held.prepared.plan;
+        sqlx::query("DELETE FROM plans WHERE application = $1 AND id NOT IN (SELECT plan FROM approvals)")
+            .bind(plan.application.as_str())
+            .execute(self.connection())
+            .await
+            .map_err(database(WRITE))?;
+        sqlx::query(
+            "INSERT INTO plans (id, application, created, body) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (id) DO UPDATE SET created = excluded.created, body = excluded.body",
+        )
+        .bind(plan.id.to_string())
+        .bind(plan.application.as_str())
+        .bind(held.created.0)
+        .bind(encode(held)?)
+        .execute(self.connection())
+        .await
+        .map_err(database(WRITE))?;
+        Ok(())
+    }
+
+    /// Withdraws every held plan of an application, with their approvals.
+    pub async fn drop_plans(&mut self, application: &Name) -> Result<()> {
+        const STATEMENTS: [&str; 2] = [
+            "DELETE FROM approvals WHERE plan IN (SELECT id FROM plans WHERE application = $1)",
+            "DELETE FROM plans WHERE application = $1",
+        ];
+        for statement in STATEMENTS {
+            let done = sqlx::query(statement).bind(application.as_str()).execute(self.connection()).await;
+            done.map_err(database(WRITE))?;
+        }
+        Ok(())
+    }
+
+    /// Writes down a yes; a later one replaces an earlier one.
+    pub async fn approve(&mut self, approval: &Approval) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO approvals (plan, expires, body) VALUES ($1, $2, $3) \
+             ON CONFLICT (plan) DO UPDATE SET expires = excluded.expires, body = excluded.body",
+        )
+        .bind(approval.plan.to_string())
+        .bind(approval.expires.0)
+        .bind(encode(approval)?)
+        .execute(self.connection())
+        .await
+        .map_err(database(WRITE))?;
+        Ok(())
+    }
+
+    /// Uses up the approval of a plan: of all who ask, one gets it. One that has expired is struck and not given.
+    pub async fn take_approval(&mut self, plan: &PlanId, now: Time) -> Result<Option<Approval>> {
+        let row = sqlx::query("DELETE FROM approvals WHERE plan = $1 RETURNING body")
+            .bind(plan.to_string())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(database(WRITE))?;
+        let Some(row) = row else { return Ok(None) };
+        let approval: Approval = decode(&row.try_get::<String, _>(0).map_err(database(WRITE))?)?;
+        Ok(Some(approval).filter(|approval| approval.expires > now))
+    }
+}
+
+const READ: &str = "read the held plans";
+const WRITE: &str = "write the held plans";
+
+fn held(row: &AnyRow) -> Result<Held> {
+    decode(&row.try_get::<String, _>(0).map_err(database(READ))?)
+}

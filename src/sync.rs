@@ -1,0 +1,165 @@
+//! One sync of one application: each room once, in order. The only file that knows the whole flow.
+
+mod candidate;
+mod close;
+mod draft;
+mod neighbours;
+mod recover;
+mod refusal;
+mod run;
+mod subject;
+mod tell;
+mod view;
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::model::view::SyncReport;
+use crate::model::{Decision, Desired, Guard, Outcome};
+
+pub use candidate::{Candidate, Origin};
+pub use draft::{Draft, Purpose};
+pub use neighbours::Neighbours;
+pub use recover::resume;
+pub use refusal::Refusal;
+pub use subject::{Memory, Ring, Subject};
+pub use tell::flush_quiet;
+pub use view::preview;
+
+/// Syncs once: poll, render, preview, plan, judge, execute, settle. Where the newest revision is refused or held, the
+/// application is kept true to what was last applied.
+pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
+    let began = Instant::now();
+    let mut report = match &subject.memory.state.suspended {
+        Some(suspended) => subject.report(Outcome::Suspended).because("suspended", &suspended.reason),
+        None => match subject.forward(ring).await {
+            Ok(report) if report.outcome != Outcome::Held => report,
+            Ok(held) => subject.keep(ring, held).await,
+            Err(refusal) => subject.refused(ring, refusal).await,
+        },
+    };
+    report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report
+}
+
+impl Subject {
+    /// Goes to what the followed ref says.
+    async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
+        self.refresh().await.map_err(|error| Refusal::store(&error))?;
+        let candidate = self.candidate(ring).await?;
+        let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
+        if let Some(bad) = bad {
+            let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
+            return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+        }
+        let desired = candidate.desired.clone();
+        let inputs = candidate.inputs;
+        let draft = self.draft(Purpose::Forward(candidate.clone()), desired, inputs, ring).await?;
+        if !candidate.missing.is_empty() && draft.planned.plan.steps.is_empty() {
+            let message =
+                format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
+            return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
+        }
+        self.carry(draft, ring).await
+    }
+
+    /// Carries out a draft, holds it, or finds that there is nothing to do.
+    async fn carry(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
+        if draft.verdict.decision == Decision::Hold {
+            return self.hold(&draft, ring).await;
+        }
+        if self.is_settled(&draft, ring) {
+            return self.settled(&draft, ring).await;
+        }
+        self.run(draft, ring).await
+    }
+
+    /// Whether carrying out the draft would change neither the target nor what is remembered.
+    fn is_settled(&self, draft: &Draft, ring: &Ring) -> bool {
+        let news = match &draft.purpose {
+            Purpose::Forward(candidate) => {
+                self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
+                    || self.memory.state.bad_inputs.is_some()
+            }
+            Purpose::Keep | Purpose::RollBack { .. } => false,
+        };
+        draft.planned.is_empty() && !news && !(ring.adopt && self.has_matched())
+    }
+
+    /// Nothing to do but to say what was left out, if anything was.
+    async fn settled(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
+        for (id, fingerprint) in draft.moved_fingerprints(&self.memory.inventory) {
+            if let Some(owned) = self.memory.inventory.objects.get_mut(&id) {
+                owned.left.fingerprint = fingerprint;
+            }
+        }
+        if !draft.verdict.findings.is_empty() {
+            return self.left_out(draft, ring).await;
+        }
+        if !draft.planned.drifted.is_empty() {
+            return self.observed(draft, ring).await;
+        }
+        self.unchanged(ring).await
+    }
+
+    /// Keeps the application true to what was last applied, and reports what kept it from going further.
+    async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
+        let Some(applied) = self.memory.state.applied.clone() else { return held };
+        // A held plan that only corrects is the corrective plan: nothing is left to keep.
+        if held.outcome == Outcome::Held && held.findings.iter().any(|finding| finding.guard == Guard::DriftHeld) {
+            return held;
+        }
+        let kept = async {
+            let desired = self.kept(applied.desired).await?;
+            let draft = self.draft(Purpose::Keep, desired, applied.inputs, ring).await?;
+            if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
+                return Ok(None);
+            }
+            self.run(draft, ring).await.map(Some)
+        };
+        match kept.await {
+            Ok(Some(kept)) => {
+                held.steps = kept.steps;
+                held.corrective = kept.corrective;
+                held
+            }
+            Ok(None) => held,
+            Err(refusal) => {
+                tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
+                held
+            }
+        }
+    }
+
+    async fn refused(&mut self, ring: &Ring, refusal: Refusal) -> SyncReport {
+        let report = self.refuse(ring, &refusal).await;
+        // With the store or the target failing there is nothing that could be done about drift either.
+        if refusal.outcome == Outcome::Refused { self.keep(ring, report).await } else { report }
+    }
+
+    /// Asks the source, and renders what is new.
+    async fn candidate(&mut self, ring: &Ring) -> Result<Candidate, Refusal> {
+        let polled = match ring.since {
+            Some(since) => self.origin.source.poll(since).await,
+            None => self.origin.source.head().await,
+        };
+        let head = polled.head.map_err(|error| Refusal::source(&error))?;
+        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await?;
+        self.neighbours.rendered(&self.name, &candidate);
+        self.memory.candidate = Some(candidate.clone());
+        Ok(candidate)
+    }
+
+    /// Returns the stored Desired with this digest.
+    async fn kept(&mut self, digest: crate::model::Digest) -> Result<Arc<Desired>, Refusal> {
+        if let Some((known, desired)) = &self.memory.kept
+            && *known == digest
+        {
+            return Ok(desired.clone());
+        }
+        let desired = Arc::new(run::stored_desired(&self.store, &digest).await?);
+        self.memory.kept = Some((digest, desired.clone()));
+        Ok(desired)
+    }
+}

@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use super::Refusal;
+use crate::config::{Application, Repository};
+use crate::model::{Complete, Desired, Digest, Revision};
+use crate::render::{self, BlobCache};
+use crate::source::{Head, Shared, Tree};
+
+/// What a revision would make of an application.
+#[derive(Clone)]
+pub struct Candidate {
+    pub revision: Revision,
+    /// The ref it was found at, and the repository: another one later is a change of configuration, not a rewind.
+    pub reference: String,
+    pub url: String,
+    pub inputs: Digest,
+    /// Layers that the revision does not have. The rest is rendered; a guard holds what follows from it.
+    pub missing: Vec<String>,
+    pub desired: Arc<Desired>,
+}
+
+/// From where a candidate is rendered.
+#[derive(Clone)]
+pub struct Origin {
+    pub application: Arc<Application>,
+    pub repository: Arc<Repository>,
+    pub source: Arc<Shared>,
+    pub cache: Arc<dyn BlobCache>,
+}
+
+impl Origin {
+    /// Renders what `head` says, unless `known` already is just that.
+    pub async fn candidate(&self, head: &Head, known: Option<&Candidate>) -> Result<Candidate, Refusal> {
+        if let Some(known) = known.filter(|known| known.revision == head.revision && known.reference == head.reference)
+        {
+            return Ok(known.clone());
+        }
+        let tree = self.source.source().tree(&head.revision).await.map_err(|error| Refusal::source(&error))?;
+        let known = known.map(|known| (known.inputs, known.desired.clone()));
+        let (origin, head) = (self.clone(), head.clone());
+        let rendered = tokio::task::spawn_blocking(move || origin.render(&tree, &head, known)).await;
+        rendered.map_err(|error| Refusal::broken("render", &error))?
+    }
+
+    /// Blocking: reads the tree.
+    fn render(
+        &self,
+        tree: &Arc<dyn Tree>,
+        head: &Head,
+        known: Option<(Digest, Arc<Desired>)>,
+    ) -> Result<Candidate, Refusal> {
+        let inputs = render::inputs(tree.as_ref(), &self.application).map_err(|error| Refusal::source(&error))?;
+        let desired = match known {
+            Some((digest, desired)) if digest == inputs.digest => desired,
+            _ => Arc::new(Desired::Objects(self.objects(tree, &inputs.missing)?)),
+        };
+        Ok(Candidate {
+            revision: head.revision.clone(),
+            reference: head.reference.clone(),
+            url: self.repository.url.clone(),
+            inputs: inputs.digest,
+            missing: inputs.missing,
+            desired,
+        })
+    }
+
+    fn objects(&self, tree: &Arc<dyn Tree>, missing: &[String]) -> Result<Complete, Refusal> {
+        let mut layers = self.application.source.layers();
+        layers.retain(|layer| !missing.iter().any(|path| path == layer.trim_matches('/')));
+        let limits = &self.repository.limits;
+        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref() };
+        render::host(&request).map_err(|error| Refusal::render(&error))
+    }
+}

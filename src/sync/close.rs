@@ -1,0 +1,211 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::draft::Purpose;
+use super::refusal::Refusal;
+use super::subject::{Ring, Subject};
+use crate::audit::{self, Body, Counts};
+use crate::execute::{self, Carried, End, Reason, Timed};
+use crate::health;
+use crate::model::view::{StepReport, SyncReport};
+use crate::model::{Action, Cause, Decision, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
+use crate::target::{Call, TargetError};
+
+/// How long changed objects may take to settle.
+const SETTLE: Duration = Duration::from_mins(5);
+
+/// How an execution ended, and what follows from it.
+struct Ending {
+    outcome: Outcome,
+    reason: Reason,
+}
+
+impl Ending {
+    fn new(outcome: Outcome, code: &str, message: String) -> Self {
+        Self { outcome, reason: Reason { code: Some(code.into()), message: Some(message) } }
+    }
+}
+
+impl Subject {
+    /// Carries an execution to its end, and closes it. A failed step is followed by a plan back to last good.
+    pub(super) async fn finish(&mut self, open: Open, ring: &Ring) -> Result<SyncReport, Refusal> {
+        let call = self.call(open.sync.clone(), &open.actor);
+        let ledger = self.ledger();
+        let target = self.target.clone();
+        let inventory = &mut self.memory.inventory;
+        let carried = execute::carry_out(&ledger, target.as_ref(), &open, &call, inventory).await;
+        let carried = carried.map_err(|error| Refusal::store(&error))?;
+        let ending = match &carried.end {
+            End::Stopped => return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes)),
+            End::Failed(number, error) => failed(&open, *number, error),
+            End::Done => self.settle(&open, &call).await,
+        };
+        let created = created(&open, &carried);
+        let report = self.close(&open, &carried, ending).await?;
+        let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
+        if back && self.memory.state.bad_inputs.is_some() {
+            self.roll_back(&open, created, ring, report).await
+        } else {
+            Ok(report)
+        }
+    }
+
+    /// Waits for the health of what changed.
+    async fn settle(&self, open: &Open, call: &Call) -> Ending {
+        let lasting = |step: &&Step| !matches!(step.action, Action::Delete | Action::Release);
+        let changed = open.prepared.plan.steps.iter().filter(lasting).filter(|step| !host::is_run(&step.id));
+        let ids: Vec<ObjectId> = changed.map(|step| step.id.clone()).collect();
+        if !ids.is_empty() {
+            match health::settle(self.target.as_ref(), call, &ids, SETTLE).await {
+                Ok(health) => {
+                    if let Some(ill) = health.iter().find(|health| health.state != HealthState::Progressing) {
+                        return Ending::new(Outcome::Failed, "health.degraded", format!("{}: {}", ill.id, ill.message));
+                    }
+                    if let Some(slow) = health.first() {
+                        return Ending::new(Outcome::Failed, "health.timed-out", format!("{} did not settle", slow.id));
+                    }
+                }
+                Err(error) => return Ending::new(Outcome::Failed, error.code(), chain(&error)),
+            }
+        }
+        let left_out = open.prepared.verdict.findings.iter().find(|finding| !finding.passed);
+        match (&open.prepared.purpose, left_out) {
+            (store::Purpose::RollBack { of }, _) => {
+                Ending::new(Outcome::RolledBack, "sync.rolled-back", format!("sync {of} failed and was taken back"))
+            }
+            (_, Some(finding)) if finding.guard == Guard::Unknown => {
+                Ending::new(Outcome::Degraded, finding.guard.code(), finding.message.clone())
+            }
+            (_, Some(finding)) => Ending::new(Outcome::Held, finding.guard.code(), finding.message.clone()),
+            (_, None) => Ending { outcome: Outcome::Applied, reason: Reason::default() },
+        }
+    }
+
+    /// Writes the last outcomes, what is remembered, and the last record, in one transaction.
+    async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
+        let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
+        (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
+        let state = self.state_after(open, &ending);
+        let written = async {
+            let ledger = self.ledger();
+            let mut tx = ledger.store.write().await?;
+            let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
+            tx.put_application(&self.name, &state).await?;
+            tx.close_sync(&open.sync).await?;
+            let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
+            let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
+            closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
+            let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
+            tx.commit().await?;
+            Ok::<_, store::StoreError>(changed)
+        };
+        let changed = written.await.map_err(|error| Refusal::store(&error))?;
+        execute::remember(&mut self.memory.inventory, changed);
+        for step in done(open, carried).filter(|step| step.action == Action::Run) {
+            self.memory.owed.remove(&step.id);
+        }
+        self.memory.state = state;
+        self.memory.quiet = None;
+        Ok(report)
+    }
+
+    /// Returns what is remembered of the application after this end.
+    fn state_after(&self, open: &Open, ending: &Ending) -> ApplicationState {
+        let mut state = self.memory.state.clone();
+        // Keeping an application true does not end what keeps it from going forward.
+        if !matches!(open.prepared.purpose, store::Purpose::Keep) {
+            state.told = None;
+        }
+        let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
+        let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
+        match ending.outcome {
+            Outcome::Applied | Outcome::Degraded | Outcome::Held => {
+                let (reference, url) = (reference.clone(), url.clone());
+                state.applied = Some(Applied { revision: revision.clone(), inputs, desired, reference, url });
+                state.bad_inputs = None;
+                if ending.outcome == Outcome::Applied {
+                    state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
+                }
+                self.origin.source.applied(&self.name, revision.clone());
+            }
+            // A plan that only puts right what drifted says nothing against its inputs.
+            Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
+                let reason = ending.reason.message.clone().unwrap_or_default();
+                let sync = open.sync.clone();
+                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync });
+            }
+            _ => {}
+        }
+        state
+    }
+
+    /// Goes back to last good by an ordinary corrective plan.
+    async fn roll_back(
+        &mut self,
+        failed: &Open,
+        created: BTreeSet<ObjectId>,
+        ring: &Ring,
+        mut report: SyncReport,
+    ) -> Result<SyncReport, Refusal> {
+        let (inputs, desired) = match self.memory.state.good.clone() {
+            Some(good) => (good.inputs, self.kept(good.desired).await?),
+            None => self.nothing(),
+        };
+        let purpose = Purpose::RollBack { of: failed.sync.clone(), created };
+        let draft = self.draft(purpose, desired, inputs, ring).await?;
+        if draft.verdict.decision == Decision::Hold {
+            let held = self.hold(&draft, ring).await?;
+            report.message = Some(format!("{}; going back is held", report.message.unwrap_or_default()));
+            report.plan = held.plan;
+            return Ok(report);
+        }
+        // Boxed: a roll-back is a run within a run, though never deeper than that.
+        let back = Box::pin(self.run(draft, ring)).await?;
+        if back.outcome == Outcome::RolledBack {
+            report.outcome = Outcome::RolledBack;
+        }
+        report.steps.extend(back.steps);
+        Ok(report)
+    }
+
+    pub(super) fn report_of(&self, open: &Open, outcome: Outcome, outcomes: &[Timed]) -> SyncReport {
+        let plan = &open.prepared.plan;
+        let mut report = self.report(outcome);
+        report.plan = Some(plan.id);
+        report.revision = open.prepared.purpose.revision().cloned().or(report.revision);
+        report.findings.clone_from(&open.prepared.verdict.findings);
+        report.steps = outcomes.iter().filter_map(|timed| step_report(open, timed)).collect();
+        report.corrective = plan.steps.iter().filter(|step| step.cause == Cause::Corrective).count();
+        report
+    }
+}
+
+fn step_report(open: &Open, timed: &Timed) -> Option<StepReport> {
+    let step = open.prepared.plan.steps.get(timed.outcome.number)?;
+    let (result, message) = match &timed.outcome.result {
+        Ok(done) if done.already => ("already".into(), None),
+        Ok(_) => ("done".into(), None),
+        Err(error) => (error.code().into(), Some(chain(error.as_ref()))),
+    };
+    Some(StepReport { id: step.id.clone(), action: step.action, result, message })
+}
+
+fn failed(open: &Open, number: usize, error: &TargetError) -> Ending {
+    let object = open.prepared.plan.steps.get(number).map(|step| step.id.to_string()).unwrap_or_default();
+    let outcome = if matches!(error, TargetError::Stale { .. }) { Outcome::Stale } else { Outcome::Failed };
+    let message = chain(error);
+    let message = if message.contains(&object) { message } else { format!("{object}: {message}") };
+    Ending::new(outcome, error.code(), message)
+}
+
+/// Returns what an execution created: taking it back counts against no limit.
+fn created(open: &Open, carried: &Carried) -> BTreeSet<ObjectId> {
+    done(open, carried).filter(|step| step.action == Action::Create).map(|step| step.id.clone()).collect()
+}
+
+fn done<'a>(open: &'a Open, carried: &'a Carried) -> impl Iterator<Item = &'a Step> {
+    let done = carried.outcomes.iter().filter(|timed| timed.outcome.result.is_ok());
+    done.filter_map(|timed| open.prepared.plan.steps.get(timed.outcome.number))
+}

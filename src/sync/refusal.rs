@@ -1,0 +1,57 @@
+use crate::model::{Digest, Mistake, Outcome, chain};
+use crate::render::RenderError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+use crate::target::TargetError;
+
+/// Why a sync did not come to a plan, or the plan not to its end.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub outcome: Outcome,
+    /// Stable.
+    pub code: String,
+    /// What was being done, and the chain of causes.
+    pub message: String,
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Refusal {
+    pub(crate) fn new(outcome: Outcome, code: &str, message: impl Into<String>) -> Self {
+        Self { outcome, code: code.into(), message: message.into(), mistakes: vec![] }
+    }
+
+    pub(crate) fn source(error: &SourceError) -> Self {
+        Self::new(Outcome::Refused, error.kind.code(), chain(error))
+    }
+
+    pub(crate) fn render(error: &RenderError) -> Self {
+        let mistakes = match error {
+            RenderError::Mistakes(mistakes) => mistakes.clone(),
+            _ => vec![],
+        };
+        Self { mistakes, ..Self::new(Outcome::Refused, error.code(), chain(error)) }
+    }
+
+    pub(crate) fn target(error: &TargetError) -> Self {
+        Self::new(Outcome::Failed, error.code(), chain(error))
+    }
+
+    pub(crate) fn store(error: &StoreError) -> Self {
+        Self::new(Outcome::Failed, error.code(), chain(error))
+    }
+
+    /// A task of our own ended before its time.
+    pub(crate) fn broken(room: &str, error: &tokio::task::JoinError) -> Self {
+        Self::new(Outcome::Failed, "internal", format!("could not finish the {room}: {error}"))
+    }
+
+    /// Returns the message with every mistake behind it.
+    pub(crate) fn full_message(&self) -> String {
+        self.mistakes.iter().fold(self.message.clone(), |text, mistake| format!("{text}\n{mistake}"))
+    }
+
+    /// Returns what decides whether this was told before.
+    pub(crate) fn told(&self) -> Digest {
+        Digest::of_json("trueup/told/v1", &(self.outcome, &self.code, &self.message, &self.mistakes))
+    }
+}

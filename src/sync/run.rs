@@ -1,0 +1,163 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, Found, Purpose};
+use super::refusal::Refusal;
+use super::subject::{Ring, Subject};
+use crate::execute::{self, BeginError, Ledger, Preparation};
+use crate::model::view::SyncReport;
+use crate::model::{Action, Complete, Desired, Digest, ObjectId, Origin, Outcome, Owned, Spec, Step, chain};
+use crate::store::{ApplicationState, Good, Open, Prepared, Store};
+
+impl Subject {
+    pub(super) fn ledger(&self) -> Ledger {
+        Ledger { store: self.store.clone(), clock: self.clock.clone(), redactor: self.redactor.clone() }
+    }
+
+    /// Executes a draft that may go.
+    pub(super) async fn run(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
+        let (open, preparation) = self.prepare(&draft, ring).await?;
+        execute::begin(&self.ledger(), &open, &preparation).await.map_err(|error| refuse_begin(&error))?;
+        self.memory.inventory.objects.extend(preparation.inventory);
+        self.memory.owed.extend(execute::owed_by(&open).map(|owed| (owed.id, owed.spec)));
+        if let Some(state) = preparation.state {
+            self.memory.state = state;
+        }
+        self.finish(open, ring).await
+    }
+
+    /// Gathers all that carrying out needs, so that nothing is left to choose or to fetch.
+    async fn prepare(&self, draft: &Draft, ring: &Ring) -> Result<(Open, Preparation), Refusal> {
+        let complete = draft.complete()?;
+        let mut preparation = Preparation {
+            inventory: self.remembered(draft, ring),
+            uses_approval: !ring.adopt && draft.verdict.findings.iter().any(|finding| finding.passed),
+            ..Preparation::default()
+        };
+        let desired = match (&draft.purpose, &self.memory.kept) {
+            (Purpose::Keep | Purpose::RollBack { .. }, Some((digest, _))) => *digest,
+            _ => self.keep_contents(complete, &mut preparation).await?,
+        };
+        self.keep_found(draft, &mut preparation).await?;
+        let prepared = draft.prepared(desired)?;
+        let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
+        let open = Open { sync, actor: ring.actor.clone(), started: self.clock.now(), prepared };
+        Ok((open, preparation))
+    }
+
+    /// Returns what changes in the inventory without a step.
+    fn remembered(&self, draft: &Draft, ring: &Ring) -> BTreeMap<ObjectId, Owned> {
+        let mut remembered = draft.planned.matched.clone();
+        remembered.extend(draft.planned.refreshed.clone());
+        if ring.adopt {
+            let matched = self.memory.inventory.objects.iter().filter(|(_, owned)| owned.origin == Origin::Matched);
+            for (id, owned) in matched {
+                remembered.entry(id.clone()).or_insert_with(|| owned.clone());
+            }
+            for owned in remembered.values_mut().filter(|owned| owned.origin == Origin::Matched) {
+                owned.origin = Origin::Adopted;
+            }
+        }
+        remembered
+    }
+
+    pub(super) fn has_matched(&self) -> bool {
+        self.memory.inventory.objects.values().any(|owned| owned.origin == Origin::Matched)
+    }
+
+    /// Keeps the Desired and the contents that the store may not have yet, and returns the digest of the Desired.
+    async fn keep_contents(&self, complete: &Complete, preparation: &mut Preparation) -> Result<Digest, Refusal> {
+        let owned = &self.memory.inventory.objects;
+        let kept = |id: &ObjectId, spec: &Spec| owned.get(id).is_some_and(|owned| owned.left.spec == spec.digest());
+        let news: BTreeSet<Digest> = complete
+            .objects
+            .iter()
+            .filter(|(id, spec)| !kept(id, spec))
+            .flat_map(|(_, spec)| spec.contents().iter().copied())
+            .collect();
+        let contents = complete.contents.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            news.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
+        });
+        let read = read.await.map_err(|error| Refusal::broken("reading of contents", &error))?;
+        let read = read.map_err(|error| Refusal::new(Outcome::Refused, "source.content", chain(&error)))?;
+        preparation.contents.extend(read);
+        Ok(keep_desired(&complete.objects, preparation))
+    }
+
+    /// Takes what adoption is about to overwrite into *last good*, so that a failure can bring it back.
+    async fn keep_found(&self, draft: &Draft, preparation: &mut Preparation) -> Result<(), Refusal> {
+        let found = draft.found();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut state: ApplicationState = self.memory.state.clone();
+        let good = match &state.good {
+            Some(good) => Some((good.revision.clone(), stored_desired(&self.store, &good.desired).await?)),
+            None => None,
+        };
+        let (revision, mut objects) = match good {
+            Some((revision, Desired::Objects(complete))) => (revision, complete.objects),
+            Some((_, Desired::Opaque { .. })) | None => (None, BTreeMap::new()),
+        };
+        for Found { id, spec, content } in found {
+            // Without its bytes it could not be brought back: better to leave it to whoever reads the failure.
+            if spec.contents().is_empty() || content.is_some() {
+                objects.insert(id, spec);
+            }
+            preparation.contents.extend(content);
+        }
+        let desired = keep_desired(&objects, preparation);
+        let inputs = Digest::of_json("trueup/found/v1", &desired);
+        state.good = Some(Good { revision, inputs, desired });
+        preparation.state = Some(state);
+        Ok(())
+    }
+}
+
+impl Draft {
+    /// Returns the plan with all that carrying it out needs.
+    pub(super) fn prepared(&self, desired: Digest) -> Result<Prepared, Refusal> {
+        let complete = self.complete()?;
+        let plan = self.planned.plan.clone();
+        let spec = |(number, step): (usize, &Step)| {
+            let spec = complete.objects.get(&step.id).filter(|_| step.action != Action::Release)?;
+            Some((number, spec.clone()))
+        };
+        let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
+        let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
+        Ok(Prepared { plan, specs, desired, verdict, purpose: self.purpose.stored(), handed })
+    }
+}
+
+fn refuse_begin(error: &BeginError) -> Refusal {
+    match error {
+        BeginError::Store(error) => Refusal::store(error),
+        BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
+    }
+}
+
+/// Adds a Desired to what is to be kept, and returns its digest.
+fn keep_desired(objects: &BTreeMap<ObjectId, Spec>, preparation: &mut Preparation) -> Digest {
+    let bytes = encode_desired(objects);
+    let digest = Digest::of(&bytes);
+    preparation.contents.push(bytes.into());
+    digest
+}
+
+/// Plain data with string keys inside of pairs: serialisation cannot fail.
+pub(super) fn encode_desired(objects: &BTreeMap<ObjectId, Spec>) -> Vec<u8> {
+    serde_json::to_vec(&objects.iter().collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// Reads a Desired that was kept; its contents come from the store as well.
+pub(super) async fn stored_desired(store: &Store, digest: &Digest) -> Result<Desired, Refusal> {
+    let bytes = store.content(digest).await.map_err(|error| Refusal::store(&error))?;
+    let missing =
+        || Refusal::new(Outcome::Failed, "store.content-missing", "the store no longer keeps the desired state");
+    let bytes = bytes.ok_or_else(missing)?;
+    let objects: Vec<(ObjectId, Spec)> = serde_json::from_slice(&bytes).map_err(|error| {
+        Refusal::new(Outcome::Failed, "store.damaged", format!("could not decode the desired state: {error}"))
+    })?;
+    Ok(Desired::Objects(Complete { objects: objects.into_iter().collect(), contents: store.contents() }))
+}

@@ -1,0 +1,48 @@
+use tokio::time::Instant;
+
+use super::candidate::Candidate;
+use super::draft::Purpose;
+use super::refusal::Refusal;
+use super::subject::{Ring, Subject};
+use crate::model::view::PlanView;
+use crate::plan;
+use crate::source::Head;
+
+/// Returns what a sync would do now, or what it would do at another revision: a branch not merged yet, an older commit. Changes
+/// nothing, and is never executed.
+///
+/// # Errors
+/// When there is no plan: Git, the render or the target does not allow one.
+pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<PlanView, Refusal> {
+    let candidate = match revision {
+        None => newest(subject).await?,
+        Some(name) => named(subject, name).await?,
+    };
+    let ring = Ring::daemon("plan");
+    let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
+    let draft = subject.draft(Purpose::Forward(candidate.clone()), desired, inputs, &ring).await?;
+    let commit = subject.origin.source.source().commit(&candidate.revision).await.ok();
+    let changes = plan::changes(&draft.planned.plan, &draft.previews, draft.complete()?);
+    Ok(PlanView {
+        plan: draft.planned.plan,
+        revision: Some(candidate.revision),
+        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject)),
+        verdict: draft.verdict,
+        changes,
+        matched: draft.planned.matched.len(),
+    })
+}
+
+async fn newest(subject: &mut Subject) -> Result<Candidate, Refusal> {
+    let polled = subject.origin.source.poll(Instant::now()).await;
+    let head = polled.head.map_err(|error| Refusal::source(&error))?;
+    subject.origin.candidate(&head, subject.memory.candidate.as_ref()).await
+}
+
+async fn named(subject: &Subject, name: &str) -> Result<Candidate, Refusal> {
+    let source = subject.origin.source.source();
+    let revision = source.resolve(name).await.map_err(|error| Refusal::source(&error))?;
+    // Not the followed ref: whether it descends from what was applied is no question here.
+    let head = Head { revision, reference: name.to_owned() };
+    subject.origin.candidate(&head, None).await
+}

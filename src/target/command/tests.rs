@@ -1,0 +1,104 @@
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::model::{Actor, SyncId};
+
+fn call() -> Call {
+    Call {
+        deadline: tokio::time::Instant::now() + Duration::from_secs(30),
+        cancel: CancellationToken::new(),
+        fence: 1,
+        sync: SyncId("0".into()),
+        actor: Actor::daemon("test"),
+    }
+}
+
+fn sh(script: &str) -> Vec<String> {
+    ["sh", "-c", script].map(str::to_owned).to_vec()
+}
+
+async fn run(call: &Call, script: &str, timeout: u64) -> Result<String, CommandError> {
+    Commands::new(vec!["/bin/sh".into()]).run(call, &sh(script), Duration::from_millis(timeout)).await
+}
+
+/// Tells whether a process is alive, and no zombie.
+fn alive(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+#[test]
+fn only_listed_programs_run() {
+    let commands = Commands::new(vec!["/bin/sh".into(), "/usr/bin/env".into()]);
+    for (name, program) in [("/bin/sh", "/bin/sh"), ("sh", "/bin/sh"), ("env", "/usr/bin/env")] {
+        assert_eq!(commands.program(&[name.into()]).unwrap(), Path::new(program));
+    }
+    for name in ["", "ls", "/usr/bin/sh", "./sh", "bin/sh", "../bin/sh", "/bin/../bin/sh", "sh\n"] {
+        assert!(commands.program(&[name.into()]).is_err(), "{name}");
+    }
+    assert!(commands.program(&[]).is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_inherited_and_both_streams_are_told() {
+    let told = run(&call(), "env | sort; pwd; cat; echo wrong >&2", 5000).await.unwrap();
+    let mut lines: Vec<_> = told.lines().filter(|line| !line.starts_with("_=")).collect();
+    lines.sort_unstable();
+    let path = format!("PATH={PATH}");
+    assert_eq!(lines, ["/", "HOME=/", "LANG=C.UTF-8", &path, "PWD=/", "wrong"]);
+}
+
+#[tokio::test]
+async fn only_the_end_of_an_output_is_kept_without_what_a_terminal_acts_on() {
+    let error = run(&call(), "yes | head -c 1000000; printf '\\033[2J last\\n'; exit 3", 20_000).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("exited with status 3") && text.ends_with("\\u{1b}[2J last"), "{text}");
+    assert!(text.len() < TAIL + 200 && !text.contains('\u{1b}'), "{}", text.len());
+}
+
+#[tokio::test]
+async fn the_whole_group_ends_with_its_time_out() {
+    let started = Instant::now();
+    let error = run(&call(), "sleep 60 & echo $!; sleep 60", 300).await.unwrap_err();
+    let CommandError::Failed { how, output, .. } = error else { panic!("{error:?}") };
+    assert!(how.contains("time-out") && started.elapsed() < Duration::from_secs(5));
+    assert!(!alive(&output), "the child in the background is gone");
+}
+
+#[tokio::test]
+async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    for dropped in [false, true] {
+        let file = folder.path().join(dropped.to_string());
+        let script = format!("sleep 60 & echo $! > {}; wait", file.display());
+        let call = call();
+        let cancel = call.cancel.clone();
+        let running = tokio::spawn(async move { run(&call, &script, 60_000).await });
+        while std::fs::read_to_string(&file).unwrap_or_default().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if dropped {
+            running.abort();
+        } else {
+            cancel.cancel();
+        }
+        let ended = running.await;
+        assert!(dropped || matches!(ended, Ok(Err(CommandError::Cancelled))));
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let mut tries = 0;
+        while alive(&pid) && tries < 200 {
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!alive(&pid), "dropped: {dropped}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_left_the_group_does_not_hold_the_sync() {
+    let started = Instant::now();
+    assert_eq!(run(&call(), "setsid sleep 5 & echo done", 20_000).await.unwrap(), "done\n");
+    assert!(started.elapsed() < Duration::from_secs(3));
+}

@@ -1,0 +1,176 @@
+//! This machine: files, folders, links, checks and handlers.
+//!
+//! Every path is reached through a descriptor of the folder that holds it, opened without following a link; what is at a name
+//! is compared with what the plan saw right before it is replaced, and a replacement becomes visible whole.
+
+mod apply;
+mod errors;
+mod found;
+mod paths;
+mod preview;
+mod protected;
+mod rank;
+mod recover;
+mod shape;
+mod stage;
+mod wanted;
+mod watch;
+mod write;
+mod young;
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use self::found::Reader;
+use self::paths::Roots;
+use self::wanted::Rules;
+use self::young::Young;
+use super::command::{CommandError, Commands};
+use super::{Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
+use crate::config;
+use crate::model::host::{CommandSpec, PATH};
+use crate::model::{Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
+
+/// The host that the daemon runs on.
+#[derive(Debug)]
+pub struct HostTarget {
+    roots: Roots,
+    rules: Rules,
+    commands: Commands,
+    key: DigestKey,
+    reader: Reader,
+    young: Young,
+    ran: Mutex<VecDeque<Ran>>,
+}
+
+/// A check or handler that ended well: asked for again under the same key, it does not run again.
+#[derive(Debug, PartialEq, Eq)]
+struct Ran {
+    plan: PlanId,
+    sync: SyncId,
+    number: usize,
+}
+
+impl HostTarget {
+    /// Makes the target that a document declares; `key` keys the digests of its states.
+    ///
+    /// # Errors
+    /// When a path of the declaration is not absolute and plain.
+    pub fn new(declared: &config::HostTarget, key: DigestKey) -> Result<Self, TargetError> {
+        Ok(Self {
+            roots: Roots::new(declared)?,
+            rules: Rules { allow_setuid: declared.allow_setuid },
+            commands: Commands::new(declared.commands.clone()),
+            key,
+            reader: Reader::default(),
+            young: Young::default(),
+            ran: Mutex::default(),
+        })
+    }
+
+    /// Returns how often the content of a file was read since this was made.
+    #[must_use]
+    pub fn content_reads(&self) -> u64 {
+        self.reader.reads()
+    }
+
+    fn allowed(&self, command: &CommandSpec) -> Result<(), TargetError> {
+        self.commands.program(&command.command).map(|_| ()).map_err(|error| command_error(&error, "host.command"))
+    }
+
+    async fn run(&self, call: &Call, argv: &[String], timeout: u32, code: &'static str) -> Result<String, TargetError> {
+        let timeout = Duration::from_secs(timeout.into());
+        self.commands.run(call, argv, timeout).await.map_err(|error| command_error(&error, code))
+    }
+}
+
+fn command_error(error: &CommandError, failed: &'static str) -> TargetError {
+    match error {
+        CommandError::NotAllowed { .. } => {
+            TargetError::Denied { code: "host.command-not-allowed", reason: error.to_string() }
+        }
+        CommandError::Failed { .. } => TargetError::Invalid { code: failed, reason: error.to_string() },
+        CommandError::Deadline { .. } => TargetError::Unavailable { doing: error.to_string(), source: None },
+        CommandError::Cancelled => TargetError::Cancelled,
+    }
+}
+
+/// Runs work that waits for disks. It borrows what it works on, which a thread of its own could not: copying two thousand
+/// specs costs more than looking at two thousand files.
+fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+#[async_trait]
+impl Target for HostTarget {
+    async fn preview(&self, call: &Call, desired: &Desired, owned: &Inventory) -> Result<Previews, TargetError> {
+        match desired {
+            Desired::Objects(complete) => blocking(|| self.look(call, complete, owned)),
+            Desired::Opaque { .. } => Err(TargetError::Invalid {
+                code: "host.opaque",
+                reason: "a host cannot name its objects itself".into(),
+            }),
+        }
+    }
+
+    async fn apply(&self, call: &Call, batch: &Batch<'_>, outcomes: &Outcomes) -> Result<(), TargetError> {
+        for act in &batch.acts {
+            preview::still_wanted(call)?;
+            match self.act(call, batch, act).await {
+                Ok(done) => {
+                    // Nobody listens only where the caller is gone: then recovery looks for itself.
+                    let _ = outcomes.send(StepOutcome { number: act.number, result: Ok(done) });
+                }
+                Err(error) => {
+                    let result = Err(errors::retold(&error).into());
+                    let _ = outcomes.send(StepOutcome { number: act.number, result });
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn health(&self, _: &Call, ids: &[ObjectId]) -> Result<Vec<Health>, TargetError> {
+        blocking(|| {
+            let mut folders = paths::Folders::new(self.roots.base()?);
+            Ok(ids.iter().map(|id| self.healthy(&mut folders, id)).collect())
+        })
+    }
+
+    async fn watch(&self, call: &Call, interest: Interest, bell: Bell) -> Result<(), TargetError> {
+        watch::watch(&self.roots, call, interest, bell).await
+    }
+
+    async fn recover(&self, call: &Call, owned: &[ObjectId]) -> Result<(), TargetError> {
+        blocking(|| recover::recover(&self.roots, call, owned))
+    }
+}
+
+impl HostTarget {
+    fn healthy(&self, folders: &mut paths::Folders, id: &ObjectId) -> Health {
+        let health = |state, message: &str| Health { id: id.clone(), state, message: message.into() };
+        if id.kind != PATH {
+            return health(HealthState::Healthy, "");
+        }
+        let Ok(place) = self.roots.locate(&id.name) else {
+            return health(HealthState::Unknown, "it lies outside of every path that this target allows");
+        };
+        let found = folders.get(place.folder).and_then(|folder| match folder {
+            Some(folder) => found::look(&*folder, place.leaf),
+            None => Ok(None),
+        });
+        match found {
+            Ok(Some(_)) => health(HealthState::Healthy, ""),
+            Ok(None) => health(HealthState::Missing, "nothing is there"),
+            Err(errno) => health(HealthState::Unknown, &found::Unknowable::Refused(errno).to_string()),
+        }
+    }
+}

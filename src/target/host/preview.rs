@@ -1,0 +1,241 @@
+//! What each object is now, and what applying would make it. Changes nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::io::Errno;
+
+use super::found::{self, Found, KEPT, Unknowable, look};
+use super::paths::{Folders, Located};
+use super::protected::protected;
+use super::shape::Shape;
+use super::wanted::attributes;
+use super::{HostTarget, rank};
+use crate::model::host::{CHECK, CommandSpec, HANDLER, HostSpec, PATH};
+use crate::model::{After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State};
+use crate::target::{Call, TargetError};
+
+/// One look at the objects of an application.
+pub(super) struct Look<'a> {
+    target: &'a HostTarget,
+    folders: Folders,
+    desired: &'a Complete,
+    checks: Vec<ObjectId>,
+    /// How much more content of what is there may be kept, in bytes.
+    room: usize,
+}
+
+/// All content that one look keeps of what is there, in bytes: a thousand large files that go at once must not fill memory.
+const ROOM: usize = 64 * 1024 * 1024;
+
+impl HostTarget {
+    pub(super) fn look(&self, call: &Call, desired: &Complete, owned: &Inventory) -> Result<Previews, TargetError> {
+        let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
+        let mut look = Look { target: self, folders: Folders::new(self.roots.base()?), desired, checks, room: ROOM };
+        let mut items = Vec::with_capacity(desired.objects.len());
+        for (id, spec) in &desired.objects {
+            still_wanted(call)?;
+            items.push(look.desired(id, spec, owned.objects.get(id))?);
+        }
+        for id in owned.objects.keys().filter(|id| id.kind == PATH && !desired.objects.contains_key(id)) {
+            still_wanted(call)?;
+            items.push(look.leaving(id));
+        }
+        Ok(Previews { items, ..Previews::default() })
+    }
+}
+
+impl Look<'_> {
+    fn desired(&mut self, id: &ObjectId, spec: &Spec, owned: Option<&Owned>) -> Result<Preview, TargetError> {
+        if id.kind != PATH {
+            return self.command(id, spec);
+        }
+        let place = self.target.roots.locate(&id.name)?;
+        if let Some(same) = owned.and_then(|owned| self.unmoved(id, place, spec, owned)) {
+            return Ok(same);
+        }
+        let host = parse(id, spec)?;
+        if let HostSpec::File(file) = &host
+            && let Some(validate) = &file.validate
+        {
+            self.target.allowed(validate)?;
+        }
+        let found = match self.find(place) {
+            Ok(found) => found,
+            Err(unknown) => {
+                // A spec that breaks the rules is refused whatever lies there.
+                self.target.rules.wanted(place.path, &host, None)?;
+                return Ok(unknown_preview(id, &unknown));
+            }
+        };
+        let live = found.as_ref().map(|found| &found.shape);
+        let Some(wanted) = self.target.rules.wanted(place.path, &host, live)? else {
+            return Err(not_a_path(id));
+        };
+        let same = live == Some(&wanted);
+        let show = matches!(&host, HostSpec::File(file) if file.show);
+        let hidden = !(show || wanted.readable() && live.is_none_or(Shape::readable));
+        let rank = rank::write(&wanted, live);
+        let after =
+            if same { After::Same } else { After::Is(Box::new(self.coming(place.path, spec, &wanted, hidden)?)) };
+        let calls = if same { vec![] } else { self.calls(&host) };
+        let live = self.live(place.path, found, hidden, !same);
+        Ok(Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None })
+    }
+
+    /// The steady case: it should be what we left, and nothing moved since. Reads nothing.
+    fn unmoved(&mut self, id: &ObjectId, place: Located<'_>, spec: &Spec, owned: &Owned) -> Option<Preview> {
+        let mode = spec.body().get("mode").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let lawful = self.target.rules.allow_setuid || mode & 0o7000 == 0;
+        if !lawful || owned.left.spec != spec.digest() {
+            return None;
+        }
+        let folder = self.folders.get(place.folder).ok()??;
+        let stat = look(&*folder, place.leaf).ok()??;
+        let fingerprint = found::fingerprint(&stat);
+        if fingerprint != owned.left.fingerprint || !self.target.young.trusts(place.path, &fingerprint) {
+            return None;
+        }
+        let sort = found::sort(&stat);
+        let state = State {
+            digest: owned.left.state,
+            fingerprint,
+            sort,
+            spec: Some(spec.clone()),
+            content: None,
+            hidden: sort == "file" && !found::access(&stat).everyone_reads(),
+        };
+        let live = Live::Known(Box::new(state));
+        let rank = if sort == "directory" { rank::FOLDER } else { rank::FILE };
+        Some(Preview { id: id.clone(), live, after: After::Same, calls: vec![], rank, wave: 0, protected: None })
+    }
+
+    /// An object that is ours and that Git no longer has.
+    fn leaving(&mut self, id: &ObjectId) -> Preview {
+        let found = match self.target.roots.locate(&id.name) {
+            // The allow-list was narrowed: what lies outside of it is nothing that we may even look at.
+            Err(error) => return unknown_preview(id, &error),
+            Ok(place) => self.find(place),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(unknown) => return unknown_preview(id, &unknown),
+        };
+        let there = found.as_ref().map(|found| &found.shape);
+        let rank = rank::delete(&id.name, there);
+        let calls = if there.is_some() { self.checks.clone() } else { vec![] };
+        let hidden = !there.is_none_or(Shape::readable);
+        let live = self.live(&id.name, found, hidden, true);
+        let after = if self.holds_desired(&id.name) { After::Same } else { After::Absent };
+        Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: protected(&id.name) }
+    }
+
+    /// A folder that is not named any more, while something in it is: it goes when that goes.
+    fn holds_desired(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let first = ObjectId::new(PATH, &below);
+        let next = self.desired.objects.range(first..).next();
+        next.is_some_and(|(id, _)| id.kind == PATH && id.name.starts_with(&below))
+    }
+
+    fn command(&self, id: &ObjectId, spec: &Spec) -> Result<Preview, TargetError> {
+        let (command, rank) = match parse(id, spec)? {
+            HostSpec::Check(command) if id.kind == CHECK => (command, rank::CHECK),
+            HostSpec::Handler(command) if id.kind == HANDLER => (command, rank::HANDLER),
+            _ => return Err(not_a_path(id)),
+        };
+        self.target.allowed(&command)?;
+        let after = After::Run(run_digest(&command));
+        Ok(Preview { id: id.clone(), live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None })
+    }
+
+    fn find(&mut self, place: Located<'_>) -> Result<Option<Found>, Unknowable> {
+        let refused = |errno: Errno| Unknowable::Refused(errno);
+        let since = Instant::now();
+        let Some(folder) = self.folders.get(place.folder).map_err(refused)? else { return Ok(None) };
+        let found = self.target.reader.find(&*folder, place.leaf)?;
+        if let Some(found) = &found {
+            let state = found.shape.digest(&self.target.key);
+            self.target.young.took(place.path, &found.fingerprint, state, since);
+        }
+        Ok(found)
+    }
+
+    fn live(&mut self, path: &str, found: Option<Found>, hidden: bool, changes: bool) -> Live {
+        let Some(found) = found else { return Live::Absent };
+        let content = found.content.filter(|content| changes && content.len() <= self.room);
+        self.room -= content.as_ref().map_or(0, Vec::len);
+        Live::Known(Box::new(State {
+            digest: found.shape.digest(&self.target.key),
+            sort: found.shape.sort(),
+            spec: found.shape.spec(path),
+            fingerprint: found.fingerprint,
+            content: content.map(Arc::from),
+            hidden,
+        }))
+    }
+
+    fn coming(&self, path: &str, spec: &Spec, wanted: &Shape, hidden: bool) -> Result<State, TargetError> {
+        let content = match wanted {
+            Shape::File { content, size, .. } if *size <= KEPT => {
+                let read = self.desired.contents.read(content);
+                Some(read.map_err(|error| TargetError::Unavailable {
+                    doing: format!("could not read the new content of {path}"),
+                    source: Some(error.into()),
+                })?)
+            }
+            _ => None,
+        };
+        Ok(State {
+            digest: wanted.digest(&self.target.key),
+            // Nothing has one before it exists.
+            fingerprint: crate::model::Fingerprint("".into()),
+            sort: wanted.sort(),
+            spec: Some(spec.clone()),
+            content,
+            hidden,
+        })
+    }
+
+    /// Every check of the application runs for every changed path; handlers run where the path names them.
+    fn calls(&self, spec: &HostSpec) -> Vec<ObjectId> {
+        let handlers = match spec {
+            HostSpec::Symlink { calls, .. } => calls,
+            spec => attributes(spec).map_or(&[][..], |attributes| &attributes.calls),
+        };
+        self.checks.iter().chain(handlers).cloned().collect()
+    }
+}
+
+/// Reads the body of an object's spec.
+pub(super) fn parse(id: &ObjectId, spec: &Spec) -> Result<HostSpec, TargetError> {
+    HostSpec::from_spec(spec).map_err(|error| TargetError::Invalid {
+        code: "host.spec",
+        reason: format!("{}: {id} is not an object of a host: {error}", spec.place()),
+    })
+}
+
+/// Returns the digest of what a check or handler would run.
+pub(super) fn run_digest(command: &CommandSpec) -> Digest {
+    Digest::of_json("trueup/host/command/v1", command)
+}
+
+fn unknown_preview(id: &ObjectId, reason: &impl ToString) -> Preview {
+    let live = Live::Unknown(reason.to_string());
+    Preview { id: id.clone(), live, after: After::Same, calls: vec![], rank: rank::FILE, wave: 0, protected: None }
+}
+
+fn not_a_path(id: &ObjectId) -> TargetError {
+    TargetError::Invalid { code: "host.spec", reason: format!("{id} is described as something else than its kind") }
+}
+
+/// Ends the call where nobody waits for it any more.
+pub(super) fn still_wanted(call: &Call) -> Result<(), TargetError> {
+    if call.cancel.is_cancelled() {
+        return Err(TargetError::Cancelled);
+    }
+    if tokio::time::Instant::now() >= call.deadline {
+        return Err(TargetError::Unavailable { doing: "could not finish before the deadline".into(), source: None });
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! How fast the trail is, each number beside its goal. `cargo bench --bench trail [folder]`: the folder decides the disk.
+#![allow(clippy::print_stdout, clippy::cast_precision_loss)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use sqlx::{AnyConnection, Connection};
+use trueup::audit::{self, Body, Entry, IntentBody, Redactor, StepSummary};
+use trueup::model::{Action, Actor, Cause, Digest, ObjectId, PlanId, Risk, Time};
+use trueup::store::{Store, new_sync_id};
+
+const ROUNDS: usize = 40;
+const ONE_BY_ONE: usize = 50;
+const GROUPED: usize = 50_000;
+const GROUP: usize = 5_000;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // `cargo bench` passes `--bench`.
+    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let scratch = match &folder {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?,
+    };
+    let store = Store::open(&scratch.path().join("data")).await?;
+    let mut bare_connection = bare_database(&scratch.path().join("bare.db")).await?;
+
+    // Turn about, so that a busy disk slows both; the medians are told.
+    let (mut bare, mut appends, mut ratios) = (vec![], vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let (one, other) = (bare_commits(&mut bare_connection).await?, one_by_one(&store).await?);
+        bare.push(one);
+        appends.push(other);
+        ratios.push(other / one * 100.0);
+    }
+    let (bare, appends, ratio) = (median(bare), median(appends), median(ratios));
+    println!("bare commits, one row each        {bare:>9.0} /s");
+    println!("appends, one by one, durable      {appends:>9.0} /s   {ratio:.0} % of bare (goal: at least 80 %)");
+    let grouped = grouped(&store).await?;
+    println!("appends, {GROUP} to a transaction   {grouped:>9.0} /s   (goal: at least 50000 /s)");
+    let began = Instant::now();
+    let report = audit::verify(&store).await?;
+    anyhow::ensure!(report.is_intact(), "the trail is damaged: {:?}", report.problems);
+    println!("verify                            {:>9.0} /s", report.size as f64 / began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The least that a durable write can be: the same driver and settings, one row of the size of a record, one commit.
+async fn bare_database(path: &Path) -> anyhow::Result<AnyConnection> {
+    let mut connection = AnyConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await?;
+    for text in [
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)",
+    ] {
+        sqlx::query(text).execute(&mut connection).await?;
+    }
+    Ok(connection)
+}
+
+async fn bare_commits(connection: &mut AnyConnection) -> anyhow::Result<f64> {
+    let body = "x".repeat(1000);
+    let began = Instant::now();
+    for _ in 0..ONE_BY_ONE {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+        sqlx::query("INSERT INTO rows (body) VALUES ($1)").bind(&body).execute(&mut *connection).await?;
+        sqlx::query("COMMIT").execute(&mut *connection).await?;
+    }
+    Ok(ONE_BY_ONE as f64 / began.elapsed().as_secs_f64())
+}
+
+async fn one_by_one(store: &Store) -> anyhow::Result<f64> {
+    let entries = [entry()?];
+    let redactor = Redactor::default();
+    let began = Instant::now();
+    for _ in 0..ONE_BY_ONE {
+        let mut tx = store.write().await?;
+        audit::append(&mut tx, Time(0), &redactor, &entries).await?;
+        tx.commit().await?;
+    }
+    Ok(ONE_BY_ONE as f64 / began.elapsed().as_secs_f64())
+}
+
+async fn grouped(store: &Store) -> anyhow::Result<f64> {
+    let entries = vec![entry()?; GROUP];
+    let redactor = Redactor::default();
+    let began = Instant::now();
+    for _ in 0..GROUPED / GROUP {
+        let mut tx = store.write().await?;
+        audit::append(&mut tx, Time(0), &redactor, &entries).await?;
+        tx.commit().await?;
+    }
+    Ok(GROUPED as f64 / began.elapsed().as_secs_f64())
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// The intent of one step: the record that is written most.
+fn entry() -> anyhow::Result<Entry> {
+    let step = StepSummary {
+        number: 0,
+        object: ObjectId::new("path", "/etc/nginx/conf.d/site.conf"),
+        action: Action::Update,
+        cause: Cause::Intentional,
+        before: Digest::of(b"before"),
+        after: Digest::of(b"after"),
+        risk: Risk::Low,
+        wave: 0,
+    };
+    Ok(Entry {
+        application: Some("nginx".parse()?),
+        revision: Some("0123456789012345678901234567890123456789".parse()?),
+        plan: Some(PlanId(Digest::of(b"plan"))),
+        sync: Some(new_sync_id()?),
+        actor: Actor::daemon("poll"),
+        body: Body::Intent(IntentBody { wave: 0, steps: vec![step] }),
+    })
+}

@@ -1,0 +1,204 @@
+//! The real command against a fake daemon.
+
+use std::os::unix::process::CommandExt;
+
+use serde_json::Value;
+
+use crate::fake::{Fake, Ran, Served, open_to_all};
+use crate::samples;
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn exit_status_tells_done_from_differs_from_trouble() {
+    let served = Served::new(Fake::default(), None);
+    let cases: [(i32, &[&str]); 11] = [
+        (1, &["status"]),
+        (1, &["plan", "nginx"]),
+        (1, &["diff", "nginx", "--color", "always"]),
+        (0, &["sync", "nginx"]),
+        (1, &["adopt", "nginx"]),
+        (2, &["approve", "0123456789ab"]),
+        (2, &["approve", "0123"]),
+        (2, &["plan", "nope"]),
+        (2, &["plan", "../../v1/status"]),
+        (0, &["suspend", "nginx", "--reason", "maintenance"]),
+        (1, &["audit", "verify"]),
+    ];
+    for (code, arguments) in cases {
+        let ran = served.run(arguments);
+        assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:?}");
+        assert_eq!(ran.out.is_empty(), code == 2, "{arguments:?}: {ran:?}");
+        assert!(!ran.out.contains('\u{1b}') || arguments.contains(&"always"), "{ran:?}");
+        assert!(!ran.out.contains("\u{1b}[2J") && !ran.out.contains('\u{202e}'), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_problem_is_told_with_its_code_and_its_hint_after_a_blank_line() {
+    let ran = Served::new(Fake::default(), None).run(&["plan", "nope"]);
+    let expected = "error: there is no application nope (application.unknown)\n\nhint: applications here: nginx\n";
+    assert_eq!(ran.err, expected);
+}
+
+#[test]
+fn json_is_what_the_api_says() {
+    let served = Served::new(Fake::default(), None);
+    let ran = served.run(&["plan", "nginx", "--json", "--revision", "feature/a b&c"]);
+    let value: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(value["commit"], "feature/a b&c");
+    assert_eq!(value["plan"]["id"], samples::plan().plan.id.to_string());
+    assert_eq!(ran.err, "");
+    let ran = served.run(&["status", "-o", "json"]);
+    let value: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(value, serde_json::to_value(samples::status()).unwrap());
+}
+
+#[test]
+fn the_trail_is_listed_told_shown_and_exported() {
+    let served = Served::new(Fake::default(), None);
+    let list = served.run(&["audit", "list"]).out;
+    assert_eq!(list.lines().count(), 4);
+    assert_eq!(
+        list.lines().next().unwrap(),
+        r"     4  2026-11-18T11:06:40.000Z  closed     nginx  applied  at aaaaaaaaaa  by ro\u{1b}ot"
+    );
+    let two = served.run(&["audit", "list", "-n", "2", "--before", "4"]).out;
+    assert_eq!(two.lines().map(|line| line.trim_start().chars().next().unwrap()).collect::<String>(), "32");
+    let history = served.run(&["history", "nginx"]).out;
+    assert_eq!(history, format!("{}\n", list.lines().next().unwrap()));
+    assert_eq!(served.run(&["history", "other"]).out, "");
+
+    assert!(served.run(&["audit", "show", "2"]).out.contains("\"outcome\": \"applied\""));
+    assert_eq!(served.run(&["audit", "show", "9"]).code, Some(2));
+
+    let export = served.run(&["audit", "export", "--after", "1"]).out;
+    let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, samples::records()[1..]);
+
+    let verify = served.run(&["audit", "verify"]).out;
+    assert_eq!(verify, "record 2: its bytes do not hash to its leaf\ndamaged: 1 problem in 4 records\n");
+}
+
+#[test]
+fn without_a_daemon_it_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("none.sock");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trueup"));
+    let ran = Ran::of(command.env_clear().args(["status", "--socket"]).arg(&socket));
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with(&format!("error: no daemon answers at {}\n\nhint: ", socket.display())), "{}", ran.err);
+}
+
+#[test]
+fn the_socket_is_found_though_the_configuration_has_mistakes() {
+    let served = Served::new(Fake::default(), None);
+    let file = served.socket.with_file_name("trueup.yaml");
+    let text =
+        format!("kind: Daemon\nspec: {{ socket: '{}', nonsense: 1 }}\n---\nkind: Nonsense\n", served.socket.display());
+    std::fs::write(&file, text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trueup"));
+    let ran = Ran::of(command.env_clear().env("TRUEUP_CONFIG", &file).args(["status", "--json"]));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+}
+
+#[test]
+fn a_reader_who_goes_away_is_no_trouble() {
+    let served = Served::new(Fake::default(), None);
+    let mut child = served.command(&["plan", "nginx"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ran = Ran::of(child.stdout(writer));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn others_may_read_but_only_the_group_may_act() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("SKIP: becoming another user needs root");
+        return;
+    }
+    let served = Served::new(Fake::default(), None);
+    let as_nobody = |served: &Served, arguments: &[&str]| Ran::of(copied(served, arguments).uid(NOBODY).gid(NOBODY));
+    let closed = as_nobody(&served, &["status"]);
+    assert!(closed.err.contains("you may not open"), "{closed:?}");
+
+    open_to_all(&served.socket, 0o666);
+    assert_eq!(as_nobody(&served, &["status"]).code, Some(1));
+    for act in [&["sync", "nginx"][..], &["adopt", "nginx"], &["resume", "nginx"], &["approve", "0123456789"]] {
+        let refused = as_nobody(&served, act);
+        assert_eq!(refused.code, Some(2));
+        assert!(
+            refused.err.starts_with("error: nobody may read, but not act (api.forbidden)\n\nhint: "),
+            "{}",
+            refused.err
+        );
+    }
+    let group = std::fs::read_to_string("/etc/group").unwrap();
+    let group = group.lines().find(|line| line.split(':').nth(2) == Some("65534")).unwrap().split(':').next().unwrap();
+    let served = Served::new(Fake::default(), Some(group));
+    let ran = as_nobody(&served, &["sync", "nginx"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("by 65534/nobody"), "{}", ran.out);
+}
+
+/// The command from a place that everybody may read: the build folder may lie in somebody's home.
+fn copied(served: &Served, arguments: &[&str]) -> std::process::Command {
+    let copy = served.socket.with_file_name("trueup");
+    if !copy.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_trueup"), &copy).unwrap();
+    }
+    let mut command = std::process::Command::new(copy);
+    command.env_clear().arg("--socket").arg(&served.socket).args(arguments);
+    command
+}
+
+fn alone(arguments: &[&str]) -> Ran {
+    Ran::of(std::process::Command::new(env!("CARGO_BIN_EXE_trueup")).env_clear().args(arguments))
+}
+
+#[test]
+fn check_tells_every_mistake_with_its_place_and_counts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.yaml");
+    let file = file.to_str().unwrap();
+    let good =
+        r#"{ apiVersion: trueup.dev/v1alpha1, kind: Repository, metadata: { name: p }, spec: { url: "https://h/p" } }"#;
+    std::fs::write(file, format!("{good}\n---\n{{ apiVersion: trueup.dev/v1alpha1, kind: Daemon, metadata: {{ name: x }}, spec: {{ sokcet: /x }} }}\n")).unwrap();
+    let ran = alone(&["check", file]);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.out, format!("{file}:3:81: the field 'sokcet' is not known here\n  hint: did you mean 'socket'?\n"));
+    assert_eq!(ran.err, "1 mistake\n");
+    let json: Value = serde_json::from_str(&alone(&["check", "--json", file]).out).unwrap();
+    assert_eq!(json[0]["place"]["line"], 3);
+
+    std::fs::write(file, good).unwrap();
+    let ran = alone(&["--config", file, "check"]);
+    assert_eq!((ran.code, ran.out), (Some(0), format!("{file}: ok, 1 repository, 0 targets, 0 applications\n")));
+}
+
+#[test]
+fn render_lays_later_folders_over_earlier_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("common/root/etc/motd", "all\n");
+    write("common/root/etc/issue", "all\n");
+    write("web/root/etc/motd", "web\n");
+    let path = |layer: &str| folder.path().join(layer).to_str().unwrap().to_owned();
+    let ran = alone(&["render", &path("common"), &path("web")]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let places: Vec<_> = ran.out.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(places, ["# common/root/etc/issue", "# web/root/etc/motd"]);
+
+    write(
+        "web/bad.yaml",
+        "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: { name: relative }\nspec: { content: x }\n",
+    );
+    let ran = alone(&["render", &path("web")]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.out.starts_with("bad.yaml:3:"), "{ran:?}");
+}

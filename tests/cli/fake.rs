@@ -1,0 +1,151 @@
+//! A daemon that answers from fixed structs, behind the real API on a real socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use trueup::api::{self, Daemon, RecordQuery, Socket};
+use trueup::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use trueup::model::{Actor, Name, Outcome, Problem};
+
+use crate::samples;
+
+#[derive(Default)]
+pub(crate) struct Fake {
+    /// Acts that ran to their end.
+    pub(crate) acts: AtomicUsize,
+    /// How long a sync takes.
+    pub(crate) pause: Duration,
+}
+
+#[async_trait]
+impl Daemon for Fake {
+    fn status(&self) -> Status {
+        samples::status()
+    }
+
+    async fn plan(&self, application: &str, revision: Option<&str>) -> Result<PlanView, Problem> {
+        if application != "nginx" {
+            let hint = "applications here: nginx";
+            return Err(
+                Problem::new(404, "application.unknown", format!("there is no application {application}")).hint(hint)
+            );
+        }
+        Ok(PlanView { commit: revision.map(str::to_owned), ..samples::plan() })
+    }
+
+    async fn sync(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        tokio::time::sleep(self.pause).await;
+        self.acts.fetch_add(1, Ordering::SeqCst);
+        assert_ne!(application, "panics");
+        Ok(samples::report(application, Outcome::Applied, &format!("by {}/{}", actor.subject, actor.display)))
+    }
+
+    async fn approve(&self, plan: &str, _: Actor) -> Result<SyncReport, Problem> {
+        Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
+    }
+
+    async fn adopt(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
+        Ok(samples::report(application, Outcome::Held, "first contact"))
+    }
+
+    async fn suspend(&self, _: &str, reason: &str, _: Actor) -> Result<ApplicationStatus, Problem> {
+        Ok(ApplicationStatus { suspended: Some(reason.into()), ..samples::applications().remove(0) })
+    }
+
+    async fn resume(&self, _: &str, _: Actor) -> Result<ApplicationStatus, Problem> {
+        Ok(samples::applications().remove(0))
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
+        let all = samples::records();
+        let wanted = |record: &Value| {
+            let sequence = record["sequence"].as_u64().unwrap();
+            let application =
+                query.application.as_ref().is_none_or(|name: &Name| record["application"] == name.as_str());
+            application && query.before.is_none_or(|before| sequence < before)
+        };
+        Ok(all.into_iter().rev().filter(wanted).take(query.limit as usize).collect())
+    }
+
+    async fn record(&self, sequence: u64) -> Result<Value, Problem> {
+        let found = samples::records().into_iter().find(|record| record["sequence"] == sequence);
+        found.ok_or_else(|| Problem::new(404, "audit.unknown", format!("there is no record {sequence}")))
+    }
+
+    async fn verify(&self) -> Result<Value, Problem> {
+        Ok(
+            json!({ "size": 4, "root": "ab12", "problems": [{ "sequence": 2, "what": "its bytes do not hash to its leaf" }] }),
+        )
+    }
+
+    async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
+        let above = samples::records().into_iter().filter(|record| record["sequence"].as_u64() > Some(after));
+        Ok(above.take(limit as usize).collect())
+    }
+}
+
+/// The API over a socket in a scratch folder, until dropped.
+pub(crate) struct Served {
+    pub(crate) daemon: Arc<Fake>,
+    pub(crate) socket: PathBuf,
+    stop: CancellationToken,
+    runtime: Option<tokio::runtime::Runtime>,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    pub(crate) fn new(daemon: Fake, group: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        open_to_all(folder.path(), 0o755);
+        let path = folder.path().join("run/trueup.sock");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (daemon, stop) = (Arc::new(daemon), CancellationToken::new());
+        let socket = runtime.block_on(async { Socket::bind(&path, group) }).unwrap();
+        runtime.spawn(api::serve(socket, Arc::clone(&daemon) as Arc<dyn Daemon>, stop.clone()));
+        Self { daemon, socket: path, stop, runtime: Some(runtime), _folder: folder }
+    }
+
+    /// Runs the real command against this daemon.
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trueup"));
+        command.env_clear().arg("--socket").arg(&self.socket).args(arguments);
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command(arguments))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn of(command: &mut std::process::Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+pub(crate) fn open_to_all(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}

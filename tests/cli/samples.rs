@@ -1,0 +1,164 @@
+//! Fixed structs, with hostile text where others write.
+
+use serde_json::{Value, json};
+use trueup::model::view::{ApplicationStatus, Change, PlanView, RepositoryStatus, Status, StepReport, SyncReport};
+use trueup::model::{
+    Action, Cause, Decision, Digest, Finding, Guard, Name, ObjectId, Outcome, Plan, Revision, Risk, Step, Time, Verdict,
+};
+
+pub(crate) const NOW: Time = Time(1_795_000_000_000_000);
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub(crate) fn revision(digit: char) -> Revision {
+    String::from(digit).repeat(40).parse().unwrap()
+}
+
+fn step(action: Action, kind: &'static str, name: &str) -> Step {
+    Step {
+        id: ObjectId::new(kind, name),
+        action,
+        cause: Cause::Intentional,
+        before: Digest::ABSENT,
+        after: Digest::of(name.as_bytes()),
+        fingerprint: None,
+        risk: Risk::Low,
+        wave: 0,
+    }
+}
+
+fn change(step: Step) -> Change {
+    Change { step, attributes: vec![], diff: None, note: None, place: None }
+}
+
+pub(crate) fn plan() -> PlanView {
+    let changes = vec![
+        Change {
+            attributes: vec![("mode".into(), None, Some("0644".into())), ("owner".into(), None, Some("root".into()))],
+            diff: Some("@@ -0,0 +1,2 @@\n+server {\n+\tlisten 80;\u{1b}[2J\n".into()),
+            place: Some("roles/web/site.yaml:3:1".into()),
+            ..change(step(Action::Create, "path", "/etc/nginx/conf.d/site.conf"))
+        },
+        Change {
+            attributes: vec![("mode".into(), Some("0644".into()), Some("0600".into()))],
+            note: Some("changed, content hidden".into()),
+            ..change(Step { cause: Cause::Corrective, ..step(Action::Update, "path", "/etc/token") })
+        },
+        change(Step { risk: Risk::High, ..step(Action::Replace, "path", "/etc/was-a-folder") }),
+        change(step(Action::Delete, "path", "/etc/old\u{202e}cod")),
+        change(step(Action::Run, "handler", "/usr/sbin/nginx -s reload")),
+    ];
+    let steps = changes.iter().map(|change| change.step.clone()).collect();
+    let finding = |guard, message: &str, passed| Finding { guard, message: message.into(), objects: vec![], passed };
+    let findings = vec![
+        finding(Guard::Replace, "1 object is replaced by one of another sort", false),
+        finding(Guard::DeleteLimit, "1 of 2 objects would be deleted", true),
+        Finding {
+            objects: vec![ObjectId::new("path", "/etc/other")],
+            ..finding(Guard::Claim, "another application holds it", false)
+        },
+    ];
+    PlanView {
+        plan: Plan::new(name("nginx"), name("web-1"), Digest::of(b"inputs"), steps),
+        revision: Some(revision('a')),
+        commit: Some("Ada: raise\u{7} the limit".into()),
+        verdict: Verdict { decision: Decision::Hold, findings },
+        changes,
+        matched: 3,
+    }
+}
+
+pub(crate) fn empty_plan() -> PlanView {
+    let plan = Plan::new(name("nginx"), name("web-1"), Digest::of(b"inputs"), vec![]);
+    let verdict = Verdict { decision: Decision::Go, findings: vec![] };
+    PlanView { plan, revision: None, commit: None, verdict, changes: vec![], matched: 0 }
+}
+
+pub(crate) fn applications() -> Vec<ApplicationStatus> {
+    let good = ApplicationStatus {
+        name: name("nginx"),
+        labels: [].into(),
+        target: name("web-1"),
+        repository: name("platform"),
+        outcome: Some(Outcome::Applied),
+        syncing: false,
+        since: Some(Time(NOW.0 - 125_000_000)),
+        code: None,
+        message: None,
+        findings: vec![],
+        plan: None,
+        applied: Some(revision('a')),
+        good: Some(revision('a')),
+        bad: None,
+        objects: 12,
+        syncs: 3,
+        suspended: None,
+    };
+    let held = ApplicationStatus {
+        name: name("motd"),
+        outcome: Some(Outcome::Held),
+        since: Some(Time(NOW.0 - 7_200_000_000)),
+        message: Some("12 of 14 objects\r would be deleted".into()),
+        plan: Some(plan().plan.id),
+        applied: None,
+        objects: 14,
+        ..good.clone()
+    };
+    vec![good, held]
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        started: Time(NOW.0 - 3 * 86_400_000_000),
+        rejected_configuration: vec![],
+        repositories: vec![RepositoryStatus {
+            name: name("platform"),
+            url: "https://git.example.org/ops/platform.git".into(),
+            reference: "refs/heads/main".into(),
+            head: Some(revision('b')),
+            state: "source.unreachable".into(),
+            message: Some("could not reach git.example.org".into()),
+            polled: Some(Time(NOW.0 - 12_000_000)),
+        }],
+        applications: applications(),
+    }
+}
+
+pub(crate) fn report(application: &str, outcome: Outcome, message: &str) -> SyncReport {
+    SyncReport {
+        application: application.parse().unwrap_or_else(|_| name("x")),
+        outcome,
+        revision: Some(revision('a')),
+        plan: Some(plan().plan.id),
+        code: Some("sample.code".into()),
+        message: Some(message.into()),
+        findings: vec![],
+        steps: vec![StepReport {
+            id: ObjectId::new("path", "/etc/motd"),
+            action: Action::Update,
+            result: "done".into(),
+            message: None,
+        }],
+        corrective: 1,
+        milliseconds: 42,
+    }
+}
+
+pub(crate) fn records() -> Vec<Value> {
+    let kinds = ["planned", "intent", "outcome", "closed"];
+    let records = kinds.iter().enumerate().map(|(index, kind)| {
+        json!({
+            "sequence": index + 1,
+            "time": NOW.0,
+            "kind": kind,
+            "application": "nginx",
+            "revision": revision('a'),
+            "actor": { "kind": "unix-user", "subject": "0", "display": "ro\u{1b}ot" },
+            "body": { "outcome": "applied" },
+        })
+    });
+    records.collect()
+}

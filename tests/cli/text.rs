@@ -1,0 +1,105 @@
+//! What people see, character by character.
+
+use anstream::adapter::strip_str;
+use trueup::cli::show;
+use trueup::model::{Mistake, Outcome, Place};
+
+use crate::samples::{self, NOW};
+
+fn plain(text: &str) -> String {
+    strip_str(text).to_string()
+}
+
+#[test]
+fn a_plan_reads_group_by_group_and_sums_up() {
+    let id = samples::plan().plan.id.short();
+    let expected = format!(
+        r"nginx at aaaaaaaaaa on web-1  Ada: raise\u{{7}} the limit
+
+to create
+  + path /etc/nginx/conf.d/site.conf  (roles/web/site.yaml:3:1)
+        mode   0644
+        owner  root
+      @@ -0,0 +1,2 @@
+      +server {{
+      +	listen 80;\u{{1b}}[2J
+
+to change
+  ~ path /etc/token  (drifted)
+        mode  0644 → 0600
+        changed, content hidden
+
+to replace
+  ± path /etc/was-a-folder  (high risk)
+
+to delete
+  - path /etc/old\u{{202e}}cod
+
+to run
+  > handler /usr/sbin/nginx -s reload
+
+findings
+  held: replace: 1 object is replaced by one of another sort
+  passed: delete-limit: 1 of 2 objects would be deleted
+  left out: claim: another application holds it
+      path /etc/other
+
+Plan {id}: 1 to create, 1 to change, 1 to replace, 1 to delete, 1 to run; 3 found as Git says; held: replace
+"
+    );
+    assert_eq!(plain(&show::plan(&samples::plan())), expected);
+}
+
+#[test]
+fn an_empty_plan_says_so() {
+    let id = samples::empty_plan().plan.id.short();
+    assert_eq!(plain(&show::plan(&samples::empty_plan())), format!("nginx on web-1\n\nPlan {id}: nothing to do\n"));
+    assert_eq!(show::diff(&samples::empty_plan()), "");
+}
+
+#[test]
+fn a_diff_leaves_out_what_is_run_and_what_was_found() {
+    let text = plain(&show::diff(&samples::plan()));
+    assert!(text.starts_with("  + path /etc/nginx/conf.d/site.conf"), "{text}");
+    assert!(text.ends_with("  - path /etc/old\\u{202e}cod\n"), "{text}");
+}
+
+#[test]
+fn status_lines_up() {
+    let id = samples::plan().plan.id.short();
+    let expected = format!(
+        r"trueup 0.1.0, up 3d
+
+REPOSITORY  HEAD        FOLLOWS          ANSWERED  STATE               MESSAGE
+platform    bbbbbbbbbb  refs/heads/main  12s ago   source.unreachable  could not reach git.example.org
+
+APPLICATION  STATE    SINCE   APPLIED     OBJECTS  WAITING FOR
+nginx        applied  2m ago  aaaaaaaaaa  12
+motd         held     2h ago  -           14       approval of plan {id}; 12 of 14 objects\r would be deleted
+"
+    );
+    assert_eq!(show::status(&samples::status(), NOW), expected);
+}
+
+#[test]
+fn a_report_ends_with_its_outcome() {
+    let id = samples::plan().plan.id.short();
+    let text = plain(&show::report(&samples::report("nginx", Outcome::RolledBack, "step 2\u{1b}c")));
+    let expected = format!(
+        "  update  path /etc/motd\n\
+         nginx: rolled-back at aaaaaaaaaa by plan {id}, 1 step (1 put right what drifted), 42 ms\n  \
+         step 2\\u{{1b}}c (sample.code)\n"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn mistakes_read_as_compilers_write_them() {
+    let mistake = Mistake {
+        code: "schema.unknown-field".into(),
+        place: Place { file: "a.yaml".into(), line: 3, column: 5 },
+        message: "unknown field 'brnach'".into(),
+        hint: Some("did you mean 'branch'?".into()),
+    };
+    assert_eq!(show::mistakes(&[mistake]), "a.yaml:3:5: unknown field 'brnach'\n  hint: did you mean 'branch'?\n");
+}

@@ -1,0 +1,8 @@
+//! Configuration and the YAML door: every mistake with its place, and what hostile text cannot do.
+
+#[cfg(test)]
+mod config {
+    mod files;
+    mod hostile;
+    mod mistakes;
+}

@@ -1,0 +1,245 @@
+//! What people get wrong, and what they are told.
+
+use trueup::config::{Config, Loaded};
+use trueup::model::Mistake;
+
+fn load(text: &str) -> Result<Loaded, Vec<Mistake>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yaml");
+    std::fs::write(&file, text).unwrap();
+    let shown = format!("{}/", folder.path().display());
+    Config::load(&file).map_err(|mut mistakes| {
+        for mistake in &mut mistakes {
+            mistake.message = mistake.message.replace(&shown, "");
+        }
+        mistakes
+    })
+}
+
+/// Returns each mistake as `line:column code: message (hint)`.
+fn told(text: &str) -> Vec<String> {
+    let tell = |mistake: Mistake| {
+        let hint = mistake.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let Mistake { place, code, message, .. } = mistake;
+        format!("{}:{} {code}: {message}{hint}", place.line, place.column)
+    };
+    load(text).map(|_| ()).unwrap_err().into_iter().map(tell).collect()
+}
+
+const TEN: &str = r"apiVersion: trueup.dev/v1alpha1
+kind: Repository
+metadata: { name: platform }
+spec:
+  url: https://user:s3cret@git.example.org/ops/platform.git
+  brnach: main
+  poll: 5 minutes
+---
+apiVersion: trueup.dev/v1alpha1
+kind: Repositroy
+metadata: { name: other }
+---
+apiVersion: trueup.dev/v1
+kind: Target
+metadata: { name: web-1 }
+spec:
+  host: { allow: [/etc/nginx] }
+---
+apiVersion: trueup.dev/v1alpha1
+kind: Target
+metadata: { name: web-1 }
+spec:
+  host: { allow: [etc/nginx], allowSetuid: yes }
+---
+apiVersion: trueup.dev/v1alpha1
+kind: Application
+metadata: { name: 8080 }
+spec:
+  source: { path: a }
+  target: web-1
+  sync: { drift: heel }
+---
+apiVersion: trueup.dev/v1alpha1
+kind: Application
+metadata: { name: nginx }
+spec:
+  source: { repository: platfrom, path: ../x }
+  target: web-1
+";
+
+#[test]
+fn a_file_with_many_mistakes_has_all_of_them_told() {
+    assert_eq!(
+        told(TEN),
+        [
+            "5:8 config.url: a URL holds neither a password nor, for https, a user name \
+             (name the secret under credentials: { file: … } or { systemd: … })",
+            "6:3 schema.unknown-field: the field 'brnach' is not known here (did you mean 'branch'?)",
+            "7:9 schema.value: expected text like 30s or 5m, found '5 minutes' (it has to match ^[0-9]+(ms|s|m|h|d)$)",
+            "10:7 config.kind: the kind 'Repositroy' is not known (did you mean 'Repository'?)",
+            "13:13 schema.value: expected trueup.dev/v1alpha1, found 'trueup.dev/v1' (did you mean 'trueup.dev/v1alpha1'?)",
+            "21:19 config.duplicate-name: the Target 'web-1' is declared twice: here and at x.yaml:15:19 (rename or remove one)",
+            "23:19 config.allow: expected an absolute path, found 'etc/nginx'",
+            "23:44 schema.type: expected true or false, found 'yes' (did you mean true, without quotes?)",
+            "27:19 schema.type: expected text, found the number 8080 (put it in quotes: \"8080\")",
+            "29:11 schema.missing-field: the field 'repository' is missing (The name of a Repository document)",
+            "31:18 schema.value: expected heal, hold or report, found 'heel' (did you mean 'heal'?)",
+            "37:25 config.reference: no Repository is called 'platfrom' (did you mean 'platform'?)",
+            "37:41 config.path: expected a path without '.', '..' and empty segments, found '../x'",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_in_a_url_is_never_repeated() {
+    for text in [
+        TEN.to_owned(),
+        document("Repository", "r", "{url: 'https://s3cret@h/x'}"),
+        document("Repository", "r", "{url: 'https://h/x', proxy: 'http://u:s3cret@p:1'}"),
+        document("Repository", "r", "{url: 'git:s3cret@h:x'}"),
+    ] {
+        let all = format!("{:?}", load(&text).unwrap_err());
+        assert!(!all.contains("s3cret"), "{all}");
+    }
+}
+
+fn document(kind: &str, name: &str, spec: &str) -> String {
+    format!("---\napiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n")
+}
+
+const REPOSITORY: &str = "{ url: \"https://h/x\" }";
+const TARGET: &str = "{ host: { allow: [/etc/x] } }";
+const APPLICATION: &str = "{ source: { repository: r, path: x }, target: t }";
+
+/// Returns what is told of a file that is right but for one document.
+fn told_of(kind: &str, spec: &str) -> Vec<String> {
+    let other = |one: &str, name: &str, right: &str| document(one, name, if one == kind { spec } else { right });
+    let mut text = other("Repository", "r", REPOSITORY) + &other("Target", "t", TARGET);
+    text += &other("Application", "a", APPLICATION);
+    if kind == "Daemon" {
+        text += &document("Daemon", "d", spec);
+    }
+    if load(&text).is_ok() { vec![] } else { told(&text) }
+}
+
+#[test]
+fn the_file_that_the_cases_start_from_is_right() {
+    assert_eq!(told_of("", ""), [""; 0]);
+    assert_eq!(told_of("Daemon", "{ group: ops }"), [""; 0]);
+    assert_eq!(told_of("Target", "{ host: { allow: [/], root: /tmp/x } }"), [""; 0]);
+    assert_eq!(told_of("Application", "{ source: { repository: r, path: . }, target: t }"), [""; 0]);
+}
+
+#[test]
+fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
+    let mut wrong = Vec::new();
+    let long = format!("{{ socket: /run/{} }}", "x".repeat(103));
+    for (kind, spec, start) in [
+        ("Daemon", "{ data: var/lib }", "20:15 config.path: expected an absolute path"),
+        ("Daemon", "{ data: /var/../lib }", "20:15 config.path"),
+        ("Daemon", long.as_str(), "20:17 config.socket: a socket's path has at most 107 bytes, this one has 108"),
+        ("Daemon", "{ transports: [] }", "20:21 config.transport"),
+        ("Daemon", "{ transports: [ssh] }", "5:14 config.transport: the transport https is not allowed"),
+        ("Repository", "{ url: \"file:///x\" }", "5:14 config.transport: the transport file is not allowed"),
+        ("Repository", "{ url: \"ext::sh -c id\" }", "5:14 config.url"),
+        ("Repository", "{ url: \"git@h:x\" }", "5:7 config.known-hosts"),
+        ("Repository", "{ url: \"https://h/x\", branch: a, tag: b }", "5:45 config.ref: expected at most one of"),
+        ("Repository", "{ url: \"https://h/x\", commit: abc }", "5:37 config.ref: expected a full commit id"),
+        ("Repository", "{ url: \"https://h/x\", branch: refs/heads/a }", "5:37 config.ref"),
+        ("Repository", "{ url: \"https://h/x\", branch: a..b }", "5:37 config.ref: 'a..b' cannot"),
+        ("Repository", "{ url: \"https://h/x\", branch: -D }", "5:37 config.ref"),
+        ("Repository", "{ url: \"https://h/x\", credentials: {} }", "5:42 config.credentials: expected file or"),
+        (
+            "Repository",
+            "{ url: \"https://h/x\", credentials: { file: a, systemd: b } }",
+            "5:42 config.credentials: expected either",
+        ),
+        ("Repository", "{ url: \"https://h/x\", credentials: { systemd: ../b } }", "5:53 config.credentials"),
+        ("Repository", "{ url: \"https://h/x\", proxy: \"socks5://p\" }", "5:36 config.proxy"),
+        ("Repository", "{ url: \"https://h/x\", poll: 999ms }", "5:35 config.poll: expected at least 1s, found 999ms"),
+        ("Repository", "{ url: \"https://h/x\", limits: { timeout: 0s } }", "5:48 config.timeout"),
+        ("Repository", "{ url: \"https://h/x\", limits: { files: 0 } }", "5:46 schema.value: expected at least 1"),
+        ("Target", "{ host: { allow: [] } }", "10:24 schema.value: expected at least 1 items"),
+        ("Target", "{ host: { allow: [/] } }", "10:25 config.allow: '/' lets a commit"),
+        ("Target", "{ host: { allow: [/a, /b//c] } }", "10:29 config.allow"),
+        ("Target", "{ host: { allow: [/a/] } }", "10:25 config.allow"),
+        ("Target", "{ host: { allow: [/a/../b] } }", "10:25 config.allow"),
+        ("Target", "{ host: { allow: [/a], commands: [nginx] } }", "10:41 config.command"),
+        ("Target", "{ host: { allow: [/a], root: tmp } }", "10:36 config.path"),
+        ("Target", "{}", "10:7 schema.missing-field: the field 'host' is missing"),
+        ("Application", "{ source: { repository: r }, target: t }", "15:17 config.source: expected path or paths"),
+        ("Application", "{ source: { repository: r, path: a, paths: [b] }, target: t }", "15:40 config.source"),
+        ("Application", "{ source: { repository: r, path: /a }, target: t }", "15:40 config.path"),
+        ("Application", "{ source: { repository: r, path: \"\" }, target: t }", "15:40 config.path"),
+        ("Application", "{ source: { repository: r, paths: [a, a//b] }, target: t }", "15:45 config.path"),
+        ("Application", "{ source: { repository: r, paths: [a, a] }, target: t }", "15:45 config.source"),
+        ("Application", "{ source: { repository: q, path: a }, target: t }", "15:31 config.reference"),
+        ("Application", "{ source: { repository: r, path: a }, target: t2 }", "15:53 config.reference"),
+        (
+            "Application",
+            "{ source: { repository: r, path: a }, target: t, sync: { interval: 10ms } }",
+            "15:74 config.interval",
+        ),
+    ] {
+        let told = told_of(kind, spec);
+        if told.len() != 1 || !told[0].starts_with(start) {
+            wrong.push(format!("{kind} {spec}: expected {start}, got {told:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn credentials_are_not_sent_in_the_clear() {
+    let daemon = document("Daemon", "d", "{ transports: [http, git, file] }");
+    for url in ["http://h/x", "git://h/x", "file:///x"] {
+        let repository = document("Repository", "r", &format!("{{ url: \"{url}\", credentials: {{ file: a }} }}"));
+        let told = told(&(daemon.clone() + &repository));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("config.credentials: credentials are never sent over"), "{}", told[0]);
+    }
+}
+
+#[test]
+fn there_is_one_daemon_and_one_of_each_name() {
+    let text = document("Repository", "r", REPOSITORY)
+        + &document("Target", "r", TARGET)
+        + &document("Daemon", "a", "{}")
+        + &document("Daemon", "b", "{}")
+        + &document("Repository", "r", REPOSITORY);
+    assert_eq!(
+        told(&text),
+        [
+            "18:7 config.two-daemons: a second Daemon; the first is at x.yaml:12:1 (write everything into one)",
+            "24:19 config.duplicate-name: the Repository 'r' is declared twice: here and at x.yaml:4:19 (rename or remove one)",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_of_several_files_come_together_and_one_that_cannot_be_read_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "a: [1\n").unwrap();
+    std::fs::write(folder.path().join("b.yaml"), document("Target", "t", "{ host: { allow: [x] } }")).unwrap();
+    let application = document("Application", "a", "{ source: { repository: r, path: /x }, target: t }");
+    std::fs::write(folder.path().join("c.yml"), application).unwrap();
+    let mistakes = Config::load(folder.path()).unwrap_err();
+    let codes: Vec<_> = mistakes.iter().map(|mistake| mistake.code.as_str()).collect();
+    // The repository may stand in the file that cannot be read, so its absence is not told.
+    assert_eq!(codes, ["yaml.syntax", "config.allow", "config.path"]);
+}
+
+#[test]
+fn a_mistyped_kind_is_one_mistake_and_not_the_cause_of_others() {
+    let text = document("Deamon", "d", "{ transports: [file] }")
+        + &document("Repositroy", "r", REPOSITORY)
+        + &document("Repository", "f", "{ url: \"file:///x\" }")
+        + &document("Target", "t", TARGET)
+        + &document("Application", "a", APPLICATION);
+    assert_eq!(
+        told(&text),
+        [
+            "3:7 config.kind: the kind 'Deamon' is not known (did you mean 'Daemon'?)",
+            "8:7 config.kind: the kind 'Repositroy' is not known (did you mean 'Repository'?)",
+        ]
+    );
+}

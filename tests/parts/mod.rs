@@ -1,0 +1,34 @@
+//! The programs that tests run against. `tests/setup` installs them.
+
+// Each test binary uses a part of this.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout)]
+
+use std::path::PathBuf;
+
+/// Returns where a program is, or `None` with a SKIP line where it is missing.
+///
+/// # Panics
+/// Where `TRUEUP_REQUIRE_PARTS=1` and the program is missing: in CI nothing is skipped in silence.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let found = std::env::split_paths(&path).chain(system).map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        skip(&format!("{name} is missing; tests/setup installs it"));
+    }
+    found
+}
+
+/// Says that a test, or a part of one, is left out.
+///
+/// # Panics
+/// Where `TRUEUP_REQUIRE_PARTS=1`.
+pub fn skip(reason: &str) {
+    assert!(!required(), "TRUEUP_REQUIRE_PARTS=1, and {reason}");
+    println!("SKIP: {reason}");
+}
+
+/// Returns whether a missing part is a failure.
+pub fn required() -> bool {
+    std::env::var("TRUEUP_REQUIRE_PARTS").is_ok_and(|value| value == "1")
+}

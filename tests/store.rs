@@ -1,0 +1,510 @@
+//! The store: what survives, what is refused, and that reading leaves no trace on disk.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Tests say what went wrong by failing.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use trueup::model::{
+    Action, Actor, Cause, Decision, Digest, Fingerprint, Left, Name, ObjectId, Origin, Owned, Place, Plan, Revision,
+    Risk, Spec, Step, Time, Verdict,
+};
+use trueup::store::{
+    Approval, BadInputs, Found, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended, new_sync_id,
+};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+async fn open(folder: &TempDir) -> Store {
+    Store::open(&folder.path().join("data")).await.unwrap()
+}
+
+async fn refused(folder: &TempDir) -> trueup::store::StoreError {
+    match Store::open(&folder.path().join("data")).await {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error,
+    }
+}
+
+/// Changes the database behind the store's back.
+async fn tamper(folder: &TempDir, statement: &'static str) {
+    let url = format!("sqlite://{}", folder.path().join("data/trueup.db").display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn path(text: &str) -> ObjectId {
+    ObjectId::new("path", text)
+}
+
+fn owned() -> Owned {
+    let digest = Digest::of(b"x");
+    Owned { origin: Origin::Created, left: Left { spec: digest, state: digest, fingerprint: Fingerprint("1".into()) } }
+}
+
+fn spec(text: &str) -> Spec {
+    let place = Place { file: "a.yaml".into(), line: 1, column: 1 };
+    Spec::new(serde_json::json!({ "sort": text }), vec![], place)
+}
+
+fn revision() -> Revision {
+    "0123456789abcdef0123456789abcdef01234567".parse().unwrap()
+}
+
+fn prepared(application: &str, inputs: &str) -> Prepared {
+    let step = Step {
+        id: path("/etc/motd"),
+        action: Action::Update,
+        cause: Cause::Intentional,
+        before: Digest::of(b"before"),
+        after: Digest::of(b"after"),
+        fingerprint: None,
+        risk: Risk::Low,
+        wave: 0,
+    };
+    Prepared {
+        plan: Plan::new(name(application), name("web"), Digest::of(inputs.as_bytes()), vec![step]),
+        specs: BTreeMap::from([(0, spec("file"))]),
+        desired: Digest::of(b"desired"),
+        verdict: Verdict { decision: Decision::Go, findings: vec![] },
+        purpose: Purpose::Forward {
+            revision: revision(),
+            reference: "refs/heads/main".into(),
+            url: "https://git.example.org/a.git".into(),
+        },
+        handed: BTreeMap::new(),
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart_and_what_was_dropped_is_not() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let bad = BadInputs {
+        inputs: Digest::of(b"i"),
+        revision: revision(),
+        reason: "check failed".into(),
+        sync: new_sync_id().unwrap(),
+    };
+    let mut state = store.application(&name("nginx")).await.unwrap();
+    state.bad_inputs = Some(bad);
+    state.suspended = Some(Suspended { by: Actor::unix_user(0, "root".into()), at: Time(5), reason: "night".into() });
+    let mut tx = store.write().await.unwrap();
+    tx.put_application(&name("nginx"), &state).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write().await.unwrap();
+    tx.put_application(&name("dropped"), &state).await.unwrap();
+    drop(tx);
+    assert_eq!(store.application(&name("dropped")).await.unwrap().suspended, None);
+    store.close().await.unwrap();
+
+    let store = open(&folder).await;
+    assert_eq!(store.applications().await.unwrap(), BTreeMap::from([(name("nginx"), state)]));
+}
+
+#[tokio::test]
+async fn a_change_that_is_cancelled_half_way_leaves_the_store_usable() {
+    let folder = folder();
+    let store = open(&folder).await;
+    for _ in 0..20 {
+        let task = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut tx = store.write().await.unwrap();
+                loop {
+                    tx.put_application(&name("half"), &trueup::store::ApplicationState::default()).await.unwrap();
+                }
+            }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        task.abort();
+        let _ = task.await;
+        assert!(store.applications().await.unwrap().is_empty());
+    }
+    store.probe().await.unwrap();
+    assert_eq!(store.failing(), None);
+}
+
+#[tokio::test]
+async fn reading_changes_neither_bytes_nor_times_in_the_data_folder() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let mut tx = store.write().await.unwrap();
+    let digest = tx.put_content(b"hello").await.unwrap();
+    tx.claim(&name("web"), &name("nginx"), &[path("/a")]).await.unwrap();
+    tx.put_owned(&name("web"), &name("nginx"), &path("/a"), &owned()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let before = picture(store.folder());
+    for _ in 0..50 {
+        store.application(&name("nginx")).await.unwrap();
+        store.inventory(&name("web"), &name("nginx")).await.unwrap();
+        store.holders(&name("web"), &[path("/a")]).await.unwrap();
+        store.owed(&name("nginx")).await.unwrap();
+        store.open_syncs().await.unwrap();
+        store.held_plan(&name("nginx")).await.unwrap();
+        store.content(&digest).await.unwrap();
+    }
+    assert_eq!(picture(store.folder()), before);
+    assert!(!store.folder().join("trueup.db-shm").exists());
+}
+
+/// Every file with its bytes and its times.
+fn picture(folder: &Path) -> BTreeMap<String, (Digest, i64, i64, i64)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let one = |entry: std::fs::DirEntry| {
+        let meta = entry.metadata().unwrap();
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, (Digest::of(&bytes), meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec()))
+    };
+    entries.map(one).collect()
+}
+
+#[tokio::test]
+async fn nothing_in_the_data_folder_is_readable_by_others() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::set_permissions(folder.path().join("data"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = open(&folder).await;
+    store.probe().await.unwrap();
+    assert_eq!(std::fs::metadata(store.folder()).unwrap().mode() & 0o777, 0o700);
+    for entry in std::fs::read_dir(store.folder()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().mode() & 0o077, 0, "{}", entry.path().display());
+    }
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_and_the_first_is_named() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let error = refused(&folder).await;
+    assert_eq!(error.code(), "store.locked");
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    store.close().await.unwrap();
+    open(&folder).await;
+}
+
+#[tokio::test]
+async fn a_second_writer_that_knows_no_lock_file_is_refused_too() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let url = format!("sqlite://{}", store.folder().join("trueup.db").display());
+    let options: sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
+    let options = options.busy_timeout(std::time::Duration::from_millis(50));
+    let result = match SqliteConnection::connect_with(&options).await {
+        Ok(mut other) => sqlx::query("DELETE FROM records").execute(&mut other).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(result.unwrap_err().to_string().contains("locked"));
+}
+
+#[tokio::test]
+async fn a_link_in_place_of_the_database_or_the_lock_is_refused() {
+    for file in ["trueup.db", "lock", "content.key"] {
+        let folder = folder();
+        open(&folder).await.close().await.unwrap();
+        let data = folder.path().join("data");
+        std::fs::rename(data.join(file), folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), data.join(file)).unwrap();
+        refused(&folder).await;
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = folder();
+    open(&folder).await.close().await.unwrap();
+    tamper(
+        &folder,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9, 'later', TRUE, x'00', 0)",
+    )
+    .await;
+    assert_eq!(refused(&folder).await.code(), "store.newer");
+}
+
+#[tokio::test]
+async fn a_flipped_page_is_damage_and_is_not_repaired() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let mut tx = store.write().await.unwrap();
+    for n in 0..500 {
+        tx.put_owned(&name("web"), &name("nginx"), &path(&format!("/etc/{n}")), &owned()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    store.close().await.unwrap();
+    let file = folder.path().join("data/trueup.db");
+    let whole = std::fs::read(&file).unwrap();
+    let mut refusals = 0;
+    for page in 1..whole.len() / 4096 {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..page * 4096 + 64].iter_mut().for_each(|byte| *byte ^= 0xff);
+        std::fs::write(&file, &bytes).unwrap();
+        match Store::open(&folder.path().join("data")).await {
+            Ok(store) => store.close().await.unwrap(),
+            Err(error) => {
+                assert_eq!(error.kind, StoreErrorKind::Damaged, "page {page}: {error:?}");
+                assert_eq!(std::fs::read(&file).unwrap(), bytes, "page {page} was written to");
+                refusals += 1;
+            }
+        }
+    }
+    // A free page may be anything.
+    assert!(refusals >= whole.len() / 4096 - 2, "{refusals} of {}", whole.len() / 4096 - 1);
+    let mut bytes = whole;
+    bytes[..16].fill(0);
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(refused(&folder).await.code(), "store.damaged");
+}
+
+#[tokio::test]
+async fn a_lost_foreign_or_open_key_is_refused_and_never_made_anew() {
+    let folder = folder();
+    open(&folder).await.close().await.unwrap();
+    let file = folder.path().join("data/content.key");
+    let key = std::fs::read(&file).unwrap();
+    assert_eq!(key.len(), 32);
+
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(refused(&folder).await.code(), "store.key");
+    assert!(!file.exists());
+
+    std::fs::write(&file, [7; 32]).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(refused(&folder).await.code(), "store.key");
+
+    std::fs::write(&file, &key[..31]).unwrap();
+    assert_eq!(refused(&folder).await.code(), "store.key");
+
+    std::fs::write(&file, &key).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(refused(&folder).await.code(), "store.key");
+}
+
+#[tokio::test]
+async fn an_object_has_one_claimant() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let (web, a, b) = (name("web"), name("a"), name("b"));
+    let ids: Vec<_> = (0..450).map(|n| path(&format!("/etc/{n}"))).collect();
+    let mut tx = store.write().await.unwrap();
+    assert!(tx.claim(&web, &a, &ids[..250]).await.unwrap().is_empty());
+    let held = tx.claim(&web, &b, &ids[200..]).await.unwrap();
+    assert_eq!(held, ids[200..250].iter().map(|id| (id.clone(), a.clone())).collect());
+    assert!(tx.claim(&web, &a, &ids[..250]).await.unwrap().is_empty(), "claiming again is the same");
+    let error = tx.put_owned(&web, &b, &ids[0], &owned()).await.unwrap_err();
+    assert_eq!(error.code(), "store.conflict");
+    tx.put_owned(&web, &a, &ids[0], &owned()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert_eq!(store.claims(&web, &b).await.unwrap(), ids[250..].iter().cloned().collect::<BTreeSet<_>>());
+    assert_eq!(store.inventory(&web, &a).await.unwrap().objects, BTreeMap::from([(ids[0].clone(), owned())]));
+    assert_eq!(store.holders(&web, &ids).await.unwrap().len(), 450);
+    assert!(store.holders(&name("other"), &ids).await.unwrap().is_empty());
+
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.move_objects(&web, &a, &b, &ids).await.unwrap(), 250);
+    tx.remove_objects(&web, &a, &ids).await.unwrap();
+    tx.remove_objects(&web, &b, &ids[1..]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.inventory(&web, &b).await.unwrap().objects, BTreeMap::from([(ids[0].clone(), owned())]));
+    assert_eq!(store.owned_on(&web).await.unwrap(), vec![ids[0].clone()]);
+}
+
+#[tokio::test]
+async fn an_open_sync_and_owed_handlers_outlive_a_restart() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let one = Open {
+        sync: new_sync_id().unwrap(),
+        actor: Actor::daemon("poll"),
+        started: Time(1),
+        prepared: prepared("nginx", "1"),
+    };
+    let handler = Owed { id: ObjectId::new("handler", "reload"), spec: spec("handler") };
+    let mut tx = store.write().await.unwrap();
+    tx.open_sync(&one).await.unwrap();
+    tx.put_owed(&name("nginx"), &handler).await.unwrap();
+    tx.put_owed(&name("nginx"), &handler).await.unwrap();
+    tx.commit().await.unwrap();
+    store.close().await.unwrap();
+
+    let store = open(&folder).await;
+    assert_eq!(store.open_syncs().await.unwrap(), vec![one.clone()]);
+    assert_eq!(store.owed(&name("nginx")).await.unwrap(), vec![handler.clone()]);
+    let mut tx = store.write().await.unwrap();
+    let second = Open { sync: new_sync_id().unwrap(), ..one.clone() };
+    assert!(tx.open_sync(&second).await.is_err(), "one open sync for each application");
+    assert!(tx.close_sync(&one.sync).await.unwrap());
+    assert!(!tx.close_sync(&one.sync).await.unwrap());
+    tx.open_sync(&second).await.unwrap();
+    tx.remove_owed(&name("nginx"), &handler.id).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.open_syncs().await.unwrap(), vec![second]);
+    assert!(store.owed(&name("nginx")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_is_used_once_and_not_after_it_expired() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let held = Held { created: Time(1), prepared: prepared("nginx", "1") };
+    let plan = held.prepared.plan.id;
+    let approval = Approval { plan, actor: Actor::daemon("x"), time: Time(1), expires: Time(100) };
+    let mut tx = store.write().await.unwrap();
+    tx.hold_plan(&held).await.unwrap();
+    tx.approve(&approval).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.approval(&plan, Time(99)).await.unwrap(), Some(approval.clone()));
+    assert_eq!(store.approval(&plan, Time(100)).await.unwrap(), None);
+
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), Some(approval.clone()));
+    drop(tx);
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), Some(approval.clone()), "it was rolled back");
+    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), None);
+    tx.approve(&approval).await.unwrap();
+    assert_eq!(tx.take_approval(&plan, Time(100)).await.unwrap(), None);
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_latest_held_plan_and_the_approved_ones_are_kept() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let plans: Vec<_> =
+        (1..=3).map(|n| Held { created: Time(n), prepared: prepared("nginx", &n.to_string()) }).collect();
+    let ids: Vec<_> = plans.iter().map(|held| held.prepared.plan.id).collect();
+    let mut tx = store.write().await.unwrap();
+    tx.hold_plan(&plans[0]).await.unwrap();
+    let approval = Approval { plan: ids[0], actor: Actor::daemon("x"), time: Time(1), expires: Time(100) };
+    tx.approve(&approval).await.unwrap();
+    tx.hold_plan(&plans[1]).await.unwrap();
+    tx.hold_plan(&plans[2]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.held_plan(&name("nginx")).await.unwrap(), Some(plans[2].clone()));
+    assert_eq!(store.held_plans().await.unwrap(), vec![plans[0].clone(), plans[2].clone()]);
+    let found = store.find_plan(&ids[2].short()).await.unwrap();
+    assert_eq!(found, Found::One(Box::new(plans[2].clone())));
+    assert_eq!(store.find_plan(&ids[1].to_string()).await.unwrap(), Found::None);
+    for hostile in ["", "%", "' OR 1=1 --", "G", "_"] {
+        assert_eq!(store.find_plan(hostile).await.unwrap(), Found::None, "{hostile}");
+    }
+    let mut tx = store.write().await.unwrap();
+    tx.forget_application(&name("nginx")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(store.held_plans().await.unwrap().is_empty());
+    assert_eq!(store.approval(&ids[0], Time(5)).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contents_are_encrypted_verified_and_swept() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let secret = b"correct horse battery staple".repeat(10);
+    let mut tx = store.write().await.unwrap();
+    let kept = tx.put_content(&secret).await.unwrap();
+    assert_eq!(tx.put_content(&secret).await.unwrap(), kept);
+    let gone = tx.put_content(b"gone").await.unwrap();
+    tx.commit().await.unwrap();
+
+    let contents = store.contents();
+    let read = tokio::task::spawn_blocking(move || contents.read(&kept)).await.unwrap().unwrap();
+    assert_eq!(&*read, &*secret);
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.sweep(&HashSet::from([kept])).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    assert!(store.content(&gone).await.unwrap().is_none());
+    let contents = store.contents();
+    assert!(tokio::task::spawn_blocking(move || contents.read(&gone)).await.unwrap().is_err());
+    store.close().await.unwrap();
+
+    let bytes = std::fs::read(folder.path().join("data/trueup.db")).unwrap();
+    assert!(!bytes.windows(13).any(|window| window == b"correct horse"));
+    assert!(!String::from_utf8_lossy(&bytes).contains(&kept.to_string()), "the table leaks the plain digest");
+
+    tamper(&folder, "UPDATE contents SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'00' AS BLOB)").await;
+    let store = open(&folder).await;
+    assert_eq!(store.content(&kept).await.unwrap_err().code(), "store.damaged");
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_changes_and_not_reading_and_ends_by_itself() {
+    let folder = folder();
+    let Some(mount) = Tmpfs::mount(folder.path()) else {
+        println!("SKIP a small tmpfs cannot be mounted here (needs root)");
+        return;
+    };
+    let store = Store::open(&folder.path().join("data")).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    let digest = tx.put_content(b"there before").await.unwrap();
+    tx.commit().await.unwrap();
+
+    let ballast = folder.path().join("ballast");
+    let _ = std::fs::write(&ballast, vec![1; 16 << 20]);
+    let error = fill(&store).await;
+    assert_eq!(error.code(), "store.full", "{error:?}");
+    assert_eq!(store.failing(), Some(StoreErrorKind::Full));
+    assert_eq!(&*store.content(&digest).await.unwrap().unwrap(), b"there before");
+
+    std::fs::remove_file(&ballast).unwrap();
+    store.probe().await.unwrap();
+    assert_eq!(store.failing(), None);
+    store.close().await.unwrap();
+    let store = Store::open(&folder.path().join("data")).await.unwrap();
+    assert_eq!(&*store.content(&digest).await.unwrap().unwrap(), b"there before");
+    store.close().await.unwrap();
+    drop(mount);
+}
+
+/// Writes until it fails.
+async fn fill(store: &Store) -> trueup::store::StoreError {
+    for n in 0..100_u8 {
+        let mut tx = match store.write().await {
+            Ok(tx) => tx,
+            Err(error) => return error,
+        };
+        let written = tx.put_content(&vec![n; 1 << 16]).await;
+        match written {
+            Ok(_) => {
+                if let Err(error) = tx.commit().await {
+                    return error;
+                }
+            }
+            Err(error) => return error,
+        }
+    }
+    panic!("the disk never filled");
+}
+
+struct Tmpfs<'a>(&'a Path);
+
+impl<'a> Tmpfs<'a> {
+    fn mount(folder: &'a Path) -> Option<Self> {
+        let command = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder)
+            .stderr(std::process::Stdio::null())
+            .status();
+        command.is_ok_and(|status| status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for Tmpfs<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0).status();
+    }
+}
