@@ -11,7 +11,7 @@ use trueup::model::{
     Risk, Spec, Step, Time, Verdict,
 };
 use trueup::store::{
-    Approval, BadInputs, Found, Held, Open, Owed, Prepared, Store, StoreErrorKind, Suspended, new_sync_id,
+    Approval, BadInputs, Found, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended, new_sync_id,
 };
 
 fn folder() -> TempDir {
@@ -52,7 +52,7 @@ fn owned() -> Owned {
 
 fn spec(text: &str) -> Spec {
     let place = Place { file: "a.yaml".into(), line: 1, column: 1 };
-    Spec { body: serde_json::json!({ "sort": text }), contents: vec![], place }
+    Spec::new(serde_json::json!({ "sort": text }), vec![], place)
 }
 
 fn revision() -> Revision {
@@ -75,9 +75,12 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
         specs: BTreeMap::from([(0, spec("file"))]),
         desired: Digest::of(b"desired"),
         verdict: Verdict { decision: Decision::Go, findings: vec![] },
-        revision: revision(),
-        reference: "refs/heads/main".into(),
-        url: "https://git.example.org/a.git".into(),
+        purpose: Purpose::Forward {
+            revision: revision(),
+            reference: "refs/heads/main".into(),
+            url: "https://git.example.org/a.git".into(),
+        },
+        handed: BTreeMap::new(),
     }
 }
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::args::Global;
 use super::show::printable;
-use super::trouble::{Trouble, chain};
+use super::trouble::Trouble;
 use crate::config;
 use crate::model::Problem;
+use crate::model::chain;
 use crate::yaml::{self, Profile};
 
 /// Talks to the daemon over its unix socket.

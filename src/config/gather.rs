@@ -38,7 +38,7 @@ impl Written {
     }
 
     /// Returns the name, also of a document that is wrong elsewhere.
-    fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         self.node.at("/metadata/name").and_then(Node::as_str)
     }
 }
@@ -87,9 +87,13 @@ impl<'w> Gathered<'w> {
         self.all.iter().filter(|written| written.kind() == Some(kind)).collect()
     }
 
+    /// Returns the documents of a kind that nobody knows: each may have been meant as any of them, and that is told already.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = &'w Written> {
+        self.all.iter().filter(|written| written.kind().is_none_or(|kind| !KINDS.contains(&kind)))
+    }
+
     pub(super) fn names_repository(&self) -> bool {
-        // A kind that is mistyped is told already; it may well have been one.
-        self.all.iter().any(|written| written.kind().is_none_or(|kind| kind == "Repository" || !KINDS.contains(&kind)))
+        !self.documents("Repository").is_empty() || self.unknown().next().is_some()
     }
 
     /// Returns the configuration; asked for only when there was no mistake.

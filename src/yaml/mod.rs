@@ -7,6 +7,7 @@
 mod check;
 mod decode;
 mod fault;
+mod key;
 mod meter;
 mod node;
 mod pattern;
@@ -87,6 +88,8 @@ fn options(profile: Profile) -> serde_yaml::Options {
             max_recorded_anchor_events: MAX_REPEATED,
             max_recorded_anchor_bytes: MAX_BYTES,
             max_merge_keys: MAX_ALIASES,
+            // One anchor with a hundred aliases is a label that many objects share; the limits above are the wall.
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_yaml::alias_limits! {
             max_total_replayed_events: MAX_REPEATED,

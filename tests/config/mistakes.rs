@@ -227,3 +227,19 @@ fn mistakes_of_several_files_come_together_and_one_that_cannot_be_read_hides_no_
     // The repository may stand in the file that cannot be read, so its absence is not told.
     assert_eq!(codes, ["yaml.syntax", "config.allow", "config.path"]);
 }
+
+#[test]
+fn a_mistyped_kind_is_one_mistake_and_not_the_cause_of_others() {
+    let text = document("Deamon", "d", "{ transports: [file] }")
+        + &document("Repositroy", "r", REPOSITORY)
+        + &document("Repository", "f", "{ url: \"file:///x\" }")
+        + &document("Target", "t", TARGET)
+        + &document("Application", "a", APPLICATION);
+    assert_eq!(
+        told(&text),
+        [
+            "3:7 config.kind: the kind 'Deamon' is not known (did you mean 'Daemon'?)",
+            "8:7 config.kind: the kind 'Repositroy' is not known (did you mean 'Repository'?)",
+        ]
+    );
+}

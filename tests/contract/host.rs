@@ -72,7 +72,7 @@ impl Host {
             file.validate = Some(CommandSpec { command: words(&["/bin/sh", "-c", "test -s {}"]), timeout: 10 });
         });
         written.add(PATH, "/etc/app/folder", &HostSpec::Directory(attributes(Some(mode | 0o111))));
-        written.add(PATH, "/etc/app/link", &HostSpec::Symlink { to: to.into() });
+        written.add(PATH, "/etc/app/link", &HostSpec::Symlink { to: to.into(), calls: vec![] });
         written.add(CHECK, "noted", &HostSpec::Check(self.noted()));
         written.add(HANDLER, "noted", &HostSpec::Handler(self.noted()));
         written.desired()

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use super::super::Application;
 use super::Scope;
 use super::paths::wrong_layer;
+use crate::config::Application;
 use crate::yaml::quoted;
 
 pub(super) fn check(application: &Application, scope: &mut Scope) {

@@ -1,8 +1,8 @@
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::Daemon;
 use super::Scope;
 use super::paths::wrong_absolute;
+use crate::config::Daemon;
 use crate::yaml::quoted;
 
 /// The kernel's `sun_path` has 108 bytes, the last of them NUL.

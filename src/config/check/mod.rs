@@ -21,7 +21,7 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     }
     // Where a Daemon is wrong or may be missing, which transports it allows is not known.
     let transports = match (gathered.documents("Daemon").as_slice(), gathered.daemons.as_slice()) {
-        ([], _) if whole => Some(super::Daemon::default().transports),
+        ([], _) if whole && gathered.unknown().next().is_none() => Some(super::Daemon::default().transports),
         (_, [first, ..]) if !first.partial => Some(first.spec.transports.clone()),
         _ => None,
     };

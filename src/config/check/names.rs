@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
 
-use super::super::Application;
-use super::super::envelope::KINDS;
-use super::super::gather::{Gathered, Written};
-use super::super::load::mistake;
 use super::Scope;
+use crate::config::Application;
+use crate::config::envelope::KINDS;
+use crate::config::gather::{Gathered, Written};
+use crate::config::load::mistake;
 use crate::model::Mistake;
 use crate::yaml::{nearest, quoted};
 
@@ -39,7 +39,10 @@ pub(super) struct Known<'w> {
 
 impl<'w> Known<'w> {
     pub(super) fn of(gathered: &Gathered<'w>) -> Self {
-        let names = |kind| gathered.names(kind).into_iter().map(|(name, _)| name).collect();
+        let names = |kind| {
+            let known = gathered.names(kind).into_iter().map(|(name, _)| name);
+            known.chain(gathered.unknown().filter_map(Written::name)).collect()
+        };
         Self { repositories: names("Repository"), targets: names("Target") }
     }
 

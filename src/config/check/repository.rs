@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::super::{Repository, RepositoryUrl, Transport};
 use super::Scope;
+use crate::config::{Repository, RepositoryUrl, Transport};
 use crate::yaml::quoted;
 
 pub(super) fn check(repository: &Repository, transports: Option<&[Transport]>, scope: &mut Scope) {

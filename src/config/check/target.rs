@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use super::super::Target;
 use super::Scope;
 use super::paths::wrong_absolute;
+use crate::config::Target;
 use crate::yaml::quoted;
 
 pub(super) fn check(target: &Target, scope: &mut Scope) {

@@ -43,7 +43,7 @@ fn handlers_are_objects_of_their_own_and_each_is_one() {
     };
     assert_eq!(file.attributes.calls, [ObjectId::new(HANDLER, "a"), ObjectId::new(HANDLER, "b 'x y'")]);
     assert_eq!(&*complete.contents.read(&file.content).unwrap(), b"a");
-    assert!(complete.objects.keys().all(|id| id.kind != HANDLER || complete.objects[id].place.line == 1));
+    assert!(complete.objects.keys().all(|id| id.kind != HANDLER || complete.objects[id].place().line == 1));
 }
 
 #[test]

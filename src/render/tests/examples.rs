@@ -27,7 +27,7 @@ fn the_fixtures_render_to_what_the_golden_file_says() {
     let documents = parse("golden", text.as_bytes(), Profile::Config).unwrap();
     assert_eq!(documents.len(), complete.objects.len());
     for spec in complete.objects.values() {
-        for digest in &spec.contents {
+        for digest in spec.contents() {
             complete.contents.read(digest).unwrap();
         }
     }

@@ -128,5 +128,5 @@ fn a_link_to_a_source_inside_the_applications_paths_is_followed() {
     files.put("shared/bin/run", EntryKind::Executable, "x");
     let complete = render(files.link("a/link", "../shared/./bin"), &["shared", "a"]).unwrap();
     let spec = complete.objects.values().next().unwrap();
-    assert_eq!(spec.body["default_mode"], 0o755);
+    assert_eq!(spec.body()["default_mode"], 0o755);
 }

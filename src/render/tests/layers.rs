@@ -14,7 +14,7 @@ fn spec(complete: &Complete, path: &str) -> HostSpec {
 
 fn content(complete: &Complete, path: &str) -> String {
     let spec = &complete.objects[&ObjectId::new(PATH, path)];
-    String::from_utf8(complete.contents.read(&spec.contents[0]).unwrap().to_vec()).unwrap()
+    String::from_utf8(complete.contents.read(&spec.contents()[0]).unwrap().to_vec()).unwrap()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn an_overlay_is_laid_on_the_host_with_modes_and_links_as_git_has_them() {
     assert_eq!(run.attributes.default_mode, 0o755);
     let to = "/usr/share/zoneinfo/UTC".to_owned();
     assert_eq!(spec(&complete, "/etc/localtime"), HostSpec::Symlink { to, calls: vec![] });
-    assert_eq!(complete.objects[&ObjectId::new(PATH, "/etc/motd")].place.to_string(), "a/root/etc/motd");
+    assert_eq!(complete.objects[&ObjectId::new(PATH, "/etc/motd")].place().to_string(), "a/root/etc/motd");
 }
 
 #[test]
