@@ -103,6 +103,16 @@ impl Agent {
         if let Err(error) = self.tell(body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
+    }
+
+    /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
+    pub async fn close(&self) {
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
     }
 
     async fn tell(&self, body: Body) -> Result<(), StoreError> {

@@ -115,9 +115,17 @@ fn add(secret: &[u8], forms: &mut Vec<String>) {
     forms.push(url_encoded(secret, true));
     forms.push(url_encoded(secret, false).replace("%20", "+"));
     let text = String::from_utf8_lossy(secret).into_owned();
-    let quoted = Value::String(text.clone()).to_string();
-    forms.push(quoted[1..quoted.len() - 1].to_owned());
+    let once = quoted(&text);
+    // A message in a body in a message: JSON is found within JSON.
+    forms.push(quoted(&once));
+    forms.push(once);
     forms.push(text);
+}
+
+/// Returns what stands between the quotation marks in JSON.
+fn quoted(text: &str) -> String {
+    let json = Value::String(text.to_owned()).to_string();
+    json[1..json.len() - 1].to_owned()
 }
 
 fn url_encoded(secret: &[u8], lower: bool) -> String {

@@ -92,7 +92,9 @@ mod tests {
         // The reference vectors of google/certificate-transparency: leaves "", 00, 10, 2021.
         let leaves: [&[u8]; 4] = [b"", &[0], &[0x10], &[0x20, 0x21]];
         let mut tree = Tree::default();
-        leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
+        for leaf in leaves {
+            tree.push(leaf_hash(leaf));
+        }
         let root = "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7";
         assert_eq!(tree.root().to_string(), root);
         assert_eq!(leaf_hash(b"").to_string(), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");

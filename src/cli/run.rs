@@ -70,7 +70,7 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 
 /// Starts the agent and the API, and waits until both have ended.
 async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Result<Exit, Trouble> {
-    let loaded = Config::load(&global.config)?;
+    let loaded = Config::load(&global.config).map_err(|all| Trouble::mistakes(&all))?;
     let daemon = loaded.config.daemon.clone();
     let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), signals.stop.clone()).await;
     let agent = agent.map_err(|error| Trouble::chain(&error))?;
@@ -89,6 +89,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Res
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    agent.close().await;
     Ok(Exit::Done)
 }
 

@@ -20,7 +20,7 @@ impl Trouble {
     }
 
     /// Tells of an error and all its causes.
-    pub(super) fn chain(error: &(dyn Error + 'static)) -> Self {
+    pub(super) fn chain(error: &dyn Error) -> Self {
         Self::new(printable(&chain(error)))
     }
 
@@ -34,11 +34,10 @@ impl Trouble {
         let quiet = error.kind() == io::ErrorKind::BrokenPipe;
         Self { quiet, ..Self::new(format!("could not print: {error}")) }
     }
-}
 
-impl From<Vec<Mistake>> for Trouble {
-    fn from(found: Vec<Mistake>) -> Self {
-        Self::new(mistakes(&found).trim_end())
+    /// Tells of every mistake of a configuration.
+    pub(super) fn mistakes(all: &[Mistake]) -> Self {
+        Self::new(format!("the configuration has mistakes\n{}", mistakes(all).trim_end()))
     }
 }
 

@@ -119,7 +119,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        if text.len() != 64 || !text.bytes().all(lower) {
             return Err(ParseDigestError);
         }
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -152,6 +153,13 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse::<Digest>().ok(), Some(digest));
+    }
+
+    #[test]
+    fn a_digest_is_written_in_one_way_only() {
+        for other in ["A".repeat(64), "+f".repeat(32), "0".repeat(63), "g".repeat(64)] {
+            assert!(other.parse::<Digest>().is_err(), "{other}");
+        }
     }
 
     #[test]

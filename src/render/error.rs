@@ -70,6 +70,16 @@ impl Mistakes {
         self.found.push(Mistake { code, place, message: escape(&message), hint: hint.as_deref().map(escape) });
     }
 
+    /// Returns whether so few were found that it is worth while to look for what was meant.
+    pub(super) fn few(&self) -> bool {
+        self.found.len() < 20
+    }
+
+    /// Returns whether no further one would be shown.
+    pub(super) fn full(&self) -> bool {
+        self.found.len() >= MOST_MISTAKES
+    }
+
     pub(super) fn extend(&mut self, found: Vec<Mistake>) {
         for mistake in found {
             self.push(mistake);

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::SourceLimits;
@@ -13,12 +14,16 @@ const MIB: u64 = 1024 * 1024;
 const LONGEST_LINK: u64 = 4095;
 /// As Linux has it (`MAXSYMLINKS`).
 const MOST_HOPS: usize = 40;
+/// What following links may cost in one render: a segment is one, reading a link a hundred.
+const MOST_STEPS: u64 = 5_000_000;
+const STEPS_PER_LINK: u64 = 100;
 
 /// Every file and link of the application's layers, by its path in the repository.
 pub(super) struct Files<'a> {
     request: &'a Request<'a>,
     layers: Vec<String>,
     entries: BTreeMap<String, Entry>,
+    steps: Cell<u64>,
 }
 
 /// Where a path leads once its links are followed.
@@ -48,7 +53,7 @@ impl<'a> Files<'a> {
         if !missing.is_empty() {
             return Err(RenderError::PathMissing { paths: missing });
         }
-        let mut files = Self { request, layers, entries: BTreeMap::new() };
+        let mut files = Self { request, layers, entries: BTreeMap::new(), steps: Cell::default() };
         for layer in files.layers.clone() {
             let entries = request.tree.list(&layer).map_err(RenderError::Source)?;
             // Git keeps no empty folders: what has an id and nothing in it is a file or a link where a folder was.
@@ -78,6 +83,7 @@ impl<'a> Files<'a> {
         let mut here = String::new();
         let mut hops = 0;
         while let Some(segment) = ahead.pop() {
+            self.spend(1)?;
             match segment.as_str() {
                 "" | "." => {}
                 ".." => match here.rsplit_once('/') {
@@ -90,6 +96,7 @@ impl<'a> Files<'a> {
                     match self.entries.get(&next) {
                         Some(entry) if entry.kind == EntryKind::Symlink => {
                             hops += 1;
+                            self.spend(STEPS_PER_LINK)?;
                             let Some(to) = self.link(entry)? else { return Ok(Leads::Nowhere) };
                             if to.starts_with('/') {
                                 return Ok(Leads::Out);
@@ -107,6 +114,16 @@ impl<'a> Files<'a> {
             }
         }
         Ok(self.at(&here))
+    }
+
+    /// A few links that each lead through all the others must not hold up every other application.
+    fn spend(&self, steps: u64) -> Result<(), RenderError> {
+        self.steps.set(self.steps.get().saturating_add(steps));
+        if self.steps.get() <= MOST_STEPS {
+            return Ok(());
+        }
+        let what = "the number of steps through links".into();
+        Err(RenderError::TooLarge { what, size: self.steps.get(), limit: MOST_STEPS })
     }
 
     fn at(&self, path: &str) -> Leads<'_> {

@@ -62,7 +62,11 @@ fn refuse_below(id: &ObjectId, above: &Declared, merged: &Objects, mistakes: &mu
     let inside = format!("{}/", id.name);
     let from = ObjectId::new(PATH, &inside);
     let sort = if matches!(above.spec, HostSpec::File(_)) { "file" } else { "link" };
+    // Where everything lies below everything else, telling it all would be quadratic.
     for (below, declared) in merged.0.range(from..).take_while(|(other, _)| other.name.starts_with(&inside)) {
+        if mistakes.full() {
+            return;
+        }
         let message =
             format!("`{}` lies below `{}`, which is declared as a {sort} at {}", below.name, id.name, above.place);
         mistakes.add(&declared.place, &message, Some("remove one of the two: a path is a file or a folder"));

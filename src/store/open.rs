@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, ConnectOptions, Row, SqlSafeStr};
+use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
 
 use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
 use crate::model::DigestKey;
@@ -40,10 +40,14 @@ impl Store {
         let first_start = prepare_file(&path)?;
         let key = key::load(data, first_start)?;
         let mut connection = connect(&path).await?;
-        check(&mut connection).await?;
-        migrate(&mut connection).await?;
-        check_key(&mut connection, &key).await?;
-        let fence = next_fence(&mut connection).await?;
+        let fence = match prepare(&mut connection, &key).await {
+            Ok(fence) => fence,
+            Err(error) => {
+                // A connection that is only dropped lets go of the file some time later. What is wrong with it was said.
+                let _ = connection.close().await;
+                return Err(error);
+            }
+        };
         let inner = Inner {
             fence,
             folder: data.to_owned(),
@@ -56,6 +60,16 @@ impl Store {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+}
+
+async fn prepare(connection: &mut AnyConnection, key: &DigestKey) -> Result<u64> {
+    for setting in SETTINGS {
+        sqlx::query(setting).execute(&mut *connection).await.map_err(database("open the store"))?;
+    }
+    check(connection).await?;
+    migrate(connection).await?;
+    check_key(connection, key).await?;
+    next_fence(connection).await
 }
 
 fn prepare_folder(folder: &Path) -> Result<()> {
@@ -90,11 +104,7 @@ fn prepare_file(path: &Path) -> Result<bool> {
 async fn connect(path: &Path) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_str(&url(path)?).map_err(database("read the path of the store"))?;
-    let mut connection = options.disable_statement_logging().connect().await.map_err(database("open the store"))?;
-    for setting in SETTINGS {
-        sqlx::query(setting).execute(&mut connection).await.map_err(database("open the store"))?;
-    }
-    Ok(connection)
+    options.disable_statement_logging().connect().await.map_err(database("open the store"))
 }
 
 fn url(path: &Path) -> Result<String> {

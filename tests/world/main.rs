@@ -255,3 +255,14 @@ fn the_configuration_says_what_the_test_says() {
     assert!(world.live("/etc").is_dir());
     assert!(world.path("run/trueup.sock").as_os_str().len() < 100);
 }
+
+#[test]
+fn the_configuration_is_one_that_trueup_takes() {
+    let mut world = World::new();
+    world.declared.apps.push(App::new("web", &["common", "web"]).sync("drift: hold\ninterval: 1s"));
+    world.declared.commands.push("/bin/true".into());
+    let loaded = trueup::config::Config::load(&world.configure()).expect("no mistakes");
+    assert_eq!(loaded.config.applications.len(), 1);
+    world.declared.follow = "branch: main\ntag: v1".into();
+    trueup::config::Config::load(&world.configure()).expect_err("two things to follow");
+}

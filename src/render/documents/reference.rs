@@ -20,7 +20,7 @@ impl Document<'_> {
         let (wrong, hint) = match self.files.follow(&path)? {
             Leads::ToFile(entry) => return Ok(Some(entry)),
             Leads::ToFolder => ("is a folder: expected a file", None),
-            Leads::Nowhere => ("does not exist", self.meant(source)),
+            Leads::Nowhere => ("does not exist", mistakes.few().then(|| self.meant(source)).flatten()),
             Leads::Elsewhere => (
                 "leads to a folder that is none of the application's paths",
                 Some("add that folder to the application's paths, below this layer".into()),

@@ -130,3 +130,27 @@ fn a_link_to_a_source_inside_the_applications_paths_is_followed() {
     let spec = complete.objects.values().next().unwrap();
     assert_eq!(spec.body()["default_mode"], 0o755);
 }
+
+#[test]
+fn links_and_paths_that_multiply_cost_no_more_than_their_limit() {
+    let started = std::time::Instant::now();
+    let long = format!("{}+", "./".repeat(2000));
+    let mut links = tree(&[]).link("a/+", &format!("{}x", "./".repeat(2000)));
+    for number in 0..3000 {
+        links.put(&format!("a/{number}"), EntryKind::Symlink, &long);
+    }
+    let error = render(links, &["a"]).err().unwrap();
+    assert_eq!(error.code(), "render.too-large", "{error}");
+
+    let nested: Vec<_> = (1..1000).map(|depth| document("File", &"/d".repeat(depth), "{ content: a }")).collect();
+    let found = mistakes(tree(&[("a/d.yaml", &nested.join("---\n"))]), &["a"]);
+    assert!(found.len() >= 500);
+
+    let lost: Vec<_> = (0..2000).map(|n| document("File", &format!("/{n}"), "{ source: abcdefghij }")).collect();
+    let mut many = tree(&[("a/d.yaml", &lost.join("---\n"))]);
+    for number in 0..3000 {
+        many.put(&format!("a/{number}-kjihgfedcba"), EntryKind::File, "");
+    }
+    assert!(mistakes(many, &["a"]).len() >= 500);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -49,8 +49,9 @@ CREATE TABLE contents (
     bytes BLOB NOT NULL
 );
 -- The trail. `bytes` is the leaf exactly as hashed; payload and salt lie beside it and may be erased.
+-- INTEGER makes `seq` SQLite's own row number: without an index beside the table an append writes one page less.
 CREATE TABLE records (
-    seq BIGINT PRIMARY KEY NOT NULL,
+    seq INTEGER PRIMARY KEY NOT NULL,
     application TEXT,
     kind TEXT NOT NULL,
     sync TEXT,
@@ -62,7 +63,7 @@ CREATE TABLE records (
 CREATE INDEX records_application ON records (application, seq);
 -- One row: how many leaves there are, their root, and the peaks that the next append needs.
 CREATE TABLE head (
-    id BIGINT PRIMARY KEY NOT NULL,
+    id INTEGER PRIMARY KEY NOT NULL,
     size BIGINT NOT NULL,
     root TEXT NOT NULL,
     peaks TEXT NOT NULL
