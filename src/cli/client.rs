@@ -10,7 +10,6 @@ use super::args::Global;
 use super::show::printable;
 use super::trouble::Trouble;
 use crate::config;
-use crate::model::chain;
 use crate::model::{Problem, chain};
 use crate::yaml::{self, Profile};
 

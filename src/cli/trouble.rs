@@ -20,7 +20,7 @@ impl Trouble {
     }
 
     /// Tells of an error and all its causes.
-    pub(super) fn chain(error: &dyn Error) -> Self {
+    pub(super) fn chain(error: &(dyn Error + 'static)) -> Self {
         Self::new(printable(&chain(error)))
     }
 
