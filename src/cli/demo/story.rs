@@ -42,7 +42,7 @@ fn push(stage: &mut Stage) -> Told<()> {
     let text = "web-1: deployed by a push.\n";
     stage.git.write("hosts/web-1/root/etc/motd", text)?;
     let commit = stage.git.commit("motd: say how it came here")?;
-    let (_, took) = stage.wait("the pushed motd", |stage| Ok(reads(stage, text)))?;
+    let ((), took) = stage.wait("the pushed motd", |stage| Ok(reads(stage, text)))?;
     stage.applied(&commit)?;
     stage.say("a commit is pushed, and is live", &format!("{MOTD} reads {text:?}, {} after the push", told(took)))
 }
@@ -54,7 +54,7 @@ fn hand_edit(stage: &mut Stage) -> Told<()> {
     if let Err(error) = std::fs::write(stage.host(MOTD), "changed by hand\n") {
         return untrue(format!("could not change {MOTD}: {error}"));
     }
-    let (_, took) = stage.wait("motd to be healed", |stage| Ok(reads(stage, &good)))?;
+    let ((), took) = stage.wait("motd to be healed", |stage| Ok(reads(stage, &good)))?;
     stage.say("someone edits /etc/motd, and it is put right", &format!("as in Git again {} later", told(took)))?;
     let named = |stage: &Stage| {
         let corrective = |record: &Value| record["body"]["steps"].to_string().contains("\"corrective\"");
@@ -229,5 +229,9 @@ fn first_line(text: &str) -> &str {
 }
 
 fn told(length: Duration) -> String {
-    format!("{:.1} s", length.as_secs_f64())
+    if length < Duration::from_secs(1) {
+        format!("{} ms", length.as_millis())
+    } else {
+        format!("{:.1} s", length.as_secs_f64())
+    }
 }
