@@ -180,7 +180,20 @@ fn trail(stage: &mut Stage) -> Told<()> {
     let answer = stage.daemon.ask(&["audit", "verify"])?;
     expect(answer.code == 0, || format!("an intact trail, found {} {}", answer.json, answer.error))?;
     let (size, root) = (&answer.json["size"], answer.json["root"].as_str().unwrap_or_default());
-    stage.say("`trueup audit verify`: intact", &format!("{size} records, root {}…", root.get(..16).unwrap_or(root)))
+    stage.say("`trueup audit verify`: intact", &format!("{size} records, root {}…", root.get(..16).unwrap_or(root)))?;
+    let export = stage.folder.join("trail.jsonl");
+    stage.daemon.print(&["audit", "export"], &export)?;
+    let file = export.display().to_string();
+    let answer = stage.daemon.ask(&["audit", "verify", "--export", &file])?;
+    expect(answer.code == 0, || format!("an intact export, found {} {}", answer.json, answer.error))?;
+    stage.say(
+        "an export of it is verified by itself, without the daemon",
+        &format!(
+            "{} records, {}",
+            answer.json["size"],
+            if answer.json["root"].as_str() == Some(&root) { "the same root" } else { "a later root" }
+        ),
+    )
 }
 
 fn tampering(stage: &mut Stage) -> Told<()> {
