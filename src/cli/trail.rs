@@ -90,9 +90,9 @@ pub(super) fn verify_export(export: &Path, screen: Screen) -> Result<Exit, Troub
     };
     let report = serde_json::to_value(report.map_err(unreadable)?).map_err(|error| Trouble::chain(&error))?;
     if screen.json {
-        screen::json(&report)?
+        screen::json(&report)?;
     } else {
-        screen.text(&show::verified(&report))?
+        screen.text(&show::verified(&report))?;
     }
     Ok(Exit::differs_unless(show::is_intact(&report)))
 }

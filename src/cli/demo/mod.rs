@@ -4,9 +4,12 @@
 mod daemon;
 mod fixtures;
 mod git;
+mod mishaps;
+mod proof;
 mod stage;
 mod story;
 mod tamper;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
