@@ -127,8 +127,10 @@ impl Inner {
             Followed::Commit(id) => *id,
             Followed::Branch(name) | Followed::Tag(name) => session.find(name)?,
         };
+        let known = self.known_head(id, self.usable().as_deref());
+        // Looking may have shown that it is damaged.
         let generation = self.usable();
-        let commit = match (self.known_head(id, generation.as_deref()), &generation) {
+        let commit = match (known, &generation) {
             (Some(commit), Some(generation)) => {
                 let news: Vec<_> = applied.iter().filter(|one| !self.seen().related.contains(*one)).cloned().collect();
                 session.relate(generation, commit, &news)?;
@@ -151,7 +153,8 @@ impl Inner {
             return None;
         }
         let store = generation.store().ok()?;
-        let commit = Objects::new(&store).peel(id, self.followed.tag()).ok()?;
+        let commit = Objects::new(&store).peel(id, self.followed.tag());
+        let commit = commit.map_err(|error| noted(generation, error)).ok()?;
         self.seen().head = Some((id, commit));
         Some(commit)
     }
@@ -193,7 +196,9 @@ impl Inner {
             return Ok(generation);
         }
         let _turn = self.turn();
-        Session::new(self, self.budget(runtime)).pin(*id)
+        let fetched = Session::new(self, self.budget(runtime)).pin(*id);
+        // A damaged mirror may still hold this one whole; each object is checked when it is read.
+        fetched.or_else(|error| self.mirror.current().filter(at_hand).ok_or(error))
     }
 
     fn objects(&self) -> Result<Objects, SourceError> {

@@ -107,6 +107,7 @@ impl Subject {
             self.memory.owed.remove(&step.id);
         }
         self.memory.state = state;
+        self.memory.open = None;
         self.memory.quiet = None;
         Ok(report)
     }
