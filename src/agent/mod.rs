@@ -115,6 +115,13 @@ impl Agent {
         }
     }
 
+    /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
+    pub async fn close(&self) {
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
+    }
+
     async fn tell(&self, body: Body) -> Result<(), StoreError> {
         let actor = Actor::daemon("run");
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
