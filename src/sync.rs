@@ -165,7 +165,7 @@ impl Subject {
         let polled = tokio::select! {
             polled = asked => polled, // whoever else waits for the same poll asks again
             () = self.cancel.cancelled() => { // level-triggered
-                return Err(Refusal::new(Outcome::Stopped, "sync.stopped", "stopped before anything was planned"));
+                return Err(Refusal::stopped());
             }
         };
         let head = polled.head.map_err(|error| Refusal::source(&error))?;
