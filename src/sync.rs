@@ -145,7 +145,8 @@ impl Subject {
             None => self.origin.source.head().await,
         };
         let head = polled.head.map_err(|error| Refusal::source(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await?;
+        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
         Ok(candidate)
