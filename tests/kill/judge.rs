@@ -46,6 +46,19 @@ impl Undisturbed {
         self.steady(place);
     }
 
+    /// Judges a run in which something failed: there may be more records, and more syncs.
+    pub fn healed(&self, scenario: &Scenario, place: &Place) {
+        self.live.assert_same(&place.live(), &format!("what is live\n{}", place.story()));
+        for command in scenario.owed {
+            assert!(place.runs(command) >= 1, "{command} did not run\n{}", place.story());
+        }
+        let records = scenario.records(place);
+        let count =
+            |kind: &str| records.iter().filter(|record| record["kind"] == kind && !record["sync"].is_null()).count();
+        assert_eq!(count("intent"), count("closed"), "a sync is open\n{}", place.story());
+        self.steady(place);
+    }
+
     /// The intent that was durable is the one that was resumed and closed, under the same plan.
     fn one_sync(&self, records: &[Value], place: &Place) {
         let closed = closed(records);

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::faults::{Fault, Faults};
 use crate::world::{Snapshot, clean, must};
 
 /// What shall happen happens within this.
@@ -104,6 +105,14 @@ impl Place {
         dead
     }
 
+    /// Stops the daemon, where it is not dead yet.
+    pub fn end(&mut self) {
+        if !self.is_dead() {
+            self.terminate();
+            self.until_dead();
+        }
+    }
+
     pub fn until_dead(&mut self) {
         self.until("the daemon is dead", |place| place.is_dead().then_some(()));
     }
@@ -145,7 +154,8 @@ impl Place {
     pub fn ask(&self, method: &str, path: &str) -> Option<Answer> {
         let mut stream = UnixStream::connect(self.path("run/trueup.sock")).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: trueup\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: trueup\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
@@ -172,6 +182,11 @@ impl Place {
         Snapshot::of(&self.path("root")).settled(|_| false)
     }
 
+    /// Returns what goes wrong in one life of the daemon.
+    pub fn faults(&self, fault: Fault) -> Faults {
+        Faults::new(&self.path("faults"), fault)
+    }
+
     /// Returns how often a command of the application ran.
     pub fn runs(&self, name: &str) -> usize {
         fs::read_to_string(self.path("runs").join(name)).unwrap_or_default().lines().count()
@@ -185,13 +200,18 @@ impl Place {
         let last = calls[calls.len().saturating_sub(5)..].join("\n");
         let trail = self.ask("GET", "/v1/audit/records?limit=20").map(|answer| answer.body);
         let trail = trail.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-        let trail: Vec<_> = trail.iter().rev().map(|one| format!("{} {}", one["kind"], one["sync"])).collect();
+        let trail: Vec<_> = trail.iter().rev().map(told).collect();
         format!(
             "-- stderr\n{}-- last calls counted\n{last}\n-- trail\n{}\n",
             text("stderr").unwrap_or_default(),
             trail.join("\n")
         )
     }
+}
+
+fn told(record: &Value) -> String {
+    let body = &record["body"];
+    format!("{} {} {} {} {}", record["kind"], record["sync"], body["outcome"], body["code"], body["message"])
 }
 
 impl Drop for Place {

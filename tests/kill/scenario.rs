@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::faults::{Fault, Faults};
+use crate::faults::Faults;
 use crate::place::{PATIENCE, Place, Seen};
 use crate::world::{App, World, eventually};
 
@@ -47,7 +47,10 @@ impl Scenario {
         let note = programs.note();
         let handler = |name: &str| format!("onChange: [{{ run: [{note}, {name}] }}]");
         let site = |text: &str| {
-            format!("{{ content: \"server {text}\\n\", mode: \"0640\", validate: [grep, -q, server, \"{{}}\"], {} }}", handler("reload"))
+            format!(
+                "{{ content: \"server {text}\\n\", mode: \"0640\", validate: [grep, -q, server, \"{{}}\"], {} }}",
+                handler("reload")
+            )
         };
         let check = format!("{{ command: [{note}, check] }}");
         world.repo.write("app/site.yaml", document("File", "/etc/app/site.conf", &site("one")));
@@ -116,16 +119,10 @@ impl Scenario {
         Place::new(state, |own| config.replace(&ours, own.to_str().unwrap()))
     }
 
-    /// Returns what goes wrong in one life of a place's daemon. Counted from the start, or from the approval.
-    pub fn faults(&self, place: &Place, fault: Fault) -> Faults {
-        let faults = Faults::new(&place.path("faults"), fault);
-        if self.plan.is_some() { faults.waiting() } else { faults }
-    }
-
     /// Starts the daemon of a place without any fault, and waits until all is well.
     pub fn recover(&self, place: &mut Place) {
         place.start(vec![]);
-        let seen = self.go(place, &Faults::new(&place.path("no-faults"), Fault::None));
+        let seen = self.go(place);
         assert_eq!(seen, Seen::Settled, "{}", place.story());
     }
 
@@ -139,19 +136,15 @@ impl Scenario {
     /// Runs the daemon of a place until it dies of a fault, or came to its end and was told to stop.
     pub fn live(&self, place: &mut Place, faults: &Faults) {
         place.start(faults.environment());
-        self.go(place, faults);
-        if !place.is_dead() {
-            place.terminate();
-            place.until_dead();
-        }
+        self.go(place);
+        place.end();
     }
 
     /// Waits for the end, and approves what is held on the way.
-    pub fn go(&self, place: &mut Place, faults: &Faults) -> Seen {
+    pub fn go(&self, place: &mut Place) -> Seen {
         match (place.until_still(&self.revision), &self.plan) {
             (Seen::Held(held), Some(plan)) => {
                 assert_eq!(held, *plan, "the plan that is offered is the one that was");
-                faults.arm();
                 // No answer where the daemon dies of it.
                 let _ = place.ask("POST", &format!("/v1/plans/{plan}/approve"));
                 place.until("the plan is not held any more", |place| match place.until_still(&self.revision) {
