@@ -31,6 +31,12 @@ pub use view::preview;
 /// application is kept true to what was last applied.
 pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
     let began = Instant::now();
+    if let Some(open) = subject.memory.unfinished.take() {
+        let report = resume(subject, open).await;
+        if subject.memory.unfinished.is_some() || !report.outcome.is_good() {
+            return report;
+        }
+    }
     let mut report = match &subject.memory.state.suspended {
         Some(suspended) => subject.report(Outcome::Suspended).because("suspended", &suspended.reason),
         None => match subject.forward(ring).await {

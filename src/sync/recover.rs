@@ -6,8 +6,8 @@ use crate::model::Outcome;
 use crate::model::view::SyncReport;
 use crate::store::Open;
 
-/// Takes up an execution that a crash or a stop left open: the same plan, under its recorded verdict, with its `SyncId`.
-/// Nothing newer is looked at before it is closed.
+/// Takes up an execution that a crash, a stop or a failing store left open: the same plan, under its recorded verdict, with
+/// its `SyncId`. Nothing newer is looked at before it is closed.
 pub async fn resume(subject: &mut Subject, open: Open) -> SyncReport {
     tracing::info!(app = %subject.name, plan = %open.prepared.plan.id.short(), sync = %open.sync, "resuming a plan");
     let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
@@ -19,7 +19,7 @@ pub async fn resume(subject: &mut Subject, open: Open) -> SyncReport {
     };
     let ended = match resumed.await {
         Ok(()) => subject.finish(open, &ring).await,
-        Err(error) => Err(Refusal::store(&error)),
+        Err(error) => Err(subject.left_open(open, Refusal::store(&error))),
     };
     match ended {
         Ok(report) => report,

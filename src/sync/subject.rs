@@ -10,7 +10,7 @@ use super::neighbours::Neighbours;
 use crate::audit::{Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
-use crate::store::{ApplicationState, Store, StoreError};
+use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
 /// How long one act of a sync on its target may take altogether.
@@ -46,6 +46,8 @@ pub struct Memory {
     pub quiet: Option<Quiet>,
     /// Someone else may have moved rows of our inventory.
     pub stale: bool,
+    /// An execution whose outcome could not be written down: the store still has it open, and nothing else can begin.
+    pub unfinished: Option<Open>,
 }
 
 /// What set a sync off. It says who rang, never what to do.
