@@ -139,28 +139,53 @@ fn a_handler_that_was_running_when_the_daemon_was_killed_runs_again() {
 }
 
 /// A disk that fails once, at each durable call in turn: the error has a code, and the next round heals.
-#[test]
-fn a_durable_call_that_fails_is_told_and_healed() {
-    let scenario = Scenario::update();
-    let (undisturbed, calls) = undisturbed(&scenario);
-    for (number, call) in calls.iter().enumerate() {
-        let errno = if number % 2 == 0 { "ENOSPC" } else { "EIO" };
+fn fail_at_every_call(scenario: &Scenario, errno: &'static str) {
+    let (undisturbed, calls) = undisturbed(scenario);
+    let (mut points, mut troubled, mut ended) = (0, 0, 0);
+    loop {
         let mut place = scenario.place();
-        let faults = place.faults(Fault::Errno(number + 1, errno));
+        let faults = place.faults(Fault::Errno(points + 1, errno));
         place.start(faults.environment());
-        let seen = scenario.go(&mut place);
-        println!("{errno} at {call:?}: {seen:?}");
-        match seen {
+        match scenario.go(&mut place) {
             Seen::Settled => {}
-            Seen::Dead => scenario.recover(&mut place),
+            Seen::Dead => {
+                let (code, words) = place.last_words();
+                assert!(code == Some(2) && words.contains("could not"), "call {}: {code:?} {words}", points + 1);
+                ended += 1;
+                scenario.recover(&mut place);
+            }
             Seen::Held(plan) => panic!("plan {plan} is held\n{}", place.story()),
             Seen::Troubled(trouble) => {
-                assert!(!trouble.contains("null"), "{trouble}: no code or no message");
+                assert!(!trouble.contains("null"), "no code or no message: {trouble}");
+                troubled += 1;
                 let answer = place.ask("POST", "/v1/applications/app/sync");
                 let seen = place.until_still(&scenario.revision);
-                assert_eq!(seen, Seen::Settled, "{call:?} {errno}: {answer:?}\n{}", place.story());
+                assert_eq!(seen, Seen::Settled, "{errno} at call {}: {answer:?}\n{}", points + 1, place.story());
             }
         }
-        undisturbed.healed(&scenario, &place);
+        undisturbed.healed(scenario, &place);
+        let before = faults.calls().len();
+        place.end();
+        if before <= points {
+            // It failed while the daemon stopped, if at all.
+            scenario.recover(&mut place);
+            undisturbed.healed(scenario, &place);
+            if faults.calls().len() <= points {
+                break;
+            }
+        }
+        points += 1;
     }
+    println!("{errno}: {points} calls failed, {troubled} of them the sync, {ended} the start; all healed");
+    assert!(points >= calls.len() && troubled > 10, "{points} {troubled}");
+}
+
+#[test]
+fn a_full_disk_is_told_and_healed() {
+    fail_at_every_call(&Scenario::update(), "ENOSPC");
+}
+
+#[test]
+fn a_broken_disk_is_told_and_healed() {
+    fail_at_every_call(&Scenario::update(), "EIO");
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -21,6 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Place {
     folder: TempDir,
     daemon: Option<Child>,
+    ended: Option<ExitStatus>,
 }
 
 /// What a daemon answered.
@@ -57,7 +58,7 @@ impl Place {
             must(clean("cp", folder.path()).arg("-a").arg(state.join("runs")).arg(folder.path()));
         }
         fs::write(folder.path().join("config.yaml"), config(folder.path())).unwrap();
-        Self { folder, daemon: None }
+        Self { folder, daemon: None, ended: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -98,11 +99,15 @@ impl Place {
 
     pub fn is_dead(&mut self) -> bool {
         let Some(daemon) = &mut self.daemon else { return true };
-        let dead = daemon.try_wait().unwrap().is_some();
-        if dead {
-            self.daemon = None;
-        }
-        dead
+        let Some(status) = daemon.try_wait().unwrap() else { return false };
+        (self.daemon, self.ended) = (None, Some(status));
+        true
+    }
+
+    /// Returns the exit code of the last daemon, and what all of them wrote.
+    pub fn last_words(&self) -> (Option<i32>, String) {
+        let text = fs::read(self.path("stderr")).unwrap_or_default();
+        (self.ended.and_then(|status| status.code()), String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Stops the daemon, where it is not dead yet.
