@@ -9,10 +9,13 @@
 //! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
 
 mod application;
+mod begin;
+mod bells;
 mod commands;
 mod daemon;
 mod desk;
 mod estate;
+mod housekeeping;
 mod owners;
 mod pace;
 mod poller;
@@ -53,6 +56,8 @@ struct Inner {
     configuration: PathBuf,
     started: Time,
     estate: tokio::sync::Mutex<estate::Estate>,
+    /// Apart from the estate, so that no bell is lost while a configuration is being taken.
+    bells: bells::Bells,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Mistakes of a newer configuration that was not taken.
@@ -83,6 +88,7 @@ impl Agent {
             configuration,
             started,
             estate: tokio::sync::Mutex::default(),
+            bells: bells::Bells::default(),
             board: Arc::default(),
             rejected: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
@@ -92,6 +98,7 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell(Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.settle(config).await?;
+        agent.keep_house();
         Ok(agent)
     }
 
@@ -103,6 +110,13 @@ impl Agent {
         if let Err(error) = self.tell(body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+        if let Err(error) = self.inner.store.clone().close().await {
+            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
+        }
+    }
+
+    /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
+    pub async fn close(&self) {
         if let Err(error) = self.inner.store.clone().close().await {
             tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
         }

@@ -35,32 +35,20 @@ impl Subject {
         let target = self.target.clone();
         let inventory = &mut self.memory.inventory;
         let carried = execute::carry_out(&ledger, target.as_ref(), &open, &call, inventory).await;
-        let carried = match carried {
-            Ok(carried) => carried,
-            Err(error) => return Err(self.left_open(open, Refusal::store(&error))),
-        };
+        let carried = carried.map_err(|error| Refusal::store(&error))?;
         let ending = match &carried.end {
             End::Stopped => return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes)),
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
         let created = created(&open, &carried);
-        let report = match self.close(&open, &carried, ending).await {
-            Ok(report) => report,
-            Err(refusal) => return Err(self.left_open(open, refusal)),
-        };
+        let report = self.close(&open, &carried, ending).await?;
         let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
         if back && self.memory.state.bad_inputs.is_some() {
             self.roll_back(&open, created, ring, report).await
         } else {
             Ok(report)
         }
-    }
-
-    /// Remembers an execution whose outcome could not be written down, so that the next sync carries it to its end.
-    pub(super) fn left_open(&mut self, open: Open, refusal: Refusal) -> Refusal {
-        self.memory.unfinished = Some(open);
-        refusal
     }
 
     /// Waits for the health of what changed.
@@ -119,6 +107,7 @@ impl Subject {
             self.memory.owed.remove(&step.id);
         }
         self.memory.state = state;
+        self.memory.open = None;
         self.memory.quiet = None;
         Ok(report)
     }

@@ -33,7 +33,15 @@ impl Refusal {
     }
 
     pub(crate) fn target(error: &TargetError) -> Self {
-        Self::new(Outcome::Failed, error.code(), chain(error))
+        match error {
+            TargetError::Cancelled => Self::stopped(),
+            error => Self::new(Outcome::Failed, error.code(), chain(error)),
+        }
+    }
+
+    /// The daemon is stopping: nothing was planned, and there is nothing to tell.
+    pub(crate) fn stopped() -> Self {
+        Self::new(Outcome::Stopped, "sync.stopped", "stopped before anything was planned")
     }
 
     pub(crate) fn store(error: &StoreError) -> Self {

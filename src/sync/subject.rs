@@ -36,6 +36,8 @@ pub struct Subject {
 #[derive(Default)]
 pub struct Memory {
     pub state: ApplicationState,
+    /// An execution that has begun and is not closed: it is taken up before anything newer is looked at.
+    pub open: Option<Open>,
     pub inventory: Inventory,
     /// Handlers that must still run, with what they run.
     pub owed: BTreeMap<ObjectId, Spec>,
@@ -46,8 +48,6 @@ pub struct Memory {
     pub quiet: Option<Quiet>,
     /// Someone else may have moved rows of our inventory.
     pub stale: bool,
-    /// An execution whose outcome could not be written down: the store still has it open, and nothing else can begin.
-    pub unfinished: Option<Open>,
 }
 
 /// What set a sync off. It says who rang, never what to do.
