@@ -92,6 +92,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Res
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    agent.close().await;
     Ok(Exit::Done)
 }
 
