@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::audit::{self, Redactor};
 use crate::model::{Action, Clock, Contents, Digest, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
-use crate::store::{ApplicationState, Open, Owed, Store, StoreError, Tx};
+use crate::store::{ApplicationState, Open, Owed, Purpose, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
 pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
@@ -230,7 +230,11 @@ pub async fn settle_outcomes(
             },
             Action::Create | Action::Update | Action::Replace | Action::Adopt => {
                 let spec = open.prepared.specs.get(&timed.outcome.number);
-                let Some(owned) = left(step, spec, done, inventory) else { continue };
+                let Some(mut owned) = left(step, spec, done, inventory) else { continue };
+                if matches!(open.prepared.purpose, Purpose::RollBack { .. }) && owned.origin == Origin::Adopted {
+                    // Its adoption may be what was taken back: it is somebody else's again, and never deleted unless adopted anew.
+                    owned.origin = Origin::Matched;
+                }
                 tx.put_owned(target, application, &step.id, &owned).await?;
                 changed.push((step.id.clone(), Some(owned)));
                 continue;

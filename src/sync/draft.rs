@@ -84,7 +84,8 @@ impl Subject {
             owed: &self.memory.owed.keys().cloned().collect(),
             held: &self.held(complete).await?,
             handed: &handed,
-            prune: self.policy.prune,
+            // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
+            prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
             report_drift: self.policy.drift == Drift::Report,
