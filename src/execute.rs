@@ -115,7 +115,10 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     if let Some(state) = &preparation.state {
         tx.put_application(application, state).await?;
     }
-    tx.drop_plans(application).await?;
+    // What is held stays on offer while drift is put right: it is told once, and would not be offered again.
+    if !matches!(open.prepared.purpose, Purpose::Keep) {
+        tx.drop_plans(application).await?;
+    }
     tx.open_sync(open).await?;
     let entries = [records::planned(open), records::intent(open, first_wave(open))];
     audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
