@@ -37,6 +37,10 @@ impl Refusal {
     pub(crate) fn target(error: &TargetError) -> Self {
         match error {
             TargetError::Cancelled => Self::stopped(),
+            // It is the revision that asks for what is not allowed or makes no sense.
+            TargetError::Denied { .. } | TargetError::Invalid { .. } => {
+                Self::new(Outcome::Refused, error.code(), chain(error))
+            }
             error => Self::new(Outcome::Failed, error.code(), chain(error)),
         }
     }
