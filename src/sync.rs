@@ -134,6 +134,12 @@ impl Subject {
             Ok(Some(kept)) => {
                 held.steps = kept.steps;
                 held.corrective = kept.corrective;
+                if kept.outcome == Outcome::Failed {
+                    // What is not kept true is told, and backs off: as a hold it would be tried at each interval.
+                    let (why, also) = (held.message.unwrap_or_default(), kept.message.unwrap_or_default());
+                    held.message = Some(format!("{why}; could not be kept true: {also}"));
+                    (held.outcome, held.code) = (Outcome::Failed, kept.code);
+                }
                 held
             }
             Ok(None) => held,
