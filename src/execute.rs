@@ -216,14 +216,14 @@ pub async fn settle_outcomes(
     let (target, application) = (&plan.target, &plan.application);
     let mut changed = vec![];
     for timed in outcomes {
-        let Ok(done) = &timed.outcome.result else { continue };
         let Some(step) = plan.steps.get(timed.outcome.number) else { continue };
+        if strikes(open, timed) {
+            tx.remove_owed(application, &step.id).await?;
+        }
+        let Ok(done) = &timed.outcome.result else { continue };
         let id = std::slice::from_ref(&step.id);
         match step.action {
-            Action::Run => {
-                tx.remove_owed(application, &step.id).await?;
-                continue;
-            }
+            Action::Run => continue,
             Action::Delete => tx.remove_objects(target, application, id).await?,
             Action::Release => match open.prepared.handed.get(&step.id) {
                 Some(other) => {
@@ -246,6 +246,18 @@ pub async fn settle_outcomes(
         changed.push((step.id.clone(), None));
     }
     Ok(changed)
+}
+
+/// Whether a handler is owed no longer. One that ran and failed still is, as long as something names it: else no revision could
+/// ever end it.
+#[must_use]
+pub fn strikes(open: &Open, timed: &Timed) -> bool {
+    let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) else { return false };
+    step.action == Action::Run
+        && match &timed.outcome.result {
+            Ok(_) => true,
+            Err(error) => matches!(**error, TargetError::Invalid { .. }) && open.prepared.unnamed.contains(&step.id),
+        }
 }
 
 /// Follows in memory what was written.

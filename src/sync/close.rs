@@ -103,8 +103,10 @@ impl Subject {
         };
         let changed = written.await.map_err(|error| Refusal::store(&error))?;
         execute::remember(&mut self.memory.inventory, changed);
-        for step in done(open, carried).filter(|step| step.action == Action::Run) {
-            self.memory.owed.remove(&step.id);
+        for timed in carried.outcomes.iter().filter(|timed| execute::strikes(open, timed)) {
+            if let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) {
+                self.memory.owed.remove(&step.id);
+            }
         }
         self.memory.state = state;
         self.memory.open = None;

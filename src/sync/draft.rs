@@ -56,6 +56,8 @@ pub struct Draft {
     pub verdict: Verdict,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
+    /// Handlers that are owed, and that nothing desired names any more.
+    pub unnamed: Vec<ObjectId>,
 }
 
 impl Subject {
@@ -67,6 +69,8 @@ impl Subject {
         inputs: Digest,
         ring: &Ring,
     ) -> Result<Draft, Refusal> {
+        let named = objects(&desired)?;
+        let unnamed = self.memory.owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
         let desired = with_owed(desired, &self.memory.owed);
         let complete = objects(&desired)?;
         let sync = store::new_sync_id().map_err(|error| Refusal::store(&error))?;
@@ -92,7 +96,7 @@ impl Subject {
         });
         let facts = self.facts(&purpose, complete, &planned).await?;
         let verdict = self.judge(&planned, facts, ring).await?;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed })
+        Ok(Draft { purpose, desired, previews, planned, verdict, handed, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.

@@ -124,7 +124,8 @@ impl Draft {
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
         let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
-        Ok(Prepared { plan, specs, desired, verdict, purpose: self.purpose.stored(), handed, artifact, precondition })
+        let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
+        Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
     }
 }
 
