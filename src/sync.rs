@@ -165,11 +165,12 @@ impl Subject {
         let polled = tokio::select! {
             polled = asked => polled, // whoever else waits for the same poll asks again
             () = self.cancel.cancelled() => { // level-triggered
-                return Err(Refusal::new(Outcome::Stopped, "sync.stopped", "stopped before anything was planned"));
+                return Err(Refusal::stopped());
             }
         };
         let head = polled.head.map_err(|error| Refusal::source(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await?;
+        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
         Ok(candidate)

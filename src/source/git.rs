@@ -8,15 +8,14 @@ use async_trait::async_trait;
 use gix::ObjectId;
 use tokio::runtime::Handle;
 
-use super::address::Address;
 use super::budget::Budget;
 use super::fetch::Session;
 use super::followed::Followed;
 use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
-use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, author, connect};
-use crate::config::{Repository, Transport};
+use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
+use crate::config::{Repository, RepositoryUrl, Transport};
 use crate::model::Revision;
 
 /// A declared repository, its mirror, and what of it was seen.
@@ -31,7 +30,7 @@ pub struct GitSource {
 
 pub(super) struct Inner {
     pub(super) declared: Repository,
-    pub(super) address: Address,
+    pub(super) address: RepositoryUrl,
     pub(super) followed: Followed,
     pub(super) mirror: Mirror,
     /// One conversation with the server at a time.
@@ -55,7 +54,7 @@ impl GitSource {
     /// # Errors
     /// `Transport` for a URL that is refused or not among `transports`, `Mirror` for a folder that cannot be used.
     pub fn new(declared: &Repository, transports: &[Transport], folder: PathBuf) -> Result<Self, SourceError> {
-        let address = Address::parse(&declared.url)?;
+        let address = address::of(declared)?;
         connect::check(declared, &address, transports)?;
         let followed = Followed::of(declared)?;
         // Objects outside of every application come along too, so a little more than one file may have.

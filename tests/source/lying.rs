@@ -71,9 +71,14 @@ async fn polled(port: u16, seconds: u64) -> SourceError {
 /// A1–A5, A14: refused before anything is opened, without repeating a secret.
 #[test]
 fn hostile_urls_make_no_source() {
-    for url in
-        ["ext::sh -c x", "ssh://-oProxyCommand=x/x", "https://user:TOKEN@host/x", "https://h/x?%0ahost=y", "/etc"]
-    {
+    for url in [
+        "ext::sh -c x",
+        "ssh://-oProxyCommand=x/x",
+        "ssh://git@host/re'po;id;'",
+        "https://user:TOKEN@host/x",
+        "https://h/x?%0ahost=y",
+        "/etc",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let error = GitSource::new(&declared(url), &ALL, folder.path().join("m")).err().unwrap();
         assert_eq!(error.kind, SourceErrorKind::Transport, "{url}");

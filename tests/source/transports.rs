@@ -188,7 +188,6 @@ async fn ssh_says_what_is_wrong() {
         (SourceErrorKind::Unauthorised, with(&|declared| declared.credentials = Some(other.clone()))),
         (SourceErrorKind::Unauthorised, with(&|declared| declared.credentials = None)),
         (SourceErrorKind::NotFound, with(&|declared| declared.url = declared.url.replace("/.git", "/nothing"))),
-        (SourceErrorKind::NotFound, with(&|declared| declared.url.push_str("/re'po;id;'"))),
         (
             SourceErrorKind::Unreachable,
             with(&|declared| {
