@@ -6,6 +6,7 @@ mod draft;
 mod neighbours;
 mod recover;
 mod refusal;
+mod roll_back;
 mod run;
 mod subject;
 mod tell;
@@ -57,10 +58,15 @@ impl Subject {
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
-        let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
-        if let Some(bad) = bad {
-            let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
-            return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+        let bad = self.memory.state.bad_inputs.clone().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
+        match bad {
+            Some(bad) if bad.taken_back => {
+                let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
+                return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+            }
+            // A crash or a hold kept it from being taken back.
+            Some(bad) => return self.roll_back(&bad, ring).await,
+            None => {}
         }
         let desired = candidate.desired.clone();
         let inputs = candidate.inputs;

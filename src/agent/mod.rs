@@ -110,9 +110,6 @@ impl Agent {
         if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
-        if let Err(error) = self.inner.store.clone().close().await {
-            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
-        }
     }
 
     /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
