@@ -132,16 +132,20 @@ impl Subject {
                 let (reference, url) = (reference.clone(), url.clone());
                 state.applied = Some(Applied { revision: revision.clone(), inputs, desired, reference, url });
                 state.bad_inputs = None;
-                if ending.outcome == Outcome::Applied {
-                    state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
-                }
+                // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
+                // was no good state yet, forget all of it.
+                state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
                 self.origin.source.applied(&self.name, revision.clone());
             }
             // A plan that only puts right what drifted says nothing against its inputs.
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
                 let sync = open.sync.clone();
-                let (revision, created) = (revision.clone(), created(open, carried));
+                let (revision, mut created) = (revision.clone(), created(open, carried));
+                // What an earlier failure created and nobody took back is to be taken back with this one.
+                created.extend(
+                    state.bad_inputs.take().filter(|bad| !bad.taken_back).map(|bad| bad.created).unwrap_or_default(),
+                );
                 state.bad_inputs = Some(BadInputs { inputs, revision, reason, sync, created, taken_back: false });
             }
             _ => {}
