@@ -112,8 +112,15 @@ impl Subject {
         self.unchanged(ring).await
     }
 
-    /// Keeps the application true to what was last applied, and reports what kept it from going further.
+    /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
+    /// further.
     async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
+        if let Some(owed) = self.owed_back() {
+            return match self.roll_back(owed, ring, held.clone()).await {
+                Ok(report) => report,
+                Err(refusal) => self.not_kept(&refusal, held),
+            };
+        }
         let state = &self.memory.state;
         let applied = state.applied.as_ref().map(|applied| (applied.desired, applied.inputs));
         let good = state.good.as_ref().map(|good| (good.desired, good.inputs));
@@ -137,11 +144,13 @@ impl Subject {
                 held
             }
             Ok(None) => held,
-            Err(refusal) => {
-                tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
-                held
-            }
+            Err(refusal) => self.not_kept(&refusal, held),
         }
+    }
+
+    fn not_kept(&self, refusal: &Refusal, held: SyncReport) -> SyncReport {
+        tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
+        held
     }
 
     async fn refused(&mut self, ring: &Ring, refusal: Refusal) -> SyncReport {

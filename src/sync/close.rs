@@ -41,14 +41,18 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
-        let created = created(&open, &carried);
         let report = self.close(&open, &carried, ending).await?;
         let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
-        if back && self.memory.state.bad_inputs.is_some() {
-            self.roll_back(&open, created, ring, report).await
-        } else {
-            Ok(report)
+        match self.owed_back() {
+            Some(owed) if back => self.roll_back(owed, ring, report).await,
+            _ => Ok(report),
         }
+    }
+
+    /// Returns the way back that a failed sync owes: a crash may come before it was begun, and it may fail itself.
+    pub(super) fn owed_back(&self) -> Option<Purpose> {
+        let bad = self.memory.state.bad_inputs.as_ref()?;
+        Some(Purpose::RollBack { of: bad.sync.clone(), created: bad.created.clone()? })
     }
 
     /// Waits for the health of what changed.
@@ -86,7 +90,7 @@ impl Subject {
     async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
-        let state = self.state_after(open, &ending);
+        let state = self.state_after(open, carried, &ending);
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
@@ -113,11 +117,14 @@ impl Subject {
     }
 
     /// Returns what is remembered of the application after this end.
-    fn state_after(&self, open: &Open, ending: &Ending) -> ApplicationState {
+    fn state_after(&self, open: &Open, carried: &Carried, ending: &Ending) -> ApplicationState {
         let mut state = self.memory.state.clone();
         // Keeping an application true does not end what keeps it from going forward.
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
             state.told = None;
+        }
+        if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
+            bad.created = None;
         }
         let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -134,8 +141,11 @@ impl Subject {
             // A plan that only puts right what drifted says nothing against its inputs.
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
-                let sync = open.sync.clone();
-                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync });
+                let mut created = created(open, carried);
+                // An earlier try that was not taken back yet is taken back with this one.
+                created.extend(state.bad_inputs.and_then(|bad| bad.created).unwrap_or_default());
+                let (sync, created) = (open.sync.clone(), Some(created));
+                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync, created });
             }
             _ => {}
         }
@@ -143,10 +153,9 @@ impl Subject {
     }
 
     /// Goes back to last good by an ordinary corrective plan.
-    async fn roll_back(
+    pub(super) async fn roll_back(
         &mut self,
-        failed: &Open,
-        created: BTreeSet<ObjectId>,
+        owed: Purpose,
         ring: &Ring,
         mut report: SyncReport,
     ) -> Result<SyncReport, Refusal> {
@@ -154,9 +163,13 @@ impl Subject {
             Some(good) => (good.inputs, self.kept(good.desired).await?),
             None => self.nothing(),
         };
-        let purpose = Purpose::RollBack { of: failed.sync.clone(), created };
-        let draft = self.draft(purpose, desired, inputs, ring).await?;
+        let draft = self.draft(owed, desired, inputs, ring).await?;
         if draft.verdict.decision == Decision::Hold {
+            let offered = self.store.held_plan(&self.name).await.map_err(|error| Refusal::store(&error))?;
+            if offered.is_some_and(|offered| offered.prepared.plan.id == draft.planned.plan.id) {
+                report.plan = Some(draft.planned.plan.id);
+                return Ok(report);
+            }
             let held = self.hold(&draft, ring).await?;
             report.message = Some(format!("{}; going back is held", report.message.unwrap_or_default()));
             report.plan = held.plan;
@@ -164,8 +177,8 @@ impl Subject {
         }
         // Boxed: a roll-back is a run within a run, though never deeper than that.
         let back = Box::pin(self.run(draft, ring)).await?;
-        if back.outcome == Outcome::RolledBack {
-            report.outcome = Outcome::RolledBack;
+        if matches!(back.outcome, Outcome::RolledBack | Outcome::Failed | Outcome::Stopped) {
+            report.outcome = back.outcome;
         }
         report.steps.extend(back.steps);
         Ok(report)
