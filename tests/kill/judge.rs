@@ -133,8 +133,8 @@ fn steady(place: &Place) {
 /// Returns files that only serve to make others.
 fn half_made(folder: &Path) -> Vec<String> {
     let data = Snapshot::of(folder);
-    let temporary = |path: &&str| path.contains(".tmp") || path.ends_with(".new") || path.ends_with(".keep");
-    data.paths().into_iter().filter(temporary).map(str::to_owned).collect()
+    let half = |path: &&str| [".tmp", ".new", ".keep"].iter().any(|part| path.contains(part));
+    data.paths().into_iter().filter(half).map(str::to_owned).collect()
 }
 
 fn closed(records: &[Value]) -> Vec<&Value> {
