@@ -1,4 +1,5 @@
-//! How much memory the daemon takes for one repository and 1,000 applications of 4 files each. `cargo bench --bench memory`.
+//! How much memory the daemon takes for one repository and 1,000 applications of 4 files each. `cargo bench --bench memory`;
+//! arguments of the form `NAME=VALUE` go into the daemon's environment.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
 mod table;
@@ -18,6 +19,9 @@ const GOAL: u64 = 48 * 1024;
 
 fn main() {
     let mut world = World::new();
+    let given = std::env::args().skip(1);
+    let given = given.filter_map(|one| one.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+    world.environment.extend(given);
     world.declared.poll = "5s".into();
     for number in 0..APPLICATIONS {
         let folder = format!("apps/{number}");

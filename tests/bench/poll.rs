@@ -18,8 +18,7 @@ use world::{HttpServer, Repo, clean, must};
 const REFS: usize = 10_000;
 const ROUNDS: usize = 50;
 
-#[tokio::main(worker_threads = 2)]
-async fn main() {
+fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch folder can be made");
     let git = scratch.path().join("git");
     let repo = Repo::new(&git, "platform");
@@ -32,13 +31,16 @@ async fn main() {
     let declared = serde_json::json!({ "url": url });
     let declared: Repository = serde_json::from_value(declared).expect("a Repository document");
     let source = GitSource::new(&declared, &[Transport::Http], scratch.path().join("mirror")).expect("a source");
-    source.poll(&[]).await.expect("the server answers");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    let poll = || runtime.block_on(source.poll(&[])).expect("the server answers");
+    poll();
 
     let mut ours = Counted::default();
     let mut theirs = Counted::default();
     for _ in 0..ROUNDS {
         let before = Sample::begin(&server);
-        let found = source.poll(&[]).await.expect("the server answers");
+        let found = poll();
         ours.add(before.end(&server));
         assert_eq!(found.revision.as_str(), head);
 

@@ -26,9 +26,7 @@ const FOLDERS: usize = 40;
 const ROUNDS: usize = 200;
 const GOAL: Duration = Duration::from_millis(20);
 
-/// Two workers, as `trueup run` has.
-#[tokio::main(worker_threads = 2)]
-async fn main() {
+fn main() {
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch folder can be made");
     let repo = Repo::new(&scratch.path().join("git"), "platform");
     for number in 0..FILES {
@@ -36,7 +34,13 @@ async fn main() {
     }
     repo.land("two thousand files");
     let server = HttpServer::start(&scratch.path().join("git"));
-    let bed = Bed::new(scratch.path(), &server.url(repo.name())).await;
+    // Two workers, as `trueup run` has.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime can be made").block_on(bench(scratch.path(), &server.url(repo.name())));
+}
+
+async fn bench(folder: &Path, url: &str) {
+    let bed = Bed::new(folder, url).await;
     let mut subject = bed.subject;
 
     let ring = Ring { since: Some(tokio::time::Instant::now()), ..Ring::daemon("bench") };
