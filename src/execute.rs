@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::audit::{self, Redactor};
-use crate::model::{Action, Clock, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
+use crate::model::{Action, Clock, Digest, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
 use crate::store::{ApplicationState, Open, Owed, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
@@ -40,6 +40,8 @@ pub struct Preparation {
     pub inventory: BTreeMap<ObjectId, Owned>,
     /// Contents that a resumed plan, or a return to this state, will need.
     pub contents: Vec<Arc<[u8]>>,
+    /// Digests of all contents that must be kept from now on, those above and those that are kept already.
+    pub needs: Vec<Digest>,
     /// The plan was let through by an approval, which is used up.
     pub uses_approval: bool,
     /// What is remembered of the application from now on, where that changes before the first act.
@@ -55,6 +57,8 @@ pub enum BeginError {
     Claimed { object: ObjectId, holder: String },
     #[error("the approval was used up or has expired")]
     Approval,
+    #[error("a content went while the plan was made; it is planned anew")]
+    Swept,
 }
 
 /// How an execution ended. The outcomes of its last wave are not written down yet.
@@ -101,6 +105,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     }
     for content in &preparation.contents {
         tx.put_content(content).await?;
+    }
+    if !tx.missing(&preparation.needs).await?.is_empty() {
+        return Err(BeginError::Swept);
     }
     for owed in owed_by(open) {
         tx.put_owed(application, &owed).await?;

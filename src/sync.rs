@@ -6,6 +6,7 @@ mod draft;
 mod neighbours;
 mod recover;
 mod refusal;
+mod roll_back;
 mod run;
 mod subject;
 mod tell;
@@ -21,7 +22,6 @@ use crate::model::{Decision, Desired, Guard, Outcome};
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
 pub use neighbours::Neighbours;
-pub use recover::resume;
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
@@ -31,27 +31,42 @@ pub use view::preview;
 /// application is kept true to what was last applied.
 pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
     let began = Instant::now();
-    let mut report = match &subject.memory.state.suspended {
-        Some(suspended) => subject.report(Outcome::Suspended).because("suspended", &suspended.reason),
-        None => match subject.forward(ring).await {
-            Ok(report) if report.outcome != Outcome::Held => report,
-            Ok(held) => subject.keep(ring, held).await,
-            Err(refusal) => subject.refused(ring, refusal).await,
-        },
-    };
+    let mut report = subject.sync(ring).await;
     report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
 }
 
 impl Subject {
+    async fn sync(&mut self, ring: &Ring) -> SyncReport {
+        if let Some(open) = self.memory.open.clone() {
+            let resumed = self.resume(open).await;
+            if self.memory.open.is_some() {
+                return resumed;
+            }
+        }
+        if let Some(suspended) = &self.memory.state.suspended {
+            return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
+        }
+        match self.forward(ring).await {
+            Ok(report) if report.outcome != Outcome::Held => report,
+            Ok(held) => self.keep(ring, held).await,
+            Err(refusal) => self.refused(ring, refusal).await,
+        }
+    }
+
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
-        let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
-        if let Some(bad) = bad {
-            let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
-            return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+        let bad = self.memory.state.bad_inputs.clone().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
+        match bad {
+            Some(bad) if bad.taken_back => {
+                let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
+                return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+            }
+            // A crash or a hold kept it from being taken back.
+            Some(bad) => return self.roll_back(&bad, ring).await,
+            None => {}
         }
         let desired = candidate.desired.clone();
         let inputs = candidate.inputs;
@@ -105,14 +120,17 @@ impl Subject {
 
     /// Keeps the application true to what was last applied, and reports what kept it from going further.
     async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
-        let Some(applied) = self.memory.state.applied.clone() else { return held };
+        let state = &self.memory.state;
+        let applied = state.applied.as_ref().map(|applied| (applied.desired, applied.inputs));
+        let good = state.good.as_ref().map(|good| (good.desired, good.inputs));
+        let Some((desired, inputs)) = applied.or(good) else { return held };
         // A held plan that only corrects is the corrective plan: nothing is left to keep.
         if held.outcome == Outcome::Held && held.findings.iter().any(|finding| finding.guard == Guard::DriftHeld) {
             return held;
         }
         let kept = async {
-            let desired = self.kept(applied.desired).await?;
-            let draft = self.draft(Purpose::Keep, desired, applied.inputs, ring).await?;
+            let desired = self.kept(desired).await?;
+            let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
             if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
                 return Ok(None);
             }
@@ -133,6 +151,9 @@ impl Subject {
     }
 
     async fn refused(&mut self, ring: &Ring, refusal: Refusal) -> SyncReport {
+        if refusal.outcome == Outcome::Stopped {
+            return self.report(refusal.outcome).because(&refusal.code, &refusal.message);
+        }
         let report = self.refuse(ring, &refusal).await;
         // With the store or the target failing there is nothing that could be done about drift either.
         if refusal.outcome == Outcome::Refused { self.keep(ring, report).await } else { report }
@@ -140,12 +161,22 @@ impl Subject {
 
     /// Asks the source, and renders what is new.
     async fn candidate(&mut self, ring: &Ring) -> Result<Candidate, Refusal> {
-        let polled = match ring.since {
-            Some(since) => self.origin.source.poll(since).await,
-            None => self.origin.source.head().await,
+        let source = &self.origin.source;
+        let asked = async {
+            match ring.since {
+                Some(since) => source.poll(since).await,
+                None => source.head().await,
+            }
+        };
+        let polled = tokio::select! {
+            polled = asked => polled, // whoever else waits for the same poll asks again
+            () = self.cancel.cancelled() => { // level-triggered
+                return Err(Refusal::stopped());
+            }
         };
         let head = polled.head.map_err(|error| Refusal::source(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await?;
+        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
         Ok(candidate)

@@ -13,7 +13,7 @@ use super::status::Board;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
 use crate::model::{Actor, Outcome, Problem};
-use crate::store::{Open, StoreError, Suspended};
+use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 
 /// How soon a failed application is tried again, at first.
@@ -36,14 +36,10 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Resumes what a crash left open, then syncs whenever a bell, an interval or a person says so, until stopped.
-    pub(super) async fn run(mut self, open: Option<Open>) {
+    /// Syncs at once (which takes up what a crash left open), and whenever a bell, an interval or a person says so.
+    pub(super) async fn run(mut self) {
         self.show();
         let mut due = Instant::now();
-        if let Some(open) = open {
-            let report = sync::resume(&mut self.subject, open).await;
-            due = self.after(&report);
-        }
         let mut quiet = Instant::now() + QUIET;
         let mut waiting = VecDeque::new();
         while !self.stop.is_cancelled() {

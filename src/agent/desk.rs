@@ -114,7 +114,11 @@ impl Daemon for Agent {
     }
 
     async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST)));
+        let head = audit::head(&self.inner.store).await.map_err(|error| store_problem(&error))?;
+        if head.size <= after {
+            return Ok(vec![serde_json::json!({ "head": head })]);
+        }
+        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST))).min(head.size);
         let lines = audit::export_page(&self.inner.store, after, last).await;
         let lines = lines.map_err(|error| store_problem(&error))?;
         lines.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))

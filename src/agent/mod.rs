@@ -9,10 +9,13 @@
 //! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
 
 mod application;
+mod begin;
+mod bells;
 mod commands;
 mod daemon;
 mod desk;
 mod estate;
+mod housekeeping;
 mod owners;
 mod pace;
 mod poller;
@@ -53,6 +56,8 @@ struct Inner {
     configuration: PathBuf,
     started: Time,
     estate: tokio::sync::Mutex<estate::Estate>,
+    /// Apart from the estate, so that no bell is lost while a configuration is being taken.
+    bells: bells::Bells,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Mistakes of a newer configuration that was not taken.
@@ -83,6 +88,7 @@ impl Agent {
             configuration,
             started,
             estate: tokio::sync::Mutex::default(),
+            bells: bells::Bells::default(),
             board: Arc::default(),
             rejected: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
@@ -90,8 +96,9 @@ impl Agent {
             stop,
         };
         let agent = Self { inner: Arc::new(inner) };
-        agent.tell(Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.settle(config).await?;
+        agent.keep_house();
         Ok(agent)
     }
 
@@ -100,16 +107,21 @@ impl Agent {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         let body = Body::Stopped(DaemonBody { version: env!("CARGO_PKG_VERSION").into() });
-        if let Err(error) = self.tell(body).await {
+        if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+    }
+
+    /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
+    pub async fn close(&self) {
         if let Err(error) = self.inner.store.clone().close().await {
             tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
         }
     }
 
-    async fn tell(&self, body: Body) -> Result<(), StoreError> {
-        let actor = Actor::daemon("run");
+    /// Records what concerns no application.
+    async fn tell(&self, reason: &str, body: Body) -> Result<(), StoreError> {
+        let actor = Actor::daemon(reason);
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
         let ledger = self.ledger().await;
         let mut tx = ledger.store.write().await?;

@@ -19,10 +19,13 @@ pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result
     log::start();
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(args.workers.into()).enable_all().build();
     let runtime = built.map_err(|error| Trouble::chain(&error))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| Trouble::chain(&error))?;
         agent(global, clock, signals).await
-    })
+    });
+    // Whoever asked twice does not wait for a fetch that is under way.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What signals ask of the agent.
@@ -89,6 +92,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Res
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    agent.close().await;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, Revision, SyncId, Time};
+use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,12 @@ pub struct BadInputs {
     pub reason: String,
     /// The sync that failed.
     pub sync: SyncId,
+    /// What it created: taking that back counts against no limit.
+    #[serde(default)]
+    pub created: BTreeSet<ObjectId>,
+    /// The application is back at last good.
+    #[serde(default)]
+    pub taken_back: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,14 +1,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::draft::Purpose;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Decision, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::model::{Action, Cause, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Call, TargetError};
 
@@ -41,14 +40,14 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
-        let created = created(&open, &carried);
-        let report = self.close(&open, &carried, ending).await?;
-        let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
-        if back && self.memory.state.bad_inputs.is_some() {
-            self.roll_back(&open, created, ring, report).await
-        } else {
-            Ok(report)
+        let mut report = self.close(&open, &carried, ending).await?;
+        let bad = self.memory.state.bad_inputs.clone().filter(|bad| bad.sync == open.sync);
+        if let Some(bad) = bad {
+            let back = self.roll_back(&bad, ring).await?;
+            report.outcome = back.outcome;
+            report.steps.extend(back.steps);
         }
+        Ok(report)
     }
 
     /// Waits for the health of what changed.
@@ -86,7 +85,7 @@ impl Subject {
     async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
-        let state = self.state_after(open, &ending);
+        let state = self.state_after(open, carried, &ending);
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
@@ -107,16 +106,22 @@ impl Subject {
             self.memory.owed.remove(&step.id);
         }
         self.memory.state = state;
+        self.memory.open = None;
         self.memory.quiet = None;
         Ok(report)
     }
 
     /// Returns what is remembered of the application after this end.
-    fn state_after(&self, open: &Open, ending: &Ending) -> ApplicationState {
+    fn state_after(&self, open: &Open, carried: &Carried, ending: &Ending) -> ApplicationState {
         let mut state = self.memory.state.clone();
         // Keeping an application true does not end what keeps it from going forward.
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
             state.told = None;
+        }
+        if ending.outcome == Outcome::RolledBack
+            && let Some(bad) = &mut state.bad_inputs
+        {
+            bad.taken_back = true;
         }
         let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -134,40 +139,12 @@ impl Subject {
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
                 let sync = open.sync.clone();
-                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync });
+                let (revision, created) = (revision.clone(), created(open, carried));
+                state.bad_inputs = Some(BadInputs { inputs, revision, reason, sync, created, taken_back: false });
             }
             _ => {}
         }
         state
-    }
-
-    /// Goes back to last good by an ordinary corrective plan.
-    async fn roll_back(
-        &mut self,
-        failed: &Open,
-        created: BTreeSet<ObjectId>,
-        ring: &Ring,
-        mut report: SyncReport,
-    ) -> Result<SyncReport, Refusal> {
-        let (inputs, desired) = match self.memory.state.good.clone() {
-            Some(good) => (good.inputs, self.kept(good.desired).await?),
-            None => self.nothing(),
-        };
-        let purpose = Purpose::RollBack { of: failed.sync.clone(), created };
-        let draft = self.draft(purpose, desired, inputs, ring).await?;
-        if draft.verdict.decision == Decision::Hold {
-            let held = self.hold(&draft, ring).await?;
-            report.message = Some(format!("{}; going back is held", report.message.unwrap_or_default()));
-            report.plan = held.plan;
-            return Ok(report);
-        }
-        // Boxed: a roll-back is a run within a run, though never deeper than that.
-        let back = Box::pin(self.run(draft, ring)).await?;
-        if back.outcome == Outcome::RolledBack {
-            report.outcome = Outcome::RolledBack;
-        }
-        report.steps.extend(back.steps);
-        Ok(report)
     }
 
     pub(super) fn report_of(&self, open: &Open, outcome: Outcome, outcomes: &[Timed]) -> SyncReport {
@@ -200,7 +177,7 @@ fn failed(open: &Open, number: usize, error: &TargetError) -> Ending {
     Ending::new(outcome, error.code(), message)
 }
 
-/// Returns what an execution created: taking it back counts against no limit.
+/// Returns what an execution created.
 fn created(open: &Open, carried: &Carried) -> BTreeSet<ObjectId> {
     done(open, carried).filter(|step| step.action == Action::Create).map(|step| step.id.clone()).collect()
 }

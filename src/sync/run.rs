@@ -6,7 +6,7 @@ use super::subject::{Ring, Subject};
 use crate::execute::{self, BeginError, Ledger, Preparation};
 use crate::model::view::SyncReport;
 use crate::model::{Action, Complete, Desired, Digest, ObjectId, Origin, Outcome, Owned, Spec, Step, chain};
-use crate::store::{ApplicationState, Good, Open, Prepared, Store};
+use crate::store::{ApplicationState, Good, Open, Prepared, Store, encode_desired};
 
 impl Subject {
     pub(super) fn ledger(&self) -> Ledger {
@@ -22,6 +22,7 @@ impl Subject {
         if let Some(state) = preparation.state {
             self.memory.state = state;
         }
+        self.memory.open = Some(open.clone());
         self.finish(open, ring).await
     }
 
@@ -66,17 +67,13 @@ impl Subject {
 
     /// Keeps the Desired and the contents that the store may not have yet, and returns the digest of the Desired.
     async fn keep_contents(&self, complete: &Complete, preparation: &mut Preparation) -> Result<Digest, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let kept = |id: &ObjectId, spec: &Spec| owned.get(id).is_some_and(|owned| owned.left.spec == spec.digest());
-        let news: BTreeSet<Digest> = complete
-            .objects
-            .iter()
-            .filter(|(id, spec)| !kept(id, spec))
-            .flat_map(|(_, spec)| spec.contents().iter().copied())
-            .collect();
+        let needs: BTreeSet<Digest> =
+            complete.objects.values().flat_map(|spec| spec.contents().iter().copied()).collect();
+        preparation.needs.extend(needs);
+        let missing = self.store.missing(&preparation.needs).await.map_err(|error| Refusal::store(&error))?;
         let contents = complete.contents.clone();
         let read = tokio::task::spawn_blocking(move || {
-            news.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
+            missing.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
         });
         let read = read.await.map_err(|error| Refusal::broken("reading of contents", &error))?;
         let read = read.map_err(|error| Refusal::new(Outcome::Refused, "source.content", chain(&error)))?;
@@ -133,6 +130,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }
 }
@@ -145,19 +143,10 @@ fn keep_desired(objects: &BTreeMap<ObjectId, Spec>, preparation: &mut Preparatio
     digest
 }
 
-/// Plain data with string keys inside of pairs: serialisation cannot fail.
-pub(super) fn encode_desired(objects: &BTreeMap<ObjectId, Spec>) -> Vec<u8> {
-    serde_json::to_vec(&objects.iter().collect::<Vec<_>>()).unwrap_or_default()
-}
-
 /// Reads a Desired that was kept; its contents come from the store as well.
 pub(super) async fn stored_desired(store: &Store, digest: &Digest) -> Result<Desired, Refusal> {
-    let bytes = store.content(digest).await.map_err(|error| Refusal::store(&error))?;
+    let kept = store.desired(digest).await.map_err(|error| Refusal::store(&error))?;
     let missing =
         || Refusal::new(Outcome::Failed, "store.content-missing", "the store no longer keeps the desired state");
-    let bytes = bytes.ok_or_else(missing)?;
-    let objects: Vec<(ObjectId, Spec)> = serde_json::from_slice(&bytes).map_err(|error| {
-        Refusal::new(Outcome::Failed, "store.damaged", format!("could not decode the desired state: {error}"))
-    })?;
-    Ok(Desired::Objects(Complete { objects: objects.into_iter().collect(), contents: store.contents() }))
+    kept.map(Desired::Objects).ok_or_else(missing)
 }

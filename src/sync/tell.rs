@@ -3,13 +3,12 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::refusal::Refusal;
-use super::run::encode_desired;
 use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBody, StepSummary};
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
 use crate::model::{Actor, Complete, Desired, Digest, Outcome, Revision};
-use crate::store::{Held, StoreError};
+use crate::store::{Held, StoreError, encode_desired};
 
 /// What is told once, and again only when it changes.
 struct Tale {
@@ -66,6 +65,8 @@ impl Subject {
     /// Says why nothing was planned.
     pub(super) async fn refuse(&mut self, ring: &Ring, refusal: &Refusal) -> SyncReport {
         let mut report = self.report(refusal.outcome).because(&refusal.code, &refusal.full_message());
+        // What was refused, not what was last rendered.
+        report.revision = refusal.revision.clone().or(report.revision);
         let told = refusal.told();
         if self.memory.state.told == Some(told) {
             self.memory.count_quiet(self.clock.now());
