@@ -58,15 +58,10 @@ impl Subject {
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
-        let bad = self.memory.state.bad_inputs.clone().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
-        match bad {
-            Some(bad) if bad.taken_back => {
-                let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
-                return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
-            }
-            // A crash or a hold kept it from being taken back.
-            Some(bad) => return self.roll_back(&bad, ring).await,
-            None => {}
+        let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
+        if let Some(bad) = bad {
+            let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
+            return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
         }
         let desired = candidate.desired.clone();
         let inputs = candidate.inputs;
@@ -118,8 +113,15 @@ impl Subject {
         self.unchanged(ring).await
     }
 
-    /// Keeps the application true to what was last applied, and reports what kept it from going further.
+    /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
+    /// further.
     async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
+        if let Some(owed) = self.owed_back() {
+            return match self.roll_back(owed, ring, held.clone()).await {
+                Ok(report) => report,
+                Err(refusal) => self.not_kept(&refusal, held),
+            };
+        }
         let state = &self.memory.state;
         let applied = state.applied.as_ref().map(|applied| (applied.desired, applied.inputs));
         let good = state.good.as_ref().map(|good| (good.desired, good.inputs));
@@ -149,11 +151,13 @@ impl Subject {
                 held
             }
             Ok(None) => held,
-            Err(refusal) => {
-                tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
-                held
-            }
+            Err(refusal) => self.not_kept(&refusal, held),
         }
+    }
+
+    fn not_kept(&self, refusal: &Refusal, held: SyncReport) -> SyncReport {
+        tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
+        held
     }
 
     async fn refused(&mut self, ring: &Ring, refusal: Refusal) -> SyncReport {

@@ -98,8 +98,7 @@ async fn what_was_committed_is_there_after_a_restart_and_what_was_dropped_is_not
         revision: revision(),
         reason: "check failed".into(),
         sync: new_sync_id().unwrap(),
-        created: [path("/etc/new")].into(),
-        taken_back: false,
+        created: Some(BTreeSet::from([ObjectId::new("path", "/etc/new")])),
     };
     let mut state = store.application(&name("nginx")).await.unwrap();
     state.bad_inputs = Some(bad);

@@ -53,12 +53,9 @@ pub struct BadInputs {
     pub reason: String,
     /// The sync that failed.
     pub sync: SyncId,
-    /// What it created: taking that back counts against no limit.
-    #[serde(default)]
-    pub created: BTreeSet<ObjectId>,
-    /// The application is back at last good.
-    #[serde(default)]
-    pub taken_back: bool,
+    /// What it created, for as long as it is not taken back: the way back to last good is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<BTreeSet<ObjectId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,14 +40,12 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
-        let mut report = self.close(&open, &carried, ending).await?;
-        let bad = self.memory.state.bad_inputs.clone().filter(|bad| bad.sync == open.sync);
-        if let Some(bad) = bad {
-            let back = self.roll_back(&bad, ring).await?;
-            report.outcome = back.outcome;
-            report.steps.extend(back.steps);
+        let report = self.close(&open, &carried, ending).await?;
+        let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
+        match self.owed_back() {
+            Some(owed) if back => self.roll_back(owed, ring, report).await,
+            _ => Ok(report),
         }
-        Ok(report)
     }
 
     /// Waits for the health of what changed.
@@ -120,10 +118,8 @@ impl Subject {
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
             state.told = None;
         }
-        if ending.outcome == Outcome::RolledBack
-            && let Some(bad) = &mut state.bad_inputs
-        {
-            bad.taken_back = true;
+        if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
+            bad.created = None;
         }
         let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -140,13 +136,11 @@ impl Subject {
             // A plan that only puts right what drifted says nothing against its inputs.
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
-                let sync = open.sync.clone();
-                let (revision, mut created) = (revision.clone(), created(open, carried));
-                // What an earlier failure created and nobody took back is to be taken back with this one.
-                created.extend(
-                    state.bad_inputs.take().filter(|bad| !bad.taken_back).map(|bad| bad.created).unwrap_or_default(),
-                );
-                state.bad_inputs = Some(BadInputs { inputs, revision, reason, sync, created, taken_back: false });
+                let mut created = created(open, carried);
+                // An earlier try that was not taken back yet is taken back with this one.
+                created.extend(state.bad_inputs.and_then(|bad| bad.created).unwrap_or_default());
+                let (sync, created) = (open.sync.clone(), Some(created));
+                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync, created });
             }
             _ => {}
         }
@@ -183,7 +177,7 @@ fn failed(open: &Open, number: usize, error: &TargetError) -> Ending {
     Ending::new(outcome, error.code(), message)
 }
 
-/// Returns what an execution created.
+/// Returns what an execution created: taking it back counts against no limit.
 fn created(open: &Open, carried: &Carried) -> BTreeSet<ObjectId> {
     done(open, carried).filter(|step| step.action == Action::Create).map(|step| step.id.clone()).collect()
 }

@@ -29,7 +29,7 @@ impl Undisturbed {
             assert_eq!(place.runs(command), 1, "{command}\n{}", place.story());
         }
         let undisturbed = Self { live: place.live(), kinds: kinds(&records), plan: closed[0]["plan"].clone() };
-        undisturbed.steady(place);
+        steady(place);
         undisturbed
     }
 
@@ -43,7 +43,7 @@ impl Undisturbed {
             let runs = place.runs(command);
             assert!((1..=1 + times).contains(&runs), "{command} ran {runs} times\n{}", place.story());
         }
-        self.steady(place);
+        steady(place);
     }
 
     /// Judges a run in which something failed: there may be more records, and more syncs.
@@ -56,7 +56,7 @@ impl Undisturbed {
         let count =
             |kind: &str| records.iter().filter(|record| record["kind"] == kind && !record["sync"].is_null()).count();
         assert_eq!(count("intent"), count("closed"), "a sync is open\n{}", place.story());
-        self.steady(place);
+        steady(place);
     }
 
     /// The intent that was durable is the one that was resumed and closed, under the same plan.
@@ -86,25 +86,55 @@ impl Undisturbed {
             }
         }
     }
+}
 
-    /// The next plan is empty, the trail is whole, and nothing half-made is left.
-    #[expect(clippy::unused_self, reason = "it is asked of a run that was compared")]
-    fn steady(&self, place: &Place) {
-        let plan = place.get("/v1/applications/app/plan");
-        let none = plan["plan"]["steps"].as_array().is_some_and(Vec::is_empty);
-        assert!(none && plan["matched"] == 0, "the next plan is not empty: {plan}");
-        let report = place.get("/v1/audit/verify");
-        assert_eq!(report["problems"], Value::Array(vec![]), "{report}");
-        let left = half_made(&place.path("data"));
-        assert!(left.is_empty(), "left behind: {left:?}");
+/// What an undisturbed run comes to that fails and is taken back.
+pub struct TakenBack {
+    live: Snapshot,
+}
+
+impl TakenBack {
+    pub fn of(scenario: &Scenario, place: &Place) -> Self {
+        let taken_back = Self { live: place.live() };
+        taken_back.judge(scenario, place);
+        taken_back
     }
+
+    /// Judges a run that was disturbed: it failed as well, and is back at what was good.
+    pub fn judge(&self, scenario: &Scenario, place: &Place) {
+        self.live.assert_same(&place.live(), &format!("what is live\n{}", place.story()));
+        for command in scenario.owed {
+            assert!(place.runs(command) >= 1, "{command} did not run\n{}", place.story());
+        }
+        let records = scenario.records(place);
+        let closed = closed(&records).into_iter().filter(|record| !record["sync"].is_null());
+        let outcomes: Vec<_> = closed.map(|record| record["body"]["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["failed", "rolled-back"], "{}", place.story());
+        whole(place);
+    }
+}
+
+/// The trail is whole, and nothing half-made is left.
+fn whole(place: &Place) {
+    let report = place.get("/v1/audit/verify");
+    assert_eq!(report["problems"], Value::Array(vec![]), "{report}");
+    let left = half_made(&place.path("data"));
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+/// The next plan is empty as well.
+fn steady(place: &Place) {
+    let plan = place.get("/v1/applications/app/plan");
+    let none = plan["plan"]["steps"].as_array().is_some_and(Vec::is_empty);
+    assert!(none && plan["matched"] == 0, "the next plan is not empty: {plan}");
+    whole(place);
 }
 
 /// Returns files that only serve to make others.
 fn half_made(folder: &Path) -> Vec<String> {
     let data = Snapshot::of(folder);
-    let temporary = |path: &&str| path.contains(".tmp") || path.ends_with(".new") || path.ends_with(".keep");
-    data.paths().into_iter().filter(temporary).map(str::to_owned).collect()
+    let half = |path: &&str| [".tmp", ".new", ".keep"].iter().any(|part| path.contains(part));
+    data.paths().into_iter().filter(half).map(str::to_owned).collect()
 }
 
 fn closed(records: &[Value]) -> Vec<&Value> {

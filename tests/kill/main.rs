@@ -15,7 +15,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use faults::{Counted, Fault, tally, tally_of_strace, under_strace};
-use judge::Undisturbed;
+use judge::{TakenBack, Undisturbed};
 use place::Seen;
 use scenario::Scenario;
 
@@ -81,15 +81,13 @@ fn strace_sees_the_calls_that_are_counted_and_no_other() {
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", place.path("home"));
         place.start_as(command);
         assert_eq!(scenario.go(&mut place), Seen::Settled, "{}", place.story());
-        let live = faults.calls().len();
+        let sum = |tally: &BTreeMap<String, usize>| tally.values().sum::<usize>();
+        let live = (faults.calls().len(), sum(&tally_of_strace(&trace)));
         place.end();
         let (ours, theirs) = (tally(&faults.calls()), tally_of_strace(&trace));
-        let sum = |tally: &BTreeMap<String, usize>| tally.values().sum::<usize>();
-        println!(
-            "{what}: {} durable calls counted until it is stopped ({live} until it is live), {} seen by strace: {theirs:?}",
-            sum(&ours),
-            sum(&theirs)
-        );
+        println!("{what}: until it is live {} durable calls counted, {} seen by strace", live.0, live.1);
+        println!("{what}: until it is stopped {} counted, {} seen: {theirs:?}", sum(&ours), sum(&theirs));
+        assert_eq!(live.0, live.1, "{what}");
         assert_eq!(ours, theirs, "{what}");
     }
 }
@@ -188,4 +186,49 @@ fn a_full_disk_is_told_and_healed() {
 #[test]
 fn a_broken_disk_is_told_and_healed() {
     fail_at_every_call(&Scenario::update(), "EIO");
+}
+
+/// Between the failure and the way back, too.
+#[test]
+fn a_failing_revision_killed_before_any_durable_call_is_taken_back() {
+    let scenario = Scenario::failing();
+    let mut place = scenario.place();
+    let faults = place.faults(Fault::None);
+    place.start(faults.environment());
+    let seen = scenario.go(&mut place);
+    assert!(scenario.is_end(&seen), "{seen:?}");
+    let (taken_back, calls) = (TakenBack::of(&scenario, &place), faults.calls());
+    let mut points = 0;
+    loop {
+        let mut place = scenario.place();
+        let faults = place.faults(Fault::KillBefore(points + 1));
+        scenario.live(&mut place, &faults);
+        if faults.calls().len() == points {
+            break;
+        }
+        points += 1;
+        scenario.recover(&mut place);
+        taken_back.judge(&scenario, &place);
+    }
+    println!("a failing revision, killed before: {points} kill points, {} calls until it is taken back", calls.len());
+    assert!(points >= calls.len(), "{points} of {}", calls.len());
+}
+
+#[test]
+fn a_newer_revision_waits_until_the_open_plan_is_closed_and_comes_right_after_it() {
+    let mut scenario = Scenario::update();
+    let (_, calls) = undisturbed(&scenario);
+    let middle = calls.iter().rfind(|call| call.name == "renameat2").unwrap().number;
+    let mut place = scenario.place();
+    let faults = place.faults(Fault::KillBefore(middle));
+    scenario.live(&mut place, &faults);
+    scenario.push("app/root/etc/motd", "three\n");
+    scenario.recover(&mut place);
+    let records = scenario.records(&place);
+    let told: Vec<_> =
+        records.iter().filter(|one| !one["sync"].is_null()).map(|one| one["kind"].as_str().unwrap()).collect();
+    let (first, second) =
+        (["planned", "intent", "resumed", "outcome", "closed"], ["planned", "intent", "outcome", "closed"]);
+    assert_eq!(told, [&first[..], &second[..]].concat(), "{}", place.story());
+    assert_eq!(std::fs::read_to_string(place.path("root/etc/motd")).unwrap(), "three\n");
 }

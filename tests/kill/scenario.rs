@@ -38,6 +38,15 @@ pub struct Scenario {
     pub plan: Option<String>,
     /// Commands that must run on the way.
     pub owed: &'static [&'static str],
+    pub end: End,
+}
+
+/// What the revision comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Live,
+    /// It fails half-way, and is taken back.
+    TakenBack,
 }
 
 impl Scenario {
@@ -70,7 +79,7 @@ impl Scenario {
         world.repo.write("app/root/etc/motd", "two\n").write("app/root/etc/deep/er/file", "deep\n");
         let revision = world.repo.land("as it shall be");
         let owed = &["check", "reload", "restart"];
-        Self { world, _programs: programs, revision, tip, plan: None, owed }
+        Self { world, _programs: programs, revision, tip, plan: None, owed, end: End::Live }
     }
 
     /// A commit that deletes more than it may without a person's yes.
@@ -93,7 +102,26 @@ impl Scenario {
         eventually("the deletion is held", PATIENCE, || held().is_some());
         let plan = held();
         let tip = stop(&mut world);
-        Self { world, _programs: programs, revision, tip, plan, owed: &["reload"] }
+        Self { world, _programs: programs, revision, tip, plan, owed: &["reload"], end: End::Live }
+    }
+
+    /// A commit that creates more than a commit may delete, and then fails its check.
+    pub fn failing() -> Self {
+        let (mut world, programs) = Self::world();
+        let note = programs.note();
+        let index = |text: &str| format!("{{ content: \"{text}\\n\", onChange: [{{ run: [{note}, reload] }}] }}");
+        world.repo.write("app/index.yaml", document("File", "/etc/site/index", &index("no page")));
+        world.repo.land("as it was");
+        settle(&mut world);
+        let tip = stop(&mut world);
+
+        world.repo.write("app/index.yaml", document("File", "/etc/site/index", &index("four pages")));
+        for page in 0..4 {
+            world.repo.write(&format!("app/root/etc/site/pages/{page}"), format!("page {page}\n"));
+        }
+        world.repo.write("app/check.yaml", document("Check", "app", "{ command: [grep, -q, x, /dev/null] }"));
+        let revision = world.repo.land("it fails");
+        Self { world, _programs: programs, revision, tip, plan: None, owed: &["reload"], end: End::TakenBack }
     }
 
     fn world() -> (World, Programs) {
@@ -123,7 +151,24 @@ impl Scenario {
     pub fn recover(&self, place: &mut Place) {
         place.start(vec![]);
         let seen = self.go(place);
-        assert_eq!(seen, Seen::Settled, "{}", place.story());
+        assert!(self.is_end(&seen), "{seen:?}\n{}", place.story());
+    }
+
+    /// Tells whether this is what an undisturbed run comes to.
+    pub fn is_end(&self, seen: &Seen) -> bool {
+        match (self.end, seen) {
+            (End::Live, seen) => *seen == Seen::Settled,
+            (End::TakenBack, Seen::Troubled(how)) => {
+                how.starts_with("rolled-back") || how.starts_with("refused \"sync.bad-inputs\"")
+            }
+            (End::TakenBack, _) => false,
+        }
+    }
+
+    /// Pushes one more revision, which is then the one to come to.
+    pub fn push(&mut self, path: &str, content: &str) {
+        self.world.repo.write(path, content);
+        self.revision = self.world.repo.land("one more");
     }
 
     /// Returns the records that came after the prepared state, oldest first.
