@@ -17,9 +17,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Redactor};
-use crate::model::{Action, Clock, Contents, Digest, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
+use crate::model::{
+    Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
+};
 use crate::store::{ApplicationState, Open, Owed, Purpose, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
@@ -36,6 +39,8 @@ pub struct Ledger {
 /// What `begin` makes durable beside the execution itself.
 #[derive(Default)]
 pub struct Preparation {
+    /// Objects that change hands first: those of applications that are declared no more.
+    pub inherited: BTreeMap<Name, Vec<ObjectId>>,
     /// Objects of the inventory that change without a step: found identical, adopted as they are, remembered anew.
     pub inventory: BTreeMap<ObjectId, Owned>,
     /// Contents that a resumed plan, or a return to this state, will need.
@@ -93,6 +98,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     let written = |step: &&Step| step.action != Action::Run;
     let mut ids: Vec<_> = plan.steps.iter().filter(written).map(|step| step.id.clone()).collect();
     ids.extend(preparation.inventory.keys().cloned());
+    for (holder, ids) in &preparation.inherited {
+        tx.move_objects(target, holder, application, ids).await?;
+    }
     if let Some((object, holder)) = tx.claim(target, application, &ids).await?.into_iter().next() {
         return Err(BeginError::Claimed { object, holder: holder.to_string() });
     }
@@ -120,7 +128,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
         tx.drop_plans(application).await?;
     }
     tx.open_sync(open).await?;
-    let entries = [records::planned(open), records::intent(open, first_wave(open))];
+    let mut entries: Vec<_> =
+        preparation.inherited.iter().map(|(holder, ids)| records::inherited(open, holder, ids)).collect();
+    entries.extend([records::planned(open), records::intent(open, first_wave(open))]);
     audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
     Ok(tx.commit().await?)
 }
@@ -189,7 +199,9 @@ async fn perform(target: &dyn Target, call: &Call, batch: &Batch<'_>, number: us
         return StepOutcome { number, result: Ok(Done::default()) };
     }
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let applied = target.apply(call, batch, &sender).await;
+    // A stop waits for the step in hand, a handler half-way through included; who cannot wait signals twice, or kills.
+    let call = Call { cancel: CancellationToken::new(), ..call.clone() };
+    let applied = target.apply(&call, batch, &sender).await;
     drop(sender);
     let reported = receiver.recv().await;
     match (applied, reported) {

@@ -3,6 +3,7 @@
 mod candidate;
 mod close;
 mod draft;
+mod inherited;
 mod neighbours;
 mod recover;
 mod refusal;
@@ -21,6 +22,7 @@ use crate::model::{Decision, Desired, Guard, Outcome};
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
+pub use inherited::Inherited;
 pub use neighbours::Neighbours;
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
@@ -91,10 +93,18 @@ impl Subject {
             Purpose::Forward(candidate) => {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
+                    || self.became_good(draft, candidate)
             }
             Purpose::Keep | Purpose::RollBack { .. } => false,
         };
-        draft.planned.is_empty() && !news && !(ring.adopt && self.has_matched())
+        let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
+        still && !news && !(ring.adopt && self.has_matched())
+    }
+
+    /// Whether what kept the applied inputs from being good (an object that another application held) is no more.
+    fn became_good(&self, draft: &Draft, candidate: &Candidate) -> bool {
+        let good = self.memory.state.good.as_ref().is_some_and(|good| good.inputs == candidate.inputs);
+        !good && draft.verdict.findings.is_empty() && draft.planned.drifted.is_empty()
     }
 
     /// Nothing to do but to say what was left out, if anything was.

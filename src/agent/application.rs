@@ -6,13 +6,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::bells::Bells;
 use super::commands::Command;
 use super::owners::Owners;
 use super::pace::Pace;
 use super::status::Board;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
-use crate::model::{Actor, Outcome, Problem};
+use crate::model::{Action, Actor, Guard, Outcome, Problem};
 use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 
@@ -28,6 +29,7 @@ pub(super) struct Task {
     pub(super) subject: Subject,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) board: Arc<Board>,
+    pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
     pub(super) pace: Pace,
     pub(super) at_once: Arc<Semaphore>,
@@ -108,9 +110,14 @@ impl Task {
         let _turn = self.at_once.clone().acquire_owned().await;
         let name = self.subject.name.clone();
         self.board.syncing(&name, true);
+        let let_go = self.board.times_let_go();
         // Boxed: most of the time a task only waits, and should not take the room of a sync.
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
-        (self.after(&report), report)
+        let due = self.after(&report);
+        let claims = report.findings.iter().any(|finding| finding.guard == Guard::Claim);
+        // What another application held may be free since we looked.
+        let again = claims && self.board.times_let_go() != let_go;
+        (if again { Instant::now() } else { due }, report)
     }
 
     /// Shows how a sync ended, and returns when the next one is due.
@@ -118,6 +125,11 @@ impl Task {
         let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
         self.board.ended(&name, report, now);
         self.show();
+        if report.steps.iter().any(|step| matches!(step.action, Action::Release | Action::Delete)) {
+            self.board.let_go();
+            let waiting = self.board.held_by(Guard::Claim);
+            self.bells.ring("claim", |application, _| waiting.contains(application));
+        }
         if !matches!(report.outcome, Outcome::Unchanged) {
             let plan = report.plan.map(|plan| plan.short());
             let revision = report.revision.as_ref().map(crate::model::Revision::short);

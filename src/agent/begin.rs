@@ -1,7 +1,6 @@
 //! Begins what a configuration declares: pollers, watches, and the tasks of applications.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -13,9 +12,9 @@ use super::poller::Poller;
 use super::status::Followed;
 use super::watcher::Watcher;
 use crate::config::{Application, Config, Declared, Repository};
-use crate::model::{Actor, Name, SyncId};
+use crate::model::{Actor, Guard, Name, SyncId};
 use crate::store::Open;
-use crate::sync::{Memory, Origin, Subject};
+use crate::sync::{Memory, Subject};
 use crate::target::Call;
 
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
@@ -94,13 +93,7 @@ impl Agent {
         if let Some(applied) = &memory.state.applied {
             following.source.applied(name, applied.revision.clone());
         }
-        let origin = Origin {
-            application: Arc::new(spec.clone()),
-            repository: following.declared.clone(),
-            source: following.source.clone(),
-            cache: following.cache.clone(),
-        };
-        estate.neighbours.declare(name, &spec.target, origin.clone());
+        let origin = estate.origin(spec);
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
         let subject = Subject {
@@ -121,6 +114,7 @@ impl Agent {
             subject,
             commands: receiver,
             board: self.inner.board.clone(),
+            bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
             pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", config.daemon.data.display())),
             at_once: self.inner.at_once.clone(),
@@ -134,6 +128,13 @@ impl Agent {
 
     pub(super) fn ring(&self, name: &Name, reason: &str) {
         self.inner.bells.ring(reason, |application, _| application == name);
+    }
+
+    /// Rings for those that wait for an object which another application held.
+    pub(super) fn ring_waiting(&self) {
+        self.inner.board.let_go();
+        let waiting = self.inner.board.held_by(Guard::Claim);
+        self.inner.bells.ring("claim", |application, _| waiting.contains(application));
     }
 
     fn ring_followers(&self, repository: &Name) {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use crate::model::Name;
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
 use crate::store::StoreError;
-use crate::sync::Neighbours;
+use crate::sync::{Neighbours, Origin};
 use crate::target::{self, Target, TargetError};
 
 /// So many files of a repository are known by their object id; each takes about 100 bytes.
@@ -83,7 +83,9 @@ impl Agent {
         let repositories = self.new_repositories(&estate, &config)?;
         let targets = self.new_targets(&estate, &config)?;
         let redactor = Arc::new(Redactor::new(source::secrets(config.repositories.values())));
+        estate.neighbours.expect(declared([&estate.config, &config]));
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
+        estate.neighbours.expect(declared([&config]));
         estate.redactor = redactor;
         for (name, following) in repositories {
             self.follow(&name, &following);
@@ -94,6 +96,11 @@ impl Agent {
             self.reach(&name, &reached, &open).await?;
             estate.targets.insert(name, reached);
         }
+        let new = |name: &Name| !estate.applications.contains_key(name);
+        for (name, declared) in config.applications.iter().filter(|(name, _)| new(name)) {
+            // Before the first of them begins: none may take another for gone.
+            estate.neighbours.declare(name, &declared.spec.target, estate.origin(&declared.spec));
+        }
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
                 let kept = self.keep(&estate, &config, name, declared, open.remove(name)).await?;
@@ -101,6 +108,8 @@ impl Agent {
             }
         }
         estate.config = config;
+        // What a removed application held may be waited for.
+        self.ring_waiting();
         Ok(())
     }
 
@@ -182,4 +191,24 @@ impl Agent {
             stays
         });
     }
+}
+
+impl Estate {
+    /// Returns from where an application is rendered.
+    pub(super) fn origin(&self, spec: &Application) -> Origin {
+        // `check` has seen to it that its repository is declared.
+        let following = &self.repositories[&spec.source.repository];
+        Origin {
+            application: Arc::new(spec.clone()),
+            repository: following.declared.clone(),
+            source: following.source.clone(),
+            cache: following.cache.clone(),
+        }
+    }
+}
+
+/// Returns each declared application, after its target.
+fn declared<'c>(configs: impl IntoIterator<Item = &'c Config>) -> BTreeSet<(Name, Name)> {
+    let applications = configs.into_iter().flat_map(|config| &config.applications);
+    applications.map(|(name, declared)| (declared.spec.target.clone(), name.clone())).collect()
 }

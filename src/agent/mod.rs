@@ -57,7 +57,7 @@ struct Inner {
     started: Time,
     estate: tokio::sync::Mutex<estate::Estate>,
     /// Apart from the estate, so that no bell is lost while a configuration is being taken.
-    bells: bells::Bells,
+    bells: Arc<bells::Bells>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -90,7 +90,7 @@ impl Agent {
             configuration,
             started,
             estate: tokio::sync::Mutex::default(),
-            bells: bells::Bells::default(),
+            bells: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),

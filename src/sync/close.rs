@@ -7,7 +7,7 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::model::{Action, Cause, Desired, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Call, TargetError};
 
@@ -40,6 +40,9 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
+        if ending.outcome == Outcome::Stopped {
+            return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes));
+        }
         let report = self.close(&open, &carried, ending).await?;
         let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
         match self.owed_back() {
@@ -63,6 +66,10 @@ impl Subject {
                         return Ending::new(Outcome::Failed, "health.timed-out", format!("{} did not settle", slow.id));
                     }
                 }
+                // It stays open, and the next start asks again.
+                Err(error @ TargetError::Cancelled) => {
+                    return Ending::new(Outcome::Stopped, error.code(), chain(&error));
+                }
                 Err(error) => return Ending::new(Outcome::Failed, error.code(), chain(&error)),
             }
         }
@@ -84,11 +91,15 @@ impl Subject {
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
         let state = self.state_after(open, carried, &ending);
+        let void = self.void(open, &state).await?;
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
             let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
             tx.put_application(&self.name, &state).await?;
+            for id in &void {
+                tx.remove_owed(&self.name, id).await?;
+            }
             tx.close_sync(&open.sync).await?;
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
             let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
@@ -105,6 +116,7 @@ impl Subject {
                 self.memory.owed.remove(&step.id);
             }
         }
+        self.memory.owed.retain(|id, _| !void.contains(id));
         self.memory.state = state;
         self.memory.open = None;
         self.memory.quiet = None;
@@ -145,6 +157,21 @@ impl Subject {
             _ => {}
         }
         state
+    }
+
+    /// Returns the handlers that go with inputs that just failed: last good, to which the application returns, does not know
+    /// them. Owed on, one that cannot work would fail every plan that comes after it.
+    async fn void(&mut self, failed: &Open, state: &ApplicationState) -> Result<BTreeSet<ObjectId>, Refusal> {
+        if state.bad_inputs.as_ref().is_none_or(|bad| bad.sync != failed.sync) {
+            return Ok(BTreeSet::new());
+        }
+        let good = match &state.good {
+            Some(good) => self.kept(good.desired).await?,
+            None => self.nothing().1,
+        };
+        let Desired::Objects(good) = good.as_ref() else { return Ok(BTreeSet::new()) };
+        let owed = execute::owed_by(failed).map(|owed| owed.id);
+        Ok(owed.filter(|id| !good.objects.contains_key(id)).collect())
     }
 
     pub(super) fn report_of(&self, open: &Open, outcome: Outcome, outcomes: &[Timed]) -> SyncReport {

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Refusal;
 use super::candidate::Candidate;
+use super::inherited::{Claims, Inherited};
 use super::subject::{Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
@@ -56,6 +58,8 @@ pub struct Draft {
     pub verdict: Verdict,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
+    /// What comes from applications that are declared no more.
+    pub inherited: Inherited,
     /// Handlers that are owed, and that nothing desired names any more.
     pub unnamed: Vec<ObjectId>,
 }
@@ -63,7 +67,7 @@ pub struct Draft {
 impl Subject {
     /// Previews, plans and judges.
     pub async fn draft(
-        &self,
+        &mut self,
         purpose: Purpose,
         desired: Arc<Desired>,
         inputs: Digest,
@@ -75,7 +79,12 @@ impl Subject {
         let complete = objects(&desired)?;
         let sync = store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let call = self.call(sync, &ring.actor);
-        let previews = self.target.preview(&call, &desired, &self.memory.inventory).await;
+        let Claims { held, inherited } = self.claims(complete).await?;
+        let mut owned = Cow::Borrowed(&self.memory.inventory);
+        if !inherited.owned.objects.is_empty() {
+            owned.to_mut().objects.extend(inherited.owned.objects.clone());
+        }
+        let previews = self.target.preview(&call, &desired, &owned).await;
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
         let planned = plan::plan(&plan::Inputs {
@@ -83,10 +92,10 @@ impl Subject {
             target: &self.target_name,
             inputs,
             desired: complete,
-            owned: &self.memory.inventory,
+            owned: &owned,
             previews: &previews,
             owed: &self.memory.owed.keys().cloned().collect(),
-            held: &self.held(complete).await?,
+            held: &held,
             handed: &handed,
             // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
             prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
@@ -94,9 +103,10 @@ impl Subject {
             only_delete: purpose.created(),
             report_drift: self.policy.drift == Drift::Report,
         });
-        let facts = self.facts(&purpose, complete, &planned).await?;
+        let mut facts = self.facts(&purpose, complete, &planned).await?;
+        facts.owned = owned.objects.len();
         let verdict = self.judge(&planned, facts, ring).await?;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed, unnamed })
+        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -112,23 +122,9 @@ impl Subject {
         }
     }
 
-    /// Returns which desired objects another application holds. Asks the store only about what is not ours.
-    async fn held(&self, complete: &Complete) -> Result<BTreeMap<ObjectId, Name>, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let ours = |id: &&ObjectId| owned.contains_key(*id) || host::is_run(id);
-        let new: Vec<_> = complete.objects.keys().filter(|id| !ours(id)).cloned().collect();
-        if new.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut held = self.store.holders(&self.target_name, &new).await.map_err(|error| Refusal::store(&error))?;
-        held.retain(|_, holder| *holder != self.name);
-        Ok(held)
-    }
-
     async fn facts(&self, purpose: &Purpose, complete: &Complete, planned: &Planned) -> Result<Facts, Refusal> {
         let mut facts = Facts {
             rendered: complete.objects.keys().filter(|id| !host::is_run(id)).count(),
-            owned: self.memory.inventory.objects.len(),
             automatic: self.policy.automatic,
             protected: planned.protected.clone(),
             left_out: planned.left_out.clone(),

@@ -17,6 +17,7 @@ impl Subject {
     pub(super) async fn run(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let (open, preparation) = self.prepare(&draft, ring).await?;
         execute::begin(&self.ledger(), &open, &preparation).await.map_err(|error| refuse_begin(&error))?;
+        self.memory.inventory.objects.extend(draft.inherited.owned.objects);
         self.memory.inventory.objects.extend(preparation.inventory);
         self.memory.owed.extend(execute::owed_by(&open).map(|owed| (owed.id, owed.spec)));
         if let Some(state) = preparation.state {
@@ -31,6 +32,7 @@ impl Subject {
         let complete = draft.complete()?;
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
+            inherited: draft.inherited.from.clone(),
             uses_approval: !ring.adopt && draft.verdict.findings.iter().any(|finding| finding.passed),
             ..Preparation::default()
         };
@@ -51,7 +53,8 @@ impl Subject {
         let mut remembered = draft.planned.matched.clone();
         remembered.extend(draft.planned.refreshed.clone());
         if ring.adopt {
-            let matched = self.memory.inventory.objects.iter().filter(|(_, owned)| owned.origin == Origin::Matched);
+            let owned = self.memory.inventory.objects.iter().chain(&draft.inherited.owned.objects);
+            let matched = owned.filter(|(_, owned)| owned.origin == Origin::Matched);
             for (id, owned) in matched {
                 remembered.entry(id.clone()).or_insert_with(|| owned.clone());
             }
