@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::audit::{self, Redactor};
-use crate::model::{Action, Clock, Digest, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
+use crate::model::{Action, Clock, Contents, Digest, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
 use crate::store::{ApplicationState, Open, Owed, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
@@ -151,10 +151,8 @@ pub async fn carry_out(
         if call.cancel.is_cancelled() {
             return Ok(Carried { outcomes, end: End::Stopped });
         }
-        let act = Act { number, step, spec: open.prepared.specs.get(&number) };
         let began = Instant::now();
-        let outcome =
-            perform(target, call, &Batch { plan: plan.id, acts: vec![act], contents: &contents }, number).await;
+        let outcome = perform(target, call, &batch(open, number, step, &contents), number).await;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = outcome.result.as_ref().err().cloned();
         outcomes.push(Timed { outcome, milliseconds });
@@ -168,6 +166,18 @@ pub async fn carry_out(
         }
     }
     Ok(Carried { outcomes, end: End::Done })
+}
+
+/// Returns the batch of one step.
+fn batch<'a>(open: &'a Open, number: usize, step: &'a Step, contents: &'a Arc<dyn Contents>) -> Batch<'a> {
+    let prepared = &open.prepared;
+    Batch {
+        plan: prepared.plan.id,
+        acts: vec![Act { number, step, spec: prepared.specs.get(&number) }],
+        contents,
+        artifact: prepared.artifact,
+        precondition: prepared.precondition,
+    }
 }
 
 /// Carries out one batch of one step, and returns its outcome.

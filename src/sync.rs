@@ -6,6 +6,7 @@ mod draft;
 mod neighbours;
 mod recover;
 mod refusal;
+mod roll_back;
 mod run;
 mod subject;
 mod tell;
@@ -178,7 +179,8 @@ impl Subject {
             }
         };
         let head = polled.head.map_err(|error| Refusal::source(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await?;
+        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
         Ok(candidate)

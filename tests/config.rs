@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config {
+    mod bombs;
     mod files;
     mod hostile;
     mod mistakes;

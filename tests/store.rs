@@ -83,6 +83,8 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
             url: "https://git.example.org/a.git".into(),
         },
         handed: BTreeMap::new(),
+        artifact: Some(Digest::of(b"saved plan")),
+        precondition: None,
     }
 }
 

@@ -96,7 +96,7 @@ impl Agent {
             stop,
         };
         let agent = Self { inner: Arc::new(inner) };
-        agent.tell(Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.settle(config).await?;
         agent.keep_house();
         Ok(agent)
@@ -107,11 +107,8 @@ impl Agent {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         let body = Body::Stopped(DaemonBody { version: env!("CARGO_PKG_VERSION").into() });
-        if let Err(error) = self.tell(body).await {
+        if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
-        }
-        if let Err(error) = self.inner.store.clone().close().await {
-            tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
         }
     }
 
@@ -122,8 +119,9 @@ impl Agent {
         }
     }
 
-    async fn tell(&self, body: Body) -> Result<(), StoreError> {
-        let actor = Actor::daemon("run");
+    /// Records what concerns no application.
+    async fn tell(&self, reason: &str, body: Body) -> Result<(), StoreError> {
+        let actor = Actor::daemon(reason);
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
         let ledger = self.ledger().await;
         let mut tx = ledger.store.write().await?;

@@ -7,8 +7,10 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Agent;
+use crate::audit::{Body, Counts};
 use crate::config::Config;
-use crate::model::{Mistake, Place, chain};
+use crate::execute::{Reason, closed_body};
+use crate::model::{Mistake, Outcome, Place, chain};
 
 /// Editors write, rename and touch; all of it is one change.
 const GATHER: Duration = Duration::from_millis(200);
@@ -21,10 +23,25 @@ impl Agent {
             Ok(loaded) => self.take(loaded.config).await,
             Err(mistakes) => mistakes,
         };
-        for mistake in &mistakes {
-            tracing::warn!(%mistake, "the new configuration is not taken, the old one runs");
+        let before = {
+            let mut rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *rejected, mistakes.clone())
+        };
+        if mistakes.is_empty() || before == mistakes {
+            return;
         }
-        *self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner) = mistakes;
+        for mistake in &mistakes {
+            let (place, hint) = (mistake.place.to_string(), mistake.hint.as_deref());
+            tracing::warn!(
+                place,
+                mistake = mistake.message,
+                hint,
+                "the new configuration is not taken, the old one runs"
+            );
+        }
+        if let Err(error) = self.tell("configuration", refusal(&mistakes)).await {
+            tracing::error!(error = %chain(&error), "could not write to the trail");
+        }
     }
 
     async fn take(&self, config: Config) -> Vec<Mistake> {
@@ -68,6 +85,15 @@ impl Agent {
             }
         });
     }
+}
+
+/// Returns what the trail says of a configuration that was not taken.
+fn refusal(mistakes: &[Mistake]) -> Body {
+    let same = mistakes.windows(2).all(|pair| pair[0].code == pair[1].code);
+    let code = mistakes.first().filter(|_| same).map_or("config.invalid", |first| first.code.as_str());
+    let message = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let reason = Reason { code: Some(code.into()), message: Some(message) };
+    Body::Closed(closed_body(Outcome::Refused, reason, Counts::default(), None))
 }
 
 /// Watches the folder that a file lies in: editors replace files, and a watch of the file would stay with the old one.

@@ -26,12 +26,15 @@ pub enum RenderError {
 }
 
 impl RenderError {
-    /// Returns the stable code of this error, as records and the API carry it.
+    /// Returns the stable code of this error, as records and the API carry it: that of the mistakes where they agree
+    /// (`yaml.depth`, `render.encrypted`), so that each sort of refusal can be told apart.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
-            Self::Mistakes(mistakes) if mistakes.iter().all(|m| m.code == ENCRYPTED) => ENCRYPTED,
-            Self::Mistakes(_) => INVALID,
+            Self::Mistakes(mistakes) => match mistakes.split_first() {
+                Some((first, others)) if others.iter().all(|other| other.code == first.code) => &first.code,
+                _ => INVALID,
+            },
             Self::PathMissing { .. } => "render.path-missing",
             Self::TooLarge { .. } => "render.too-large",
             Self::Source(error) => error.kind.code(),

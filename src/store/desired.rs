@@ -46,6 +46,7 @@ impl Tx {
         }
         for open in self.bodies::<Open>("SELECT body FROM syncs").await? {
             desired.insert(open.prepared.desired);
+            keep.extend(open.prepared.artifact);
             keep.extend(open.prepared.specs.values().flat_map(|spec| spec.contents().iter().copied()));
         }
         for digest in desired {

@@ -1,4 +1,4 @@
-use crate::model::{Digest, Mistake, Outcome, chain};
+use crate::model::{Digest, Mistake, Outcome, Revision, chain};
 use crate::render::RenderError;
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -13,11 +13,13 @@ pub struct Refusal {
     /// What was being done, and the chain of causes.
     pub message: String,
     pub mistakes: Vec<Mistake>,
+    /// What was refused, where it came to a revision.
+    pub revision: Option<Revision>,
 }
 
 impl Refusal {
     pub(crate) fn new(outcome: Outcome, code: &str, message: impl Into<String>) -> Self {
-        Self { outcome, code: code.into(), message: message.into(), mistakes: vec![] }
+        Self { outcome, code: code.into(), message: message.into(), mistakes: vec![], revision: None }
     }
 
     pub(crate) fn source(error: &SourceError) -> Self {
@@ -46,6 +48,12 @@ impl Refusal {
 
     pub(crate) fn store(error: &StoreError) -> Self {
         Self::new(Outcome::Failed, error.code(), chain(error))
+    }
+
+    /// Says which revision it is about.
+    pub(crate) fn of(mut self, revision: &Revision) -> Self {
+        self.revision = Some(revision.clone());
+        self
     }
 
     /// A task of our own ended before its time.

@@ -39,6 +39,7 @@ impl Subject {
             _ => self.keep_contents(complete, &mut preparation).await?,
         };
         self.keep_found(draft, &mut preparation).await?;
+        preparation.needs.extend(draft.previews.artifact);
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let open = Open { sync, actor: ring.actor.clone(), started: self.clock.now(), prepared };
@@ -122,7 +123,8 @@ impl Draft {
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
         let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
-        Ok(Prepared { plan, specs, desired, verdict, purpose: self.purpose.stored(), handed })
+        let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
+        Ok(Prepared { plan, specs, desired, verdict, purpose: self.purpose.stored(), handed, artifact, precondition })
     }
 }
 

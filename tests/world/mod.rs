@@ -24,13 +24,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-pub use authority::Authority;
+pub use authority::{Authority, Shown};
 pub use daemon::{Ran, World};
 pub use declared::{App, Declared};
 pub use http::{Fault, HttpServer, Options, Request};
 pub use repo::Repo;
 pub use snapshot::Snapshot;
-pub use ssh::SshServer;
+pub use ssh::{SshHost, SshServer};
 
 /// Returns a command with nothing of this machine in its environment but `PATH`.
 pub fn clean(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> Command {

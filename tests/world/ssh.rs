@@ -15,16 +15,36 @@ pub struct SshServer {
     process: Child,
 }
 
+/// What a server is.
+#[derive(Clone, Copy)]
+pub struct SshHost {
+    /// The type of its host key, and more arguments of ssh-keygen.
+    pub key: &'static [&'static str],
+    /// More lines of its configuration.
+    pub more: &'static str,
+}
+
+impl Default for SshHost {
+    fn default() -> Self {
+        Self { key: &["ed25519"], more: "" }
+    }
+}
+
 impl SshServer {
     /// Starts one that keeps its keys in `folder`, or says SKIP and returns `None` where there is no sshd.
     pub fn start(folder: &Path) -> Option<Self> {
+        Self::with(folder, &SshHost::default())
+    }
+
+    pub fn with(folder: &Path, host: &SshHost) -> Option<Self> {
         let sshd = parts::program("sshd")?;
         let keygen = parts::program("ssh-keygen")?;
         fs::create_dir_all(folder).expect("the folder of the keys can be made");
         for name in ["host", "other", "client"] {
-            must(
-                clean(&keygen, folder).args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(folder.join(name)),
-            );
+            let key = if name == "host" { host.key } else { SshHost::default().key };
+            let mut command = clean(&keygen, folder);
+            command.args(["-q", "-N", "", "-C", name, "-t"]).args(key).arg("-f").arg(folder.join(name));
+            must(&mut command);
         }
         if rustix::process::geteuid().is_root() {
             // Where it puts aside its privileges; Debian makes it at boot only.
@@ -32,7 +52,7 @@ impl SshServer {
         }
         let user = String::from_utf8_lossy(&must(clean("id", folder).arg("-un")).stdout).trim().to_owned();
         // Another process may take the port between our look and sshd's: then the next one.
-        let (port, process) = (0..5).find_map(|_| Self::listen(&sshd, folder)).unwrap_or_else(|| {
+        let (port, process) = (0..5).find_map(|_| Self::listen(&sshd, folder, host)).unwrap_or_else(|| {
             panic!("sshd does not start:\n{}", fs::read_to_string(folder.join("log")).unwrap_or_default())
         });
         let server = Self { folder: folder.to_owned(), port, user, process };
@@ -43,15 +63,16 @@ impl SshServer {
         Some(server)
     }
 
-    fn listen(sshd: &Path, folder: &Path) -> Option<(u16, Child)> {
+    fn listen(sshd: &Path, folder: &Path, host: &SshHost) -> Option<(u16, Child)> {
         let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
         let path = |name: &str| folder.join(name).display().to_string();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
              StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin prohibit-password\nAcceptEnv GIT_PROTOCOL\nLogLevel VERBOSE\n",
+             PermitRootLogin prohibit-password\nAcceptEnv GIT_PROTOCOL\nLogLevel VERBOSE\n{}",
             path("host"),
             path("client.pub"),
+            host.more,
         );
         fs::write(folder.join("sshd_config"), config).expect("the configuration can be written");
         let log = File::create(folder.join("log")).expect("the log can be written");
