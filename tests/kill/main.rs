@@ -40,8 +40,7 @@ fn kill_at_every_call(what: &str, scenario: &Scenario, fault: fn(usize) -> Fault
         let mut place = scenario.place();
         let faults = place.faults(fault(points + 1));
         scenario.live(&mut place, &faults);
-        // It came to its end, and there is no such call.
-        if faults.calls().len() == points {
+        if place.came_to_its_end() {
             break;
         }
         points += 1;
@@ -111,7 +110,7 @@ fn a_recovery_that_is_killed_before_any_durable_call_is_taken_up_again() {
         let mut place = scenario.copy_of(crashed.folder());
         let faults = place.faults(Fault::KillBefore(points + 1));
         scenario.live(&mut place, &faults);
-        if faults.calls().len() == points {
+        if place.came_to_its_end() {
             break;
         }
         points += 1;
@@ -216,7 +215,7 @@ fn a_failing_revision_killed_before_any_durable_call_is_taken_back() {
         let mut place = scenario.place();
         let faults = place.faults(Fault::KillBefore(points + 1));
         scenario.live(&mut place, &faults);
-        if faults.calls().len() == points {
+        if place.came_to_its_end() {
             break;
         }
         points += 1;
