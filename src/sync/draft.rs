@@ -7,7 +7,7 @@ use super::subject::{Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
     Action, After, Complete, Decision, Desired, Digest, Guard, Inventory, Live, Name, ObjectId, Outcome, Previews,
-    Revision, Spec, SyncId, Verdict, host,
+    Revision, Spec, SyncId, Verdict, Walk, host,
 };
 use crate::plan::{self, Planned};
 use crate::policy::{self, Facts};
@@ -109,8 +109,8 @@ impl Subject {
 
     /// Returns which desired objects another application holds. Asks the store only about what is not ours.
     async fn held(&self, complete: &Complete) -> Result<BTreeMap<ObjectId, Name>, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let ours = |id: &&ObjectId| owned.contains_key(*id) || host::is_run(id);
+        let mut owned = Walk::new(&self.memory.inventory.objects);
+        let mut ours = |id: &ObjectId| owned.find(id).is_some() || host::is_run(id);
         let new: Vec<_> = complete.objects.keys().filter(|id| !ours(id)).cloned().collect();
         if new.is_empty() {
             return Ok(BTreeMap::new());
@@ -234,9 +234,10 @@ impl Draft {
     #[must_use]
     pub fn moved_fingerprints(&self, inventory: &Inventory) -> Vec<(ObjectId, crate::model::Fingerprint)> {
         let same = self.previews.items.iter().filter(|preview| matches!(preview.after, After::Same));
+        let mut ours = Walk::new(&inventory.objects);
         same.filter_map(|preview| {
             let Live::Known(state) = &preview.live else { return None };
-            let owned = inventory.objects.get(&preview.id)?;
+            let owned = ours.find(&preview.id)?;
             let moved = owned.left.state == state.digest && owned.left.fingerprint != state.fingerprint;
             moved.then(|| (preview.id.clone(), state.fingerprint.clone()))
         })
