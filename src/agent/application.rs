@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_hours(24);
 /// The task of one application: at most one sync at a time, whoever rings.
 pub(super) struct Task {
     pub(super) subject: Subject,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<Box<Command>>,
     pub(super) board: Arc<Board>,
     pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
@@ -47,7 +47,7 @@ impl Task {
         while !self.stop.is_cancelled() {
             let Some(command) = self.next(&mut waiting, due.min(quiet)).await else { break };
             if Instant::now() >= quiet {
-                self.flush().await;
+                Box::pin(self.flush()).await;
                 quiet = Instant::now() + QUIET;
             }
             if let Some(next) = self.obey(command).await {
@@ -55,35 +55,35 @@ impl Task {
             }
             self.gather(&mut waiting);
         }
-        self.flush().await;
+        Box::pin(self.flush()).await;
     }
 
     /// Returns what to do next, or nothing when it is time to stop.
-    async fn next(&mut self, waiting: &mut VecDeque<Command>, due: Instant) -> Option<Command> {
+    async fn next(&mut self, waiting: &mut VecDeque<Box<Command>>, due: Instant) -> Option<Box<Command>> {
         if let Some(command) = waiting.pop_front() {
             return Some(command);
         }
         tokio::select! {
             command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
-            () = sleep_until(due) => Some(Command::Ring(Ring::daemon("interval"))), // a timer holds no data
+            () = sleep_until(due) => Some(Box::new(Command::Ring(Ring::daemon("interval")))), // a timer holds no data
             () = self.stop.cancelled() => None, // level-triggered
         }
     }
 
     /// Takes what was asked meanwhile; the sync that comes next answers every bell that rang before it.
-    fn gather(&mut self, waiting: &mut VecDeque<Command>) {
+    fn gather(&mut self, waiting: &mut VecDeque<Box<Command>>) {
         while let Ok(command) = self.commands.try_recv() {
             let rung = |command: &Command| matches!(command, Command::Ring(_));
-            if !(rung(&command) && waiting.iter().any(rung)) {
+            if !(rung(&command) && waiting.iter().any(|command| rung(command))) {
                 waiting.push_back(command);
             }
         }
     }
 
-    /// Returns when to sync next, where a sync was done.
-    async fn obey(&mut self, command: Command) -> Option<Instant> {
+    /// Returns when to sync next, where a sync was done. What takes room is boxed: most of the time a task only waits.
+    async fn obey(&mut self, command: Box<Command>) -> Option<Instant> {
         // A reply that nobody waits for any more is no error: who asked has gone.
-        match command {
+        match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),
             Command::Sync(ring, reply) => {
                 let (due, report) = self.sync(&ring).await;
@@ -91,15 +91,16 @@ impl Task {
                 Some(due)
             }
             Command::Plan(revision, reply) => {
-                let _ = reply.send(sync::preview(&mut self.subject, revision.as_deref()).await);
+                let view = Box::pin(sync::preview(&mut self.subject, revision.as_deref())).await;
+                let _ = reply.send(view);
                 None
             }
             Command::Suspend(reason, actor, reply) => {
-                let _ = reply.send(self.suspend(Some(reason), &actor).await);
+                let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
                 None
             }
             Command::Resume(actor, reply) => {
-                let _ = reply.send(self.suspend(None, &actor).await);
+                let _ = reply.send(Box::pin(self.suspend(None, &actor)).await);
                 Some(Instant::now())
             }
         }
@@ -111,7 +112,6 @@ impl Task {
         let name = self.subject.name.clone();
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
-        // Boxed: most of the time a task only waits, and should not take the room of a sync.
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
         let due = self.after(&report);
         let claims = report.findings.iter().any(|finding| finding.guard == Guard::Claim);

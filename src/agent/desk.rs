@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::commands::Command;
+use super::commands::{Asked, Command};
 use super::{Agent, Daemon, RecordQuery};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
 use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
@@ -128,7 +128,7 @@ impl Daemon for Agent {
 }
 
 impl Agent {
-    async fn find(&self, application: &str) -> Result<(Name, mpsc::Sender<Command>), Problem> {
+    async fn find(&self, application: &str) -> Result<(Name, Asked), Problem> {
         let estate = self.inner.estate.lock().await;
         if let Some((name, kept)) = estate.applications.get_key_value(application) {
             return Ok((name.clone(), kept.commands.clone()));
@@ -183,13 +183,10 @@ fn unmoved(plan: PlanId, report: SyncReport) -> Result<SyncReport, Problem> {
 }
 
 /// Asks the task of an application, and waits for the answer.
-async fn ask<T>(
-    commands: &mpsc::Sender<Command>,
-    command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Result<T, Problem> {
+async fn ask<T>(commands: &Asked, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Problem> {
     let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
     let (reply, answer) = oneshot::channel();
-    commands.send(command(reply)).await.map_err(|_| stopping())?;
+    commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 

@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
-use super::commands::Command;
+use super::commands::Asked;
 use super::owners::Owners;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
@@ -51,7 +50,7 @@ pub(super) struct Reached {
 /// An application's task, from outside.
 pub(super) struct Kept {
     pub(super) declared: Declared<Application>,
-    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) commands: Asked,
     pub(super) stop: CancellationToken,
     pub(super) ended: tokio::task::JoinHandle<()>,
 }

@@ -8,10 +8,11 @@ use super::inherited::{Claims, Inherited};
 use super::subject::{Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
-    Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId, Verdict,
+    Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
+    Verdict, Walk,
 };
 use crate::plan::{self, Planned};
-use crate::store::{self};
+use crate::store;
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -176,9 +177,10 @@ impl Draft {
     #[must_use]
     pub fn moved_fingerprints(&self, inventory: &Inventory) -> Vec<(ObjectId, crate::model::Fingerprint)> {
         let same = self.previews.items.iter().filter(|preview| matches!(preview.after, After::Same));
+        let mut ours = Walk::new(&inventory.objects);
         same.filter_map(|preview| {
             let Live::Known(state) = &preview.live else { return None };
-            let owned = inventory.objects.get(&preview.id)?;
+            let owned = ours.find(&preview.id)?;
             let moved = owned.left.state == state.digest && owned.left.fingerprint != state.fingerprint;
             moved.then(|| (preview.id.clone(), state.fingerprint.clone()))
         })

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::refusal::Refusal;
 use super::subject::Subject;
-use crate::model::{Complete, Inventory, Name, ObjectId, host};
+use crate::model::{Complete, Inventory, Name, ObjectId, Walk, host};
 
 /// Objects that an application desires and does not hold yet, but someone else does.
 #[derive(Default)]
@@ -23,8 +23,8 @@ pub struct Inherited {
 impl Subject {
     /// Asks the store who holds what is desired and not ours; only about that, so a round without news asks nothing.
     pub(super) async fn claims(&mut self, complete: &Complete) -> Result<Claims, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let ours = |id: &&ObjectId| owned.contains_key(*id) || host::is_run(id);
+        let mut owned = Walk::new(&self.memory.inventory.objects);
+        let mut ours = |id: &ObjectId| owned.find(id).is_some() || host::is_run(id);
         let new: Vec<_> = complete.objects.keys().filter(|id| !ours(id)).cloned().collect();
         if new.is_empty() {
             return Ok(Claims::default());
