@@ -60,6 +60,8 @@ struct Inner {
     bells: Arc<bells::Bells>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
+    /// Reloads come one after the other, so that the newest is taken last.
+    reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
     at_once: Arc<Semaphore>,
@@ -90,6 +92,7 @@ impl Agent {
             estate: tokio::sync::Mutex::default(),
             bells: Arc::default(),
             board: Arc::default(),
+            reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             tasks: TaskTracker::new(),

@@ -18,6 +18,7 @@ const GATHER: Duration = Duration::from_millis(200);
 impl Agent {
     /// Takes the configuration as it is now. A bad one leaves the old one running, and `status` shows its mistakes.
     pub async fn reload(&self) {
+        let _one = self.inner.reloading.lock().await;
         let path = self.inner.configuration.clone();
         let mistakes = match Config::load(&path) {
             Ok(loaded) => self.take(loaded.config).await,
