@@ -83,6 +83,7 @@ fn a_failed_handler_takes_everything_back() {
     let bad = world.repo.land("bad");
     rolled_back_to(&world, &good, &bad, &before);
     assert_eq!(lines(&log), 2, "the site was put back, so its own handler ran");
+    assert_eq!(closed(&world, "web", "failed"), 1, "the way back does not run the handler that failed");
     world.repo.write("web/site.yaml", file_with_handler("/etc/site.conf", "better\n", &log));
     let mended = world.repo.land("mended");
     applied(&world, "web", &mended);

@@ -95,6 +95,28 @@ fn an_object_moves_from_one_application_to_another_and_is_never_deleted() {
 }
 
 #[test]
+fn an_object_whose_application_is_suspended_moves_when_it_is_resumed() {
+    let mut world = two();
+    world.repo.write("web/root/etc/moving", "same\n").write("web/root/etc/web", "web\n");
+    world.repo.write("mail/root/etc/mail", "mail\n");
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    applied(&world, "mail", &first);
+    let before = identity(&world, "/etc/moving");
+    let _ = world.cli(&["suspend", "web", "--reason", "not now"]).code(0);
+    world.repo.git(&["mv", "web/root/etc/moving", "mail/root/etc/moving"]);
+    let second = world.repo.land("it belongs to mail");
+    until(&world, "mail", "mail waits for it", |now| now["code"] == "guard.claim" && now["applied"] == second.as_str());
+    assert_eq!(status(&world, "mail")["good"], first.as_str());
+    let _ = world.cli(&["resume", "web"]).code(0);
+    applied(&world, "web", &second);
+    until(&world, "mail", "with it, mail is good", |now| now["objects"] == 2 && now["good"] == second.as_str());
+    assert_eq!(identity(&world, "/etc/moving"), before, "nobody touched it");
+    all_is_well(&world, &["web", "mail"]);
+}
+
+#[test]
 fn an_object_that_moves_and_changes_in_one_commit_is_updated_by_its_new_application() {
     let mut world = two();
     world.repo.write("web/root/etc/moving", "old\n").write("web/root/etc/web", "web\n");
