@@ -3,6 +3,7 @@
 mod candidate;
 mod close;
 mod draft;
+mod facts;
 mod inherited;
 mod neighbours;
 mod recover;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
-use crate::model::{Decision, Desired, Guard, Outcome};
+use crate::model::{Complete, Decision, Desired, Guard, Outcome};
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
@@ -73,7 +74,24 @@ impl Subject {
                 format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
             return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
         }
-        self.carry(draft, ring).await
+        let report = self.carry(draft, ring).await?;
+        self.let_go_of_tree();
+        Ok(report)
+    }
+
+    /// Takes contents from the store once it has them all, so that the mirror that they came from can go.
+    fn let_go_of_tree(&mut self) {
+        let applied = self.memory.state.applied.as_ref().map(|applied| applied.inputs);
+        let Some(candidate) = self.memory.candidate.as_mut().filter(|it| !it.stored && Some(it.inputs) == applied)
+        else {
+            return;
+        };
+        candidate.stored = true;
+        if let Desired::Objects(complete) = candidate.desired.as_ref() {
+            let complete = Complete { objects: complete.objects.clone(), contents: self.store.contents() };
+            candidate.desired = Arc::new(Desired::Objects(complete));
+        }
+        self.neighbours.rendered(&self.name, candidate);
     }
 
     /// Carries out a draft, holds it, or finds that there is nothing to do.
@@ -126,6 +144,8 @@ impl Subject {
     /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
     /// further.
     async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
+        // What a person adopts is what Git says now, not what it said before.
+        let ring = &Ring { adopt: false, ..ring.clone() };
         if let Some(owed) = self.owed_back() {
             return match self.roll_back(owed, ring, held.clone()).await {
                 Ok(report) => report,

@@ -140,7 +140,10 @@ impl Task {
                 self.failures += 1;
                 self.pace.back_off(FIRST_RETRY, self.failures)
             }
-            Outcome::Stale => STALE_RETRY,
+            Outcome::Stale => {
+                self.failures += 1;
+                self.pace.back_off(STALE_RETRY, self.failures)
+            }
             _ => {
                 self.failures = 0;
                 self.pace.jitter(self.subject.policy.interval.0)

@@ -18,11 +18,13 @@ const SETTLE: Duration = Duration::from_mins(5);
 struct Ending {
     outcome: Outcome,
     reason: Reason,
+    /// The target may be able to do later what it could not do now: that says nothing against the inputs.
+    passing: bool,
 }
 
 impl Ending {
     fn new(outcome: Outcome, code: &str, message: String) -> Self {
-        Self { outcome, reason: Reason { code: Some(code.into()), message: Some(message) } }
+        Self { outcome, reason: Reason { code: Some(code.into()), message: Some(message) }, passing: false }
     }
 }
 
@@ -49,6 +51,13 @@ impl Subject {
             Some(owed) if back => self.roll_back(owed, ring, report).await,
             _ => Ok(report),
         }
+    }
+
+    /// Closes an execution that was begun on another target than the application's own of today, without another act.
+    pub(super) async fn abandon(&mut self, open: &Open) -> Result<SyncReport, Refusal> {
+        let carried = Carried { outcomes: vec![], end: End::Stopped };
+        let message = format!("the application was on target {} when it began", open.prepared.plan.target);
+        self.close(open, &carried, Ending::new(Outcome::Stale, "sync.target-changed", message)).await
     }
 
     /// Waits for the health of what changed.
@@ -82,7 +91,7 @@ impl Subject {
                 Ending::new(Outcome::Degraded, finding.guard.code(), finding.message.clone())
             }
             (_, Some(finding)) => Ending::new(Outcome::Held, finding.guard.code(), finding.message.clone()),
-            (_, None) => Ending { outcome: Outcome::Applied, reason: Reason::default() },
+            (_, None) => Ending { outcome: Outcome::Applied, reason: Reason::default(), passing: false },
         }
     }
 
@@ -90,6 +99,10 @@ impl Subject {
     async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
+        if ending.outcome == Outcome::Held {
+            // It ran, as far as it goes; what was left out of it waits for no approval.
+            report.plan = None;
+        }
         let state = self.state_after(open, carried, &ending);
         let void = self.void(open, &state).await?;
         let written = async {
@@ -101,6 +114,7 @@ impl Subject {
                 tx.remove_owed(&self.name, id).await?;
             }
             tx.close_sync(&open.sync).await?;
+            tx.release_claims(&open.prepared.plan.target, &self.name).await?;
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
             let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
             closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
@@ -145,6 +159,8 @@ impl Subject {
                 state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
                 self.origin.source.applied(&self.name, revision.clone());
             }
+            // Nothing was done, and trying again later may do: there is nothing to take back.
+            Outcome::Failed if ending.passing && done(open, carried).next().is_none() => {}
             // A plan that only puts right what drifted says nothing against its inputs.
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
@@ -201,7 +217,8 @@ fn failed(open: &Open, number: usize, error: &TargetError) -> Ending {
     let outcome = if matches!(error, TargetError::Stale { .. }) { Outcome::Stale } else { Outcome::Failed };
     let message = chain(error);
     let message = if message.contains(&object) { message } else { format!("{object}: {message}") };
-    Ending::new(outcome, error.code(), message)
+    let passing = matches!(error, TargetError::Unavailable { .. } | TargetError::Locked { .. });
+    Ending { passing, ..Ending::new(outcome, error.code(), message) }
 }
 
 /// Returns what an execution created: taking it back counts against no limit.

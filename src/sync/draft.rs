@@ -8,13 +8,10 @@ use super::inherited::{Claims, Inherited};
 use super::subject::{Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
-    Action, After, Complete, Decision, Desired, Digest, Guard, Inventory, Live, Name, ObjectId, Outcome, Previews,
-    Revision, Spec, SyncId, Verdict, host,
+    Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId, Verdict,
 };
 use crate::plan::{self, Planned};
-use crate::policy::{self, Facts};
-use crate::source::{Relation, SourceError};
-use crate::store::{self, Applied};
+use crate::store::{self};
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -101,11 +98,11 @@ impl Subject {
             prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
-            report_drift: self.policy.drift == Drift::Report,
+            report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
-        let verdict = self.judge(&planned, facts, ring).await?;
+        let verdict = self.judge(&planned, facts).await?;
         Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed })
     }
 
@@ -121,58 +118,6 @@ impl Subject {
             Err(name) => (BTreeMap::new(), Some(format!("application {name} cannot be rendered"))),
         }
     }
-
-    async fn facts(&self, purpose: &Purpose, complete: &Complete, planned: &Planned) -> Result<Facts, Refusal> {
-        let mut facts = Facts {
-            rendered: complete.objects.keys().filter(|id| !host::is_run(id)).count(),
-            automatic: self.policy.automatic,
-            protected: planned.protected.clone(),
-            left_out: planned.left_out.clone(),
-            ..Facts::default()
-        };
-        match purpose {
-            Purpose::Forward(candidate) => {
-                facts.missing_paths.clone_from(&candidate.missing);
-                facts.drift = Some(self.policy.drift);
-                if !planned.plan.steps.is_empty() {
-                    facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
-                }
-            }
-            Purpose::Keep => facts.drift = Some(self.policy.drift),
-            // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
-            Purpose::RollBack { created, .. } => {
-                facts.automatic = true;
-                facts.uncounted.clone_from(created);
-            }
-        }
-        Ok(facts)
-    }
-
-    /// Returns how the candidate stands to what was last applied; `None` where the ref, the pin or the URL was changed in the
-    /// configuration, which is a person's word and no rewind.
-    async fn relation(&self, candidate: &Candidate) -> Result<Option<Relation>, SourceError> {
-        let Some(applied) = &self.memory.state.applied else { return Ok(None) };
-        if !follows_same(applied, candidate) {
-            return Ok(None);
-        }
-        let (from, to): (&Revision, &Revision) = (&applied.revision, &candidate.revision);
-        self.origin.source.source().relation(from, to).await.map(Some)
-    }
-
-    async fn judge(&self, planned: &Planned, mut facts: Facts, ring: &Ring) -> Result<Verdict, Refusal> {
-        let verdict = policy::judge(&planned.plan, &facts);
-        if verdict.decision == Decision::Go {
-            return Ok(verdict);
-        }
-        let passed_by_adopt = |guard| {
-            matches!(guard, Guard::Adoption | Guard::Manual | Guard::MissingWitness | Guard::Claim | Guard::Unknown)
-        };
-        let adopts = ring.adopt && verdict.findings.iter().all(|finding| passed_by_adopt(finding.guard));
-        let now = self.clock.now();
-        let approval = self.store.approval(&planned.plan.id, now).await.map_err(|error| Refusal::store(&error))?;
-        facts.approved = adopts || approval.is_some();
-        Ok(policy::judge(&planned.plan, &facts))
-    }
 }
 
 fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
@@ -182,10 +127,6 @@ fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
             Err(Refusal::new(Outcome::Refused, "render.opaque", "this target names its objects itself"))
         }
     }
-}
-
-fn follows_same(applied: &Applied, candidate: &Candidate) -> bool {
-    applied.reference == candidate.reference && applied.url == candidate.url
 }
 
 /// Adds the handlers that an earlier plan owes and this revision may no longer name.

@@ -65,10 +65,12 @@ impl Neighbours {
         }
         let mut desired = BTreeMap::new();
         for (name, origin, known) in self.others(target, except) {
-            let polled = origin.source.head().await;
-            // A repository that does not answer cannot have taken an object over since it last did.
-            let Ok(head) = polled.head else { continue };
-            let candidate = origin.candidate(&head, known.as_ref()).await.map_err(|_| name.clone())?;
+            let candidate = match (origin.source.head().await.head, known) {
+                (Ok(head), known) => origin.candidate(&head, known.as_ref()).await.map_err(|_| name.clone())?,
+                // A repository that does not answer desires what it desired when it last did.
+                (Err(_), Some(known)) => known,
+                (Err(_), None) => return Err(name),
+            };
             self.rendered(&name, &candidate);
             let Desired::Objects(complete) = candidate.desired.as_ref() else { continue };
             let wanted = leaving.iter().filter(|id| complete.objects.contains_key(id));

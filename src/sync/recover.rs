@@ -19,6 +19,7 @@ impl Subject {
             tx.commit().await
         };
         let ended = match resumed.await {
+            Ok(()) if open.prepared.plan.target != self.target_name => self.abandon(&open).await,
             Ok(()) => self.finish(open, &ring).await,
             Err(error) => Err(Refusal::store(&error)),
         };

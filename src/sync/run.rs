@@ -33,7 +33,7 @@ impl Subject {
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
             inherited: draft.inherited.from.clone(),
-            uses_approval: !ring.adopt && draft.verdict.findings.iter().any(|finding| finding.passed),
+            uses_approval: draft.verdict.findings.iter().any(|finding| finding.passed),
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {

@@ -104,6 +104,12 @@ impl Place {
         true
     }
 
+    /// Tells whether the last daemon ended as it was told to, and nothing killed it. How many durable calls that takes differs
+    /// by those of one record: of syncs without a change, if there was time for any.
+    pub fn came_to_its_end(&self) -> bool {
+        self.ended.is_some_and(|status| status.success())
+    }
+
     /// Returns the exit code of the last daemon, and what all of them wrote.
     pub fn last_words(&self) -> (Option<i32>, String) {
         let text = fs::read(self.path("stderr")).unwrap_or_default();

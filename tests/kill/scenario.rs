@@ -119,9 +119,20 @@ impl Scenario {
         for page in 0..4 {
             world.repo.write(&format!("app/root/etc/site/pages/{page}"), format!("page {page}\n"));
         }
+        // Its handler is owed though the file goes again, and nothing else calls it.
+        let new = format!("{{ content: \"new\\n\", onChange: [{{ run: [{note}, restart] }}] }}");
+        world.repo.write("app/new.yaml", document("File", "/etc/site/new", &new));
         world.repo.write("app/check.yaml", document("Check", "app", "{ command: [grep, -q, x, /dev/null] }"));
         let revision = world.repo.land("it fails");
-        Self { world, _programs: programs, revision, tip, plan: None, owed: &["reload"], end: End::TakenBack }
+        Self {
+            world,
+            _programs: programs,
+            revision,
+            tip,
+            plan: None,
+            owed: &["reload", "restart"],
+            end: End::TakenBack,
+        }
     }
 
     fn world() -> (World, Programs) {
