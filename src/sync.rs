@@ -111,18 +111,11 @@ impl Subject {
             Purpose::Forward(candidate) => {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
-                    || self.became_good(draft, candidate)
             }
             Purpose::Keep | Purpose::RollBack { .. } => false,
         };
         let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
         still && !news && !(ring.adopt && self.has_matched())
-    }
-
-    /// Whether what kept the applied inputs from being good (an object that another application held) is no more.
-    fn became_good(&self, draft: &Draft, candidate: &Candidate) -> bool {
-        let good = self.memory.state.good.as_ref().is_some_and(|good| good.inputs == candidate.inputs);
-        !good && draft.verdict.findings.is_empty() && draft.planned.drifted.is_empty()
     }
 
     /// Nothing to do but to say what was left out, if anything was.

@@ -7,13 +7,17 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod beginnings;
+mod branches;
 mod drift;
 mod failure;
+mod full;
 mod guards;
 mod neighbours;
 mod people;
 mod push;
 mod reload;
+mod renamed;
 mod rounds;
 mod stop;
 mod takeover;

@@ -7,7 +7,7 @@ use super::telling::{all_is_well, applied, records, status, unchanged_at, until,
 use super::world::{App, World};
 
 /// A file that is deleted and made anew has another inode, or another time of birth.
-fn identity(world: &World, path: &str) -> (u64, std::time::SystemTime) {
+pub(super) fn identity(world: &World, path: &str) -> (u64, std::time::SystemTime) {
     let about = fs::metadata(world.live(path)).unwrap();
     (about.ino(), about.modified().unwrap())
 }
@@ -94,6 +94,27 @@ fn an_object_moves_from_one_application_to_another_and_is_never_deleted() {
 }
 
 #[test]
+fn an_object_whose_application_is_suspended_moves_when_it_is_resumed() {
+    let mut world = two();
+    world.repo.write("web/root/etc/moving", "same\n").write("web/root/etc/web", "web\n");
+    world.repo.write("mail/root/etc/mail", "mail\n");
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    applied(&world, "mail", &first);
+    let before = identity(&world, "/etc/moving");
+    let _ = world.cli(&["suspend", "web", "--reason", "not now"]).code(0);
+    world.repo.git(&["mv", "web/root/etc/moving", "mail/root/etc/moving"]);
+    let second = world.repo.land("it belongs to mail");
+    until(&world, "mail", "mail waits for it", |now| now["code"] == "guard.claim" && now["applied"] == second.as_str());
+    let _ = world.cli(&["resume", "web"]).code(0);
+    applied(&world, "web", &second);
+    until(&world, "mail", "mail has it", |now| now["objects"] == 2 && now["outcome"] == "unchanged");
+    assert_eq!(identity(&world, "/etc/moving"), before, "nobody touched it");
+    all_is_well(&world, &["web", "mail"]);
+}
+
+#[test]
 fn an_object_that_moves_and_changes_in_one_commit_is_updated_by_its_new_application() {
     let mut world = two();
     world.repo.write("web/root/etc/moving", "old\n").write("web/root/etc/web", "web\n");
@@ -112,61 +133,4 @@ fn an_object_that_moves_and_changes_in_one_commit_is_updated_by_its_new_applicat
     let deleted = records(&world, "web").into_iter().filter(|record| record["kind"] == "intent");
     assert!(deleted.into_iter().all(|record| !record["body"].to_string().contains("\"delete\"")));
     all_is_well(&world, &["web", "mail"]);
-}
-
-#[test]
-fn a_removed_definition_orphans_and_a_renamed_one_takes_over() {
-    let mut world = world_of(&[App::new("web", &["web"])]);
-    world.repo.write("web/root/etc/one", "1\n").write("web/root/etc/two", "2\n");
-    let first = world.repo.land("first");
-    world.start();
-    applied(&world, "web", &first);
-    let before = world.snapshot();
-    world.declared.apps.clear();
-    world.configure();
-    super::world::eventually("web is forgotten", super::telling::SOON, || status(&world, "web").is_null());
-    world.edit("/etc/two", "nobody minds\n");
-    world.edit("/etc/two", "2\n");
-    world.restart();
-    before.clone().settled(|_| false).assert_same(&world.snapshot().settled(|_| false), "nothing is deleted");
-
-    let (one, two) = (identity(&world, "/etc/one"), identity(&world, "/etc/two"));
-    world.declared.apps = vec![App::new("site", &["web"])];
-    world.configure();
-    applied(&world, "site", &first);
-    assert_eq!((identity(&world, "/etc/one"), identity(&world, "/etc/two")), (one, two));
-    assert_eq!(status(&world, "site")["objects"], 2);
-    all_is_well(&world, &["site"]);
-
-    // What trueup had created for `web` it created for `site` now: it may be deleted.
-    world.repo.remove("web/root/etc/two");
-    let second = world.repo.land("one fewer");
-    applied(&world, "site", &second);
-    assert_eq!((world.read("/etc/one").as_deref(), world.read("/etc/two")), (Some("1\n"), None));
-    all_is_well(&world, &["site"]);
-}
-
-#[test]
-fn a_definition_renamed_in_one_edit_takes_over_with_the_origin_of_each_object() {
-    let mut world = world_of(&[App::new("web", &["web"]), App::new("mail", &["mail"])]);
-    world.configure();
-    world.edit("/etc/found", "found\n");
-    world
-        .repo
-        .write("web/root/etc/found", "found\n")
-        .write("web/root/etc/made", "made\n")
-        .write("mail/root/etc/m", "m\n");
-    let first = world.repo.land("first");
-    world.start();
-    applied(&world, "web", &first);
-    world.declared.apps[0].name = "site".into();
-    world.configure();
-    applied(&world, "site", &first);
-    world.repo.remove("web/root/etc/found").remove("web/root/etc/made").write("web/root/etc/rest", "rest\n");
-    let second = world.repo.land("both go");
-    applied(&world, "site", &second);
-    assert_eq!(world.read("/etc/found").as_deref(), Some("found\n"), "found, never adopted: released");
-    assert_eq!(world.read("/etc/made"), None, "created: deleted");
-    unchanged_at(&world, "mail", &second);
-    all_is_well(&world, &["site", "mail"]);
 }

@@ -44,7 +44,7 @@ fn sighup_loads_what_no_watch_could_see() {
     let real = world.path("elsewhere/trueup.yaml");
     fs::rename(&config, &real).unwrap();
     std::os::unix::fs::symlink(&real, &config).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    std::thread::sleep(std::time::Duration::from_millis(1500));
     let text = fs::read_to_string(&real).unwrap();
     let mail =
         text.rsplit_once("---\n").unwrap().1.replace("name: web", "name: mail").replace("[\"web\"]", "[\"mail\"]");
