@@ -144,7 +144,7 @@ impl Subject {
             Some(since) => self.origin.source.poll(since).await,
             None => self.origin.source.head().await,
         };
-        let head = polled.head.map_err(|error| Refusal::source(&error))?;
+        let head = polled.head.map_err(|error| Refusal::poll(&error))?;
         let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);

@@ -133,6 +133,8 @@ impl Case {
         let snapshot = Snapshot::of(&ground.live(""));
         match self.edits {
             Some(edited) => snapshot.settled(|path| path == edited),
+            // The folder of a file that could not be written had a temporary one in it for a moment.
+            None if self.on_host => snapshot.settled(|_| false),
             None => snapshot,
         }
     }

@@ -319,7 +319,7 @@ fn strangers() -> Vec<Case> {
             .on_host()
             .attack(|ground| {
                 fs::write(ground.live("folder/theirs"), "theirs\n").expect("a file can be written");
-                ground.repo.remove("app/folder.yaml");
+                ground.repo.remove("app/folder.yaml").remove(&format!("app/root/srv/{}/folder", ground.name));
                 ground.land();
             }),
         Case::refused("J8", "a file takes the place of such a folder", &["host.folder-not-empty", "guard.replace"])
