@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::world::{Fault, Repo, Snapshot};
+use crate::world::{Fault, Repo, Snapshot, clean, must};
 
 type Act = Box<dyn Fn(&mut Ground)>;
 type Look = Box<dyn Fn(&Ground)>;
@@ -187,6 +187,16 @@ impl Ground {
         let id = if mode == "160000" { self.repo.head() } else { id };
         let tree = self.repo.raw_tree(&[(mode, name, &id)]);
         self.land_app(&tree);
+    }
+
+    /// Gives the bare repository what a stream of `git fast-import` says.
+    pub(crate) fn import(&self, stream: &str) {
+        let file = self.folder().join("import");
+        std::fs::write(&file, stream).expect("a file can be written");
+        let mut command = clean("git", &self.folder());
+        command.args(["fast-import", "--quiet", "--force", "--depth=4000"]).current_dir(self.repo.bare());
+        command.stdin(std::fs::File::open(file).expect("it was written"));
+        must(&mut command);
     }
 
     /// Returns the documents that declare it.

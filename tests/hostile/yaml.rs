@@ -46,8 +46,8 @@ fn large() -> Vec<Case> {
         sized("a package-lock.json of 200 MB in the application", "app/package-lock.json", 191),
         // As a server would send it: to have git squeeze a real one would take a minute.
         Case::refused("C3", "a scalar of 1 GiB", &["source.too-large"]).attack(|ground| {
-            let scalar = [crate::raw::entry_header(3, 1 << 30), crate::raw::zeros(4_161_791)].concat();
-            ground.spec.url = crate::lies::packed(crate::raw::pack(&[scalar]));
+            ground.spec.url = crate::lies::inflating(1 << 30);
+            ground.spec.repository = "limits: { mirrorMib: 1 }".into();
         }),
         Case::refused("C3", "many files that together are too large", &["source.too-large"]).within(60).commit(
             |ground| {
