@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) deadline: Duration,
     /// The attack acts on the live state itself: what it left there is what must stay.
     pub(crate) on_host: bool,
+    /// Git itself asks for deletes before the step that fails; they are taken back.
+    pub(crate) taken_back: bool,
     /// A live file that the attack goes on changing.
     pub(crate) edits: Option<&'static str>,
     /// Sets the scene, before the first good revision is live.
@@ -80,6 +82,7 @@ impl Case {
             deadline: Duration::from_secs(20),
             on_host: false,
             edits: None,
+            taken_back: false,
             before: Box::new(|_| ()),
             attack: Box::new(|_| ()),
         }
@@ -120,6 +123,11 @@ impl Case {
 
     pub(crate) fn edits(mut self, path: &'static str) -> Self {
         self.edits = Some(path);
+        self
+    }
+
+    pub(crate) fn taken_back(mut self) -> Self {
+        self.taken_back = true;
         self
     }
 
