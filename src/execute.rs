@@ -17,10 +17,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Redactor};
-use crate::model::{Action, Clock, Inventory, Left, ObjectId, Origin, Owned, Spec, Step, Time, host};
-use crate::store::{ApplicationState, Open, Owed, Store, StoreError, Tx};
+use crate::model::{
+    Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
+};
+use crate::store::{ApplicationState, Open, Owed, Purpose, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
 pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
@@ -36,10 +39,14 @@ pub struct Ledger {
 /// What `begin` makes durable beside the execution itself.
 #[derive(Default)]
 pub struct Preparation {
+    /// Objects that change hands first: those of applications that are declared no more.
+    pub inherited: BTreeMap<Name, Vec<ObjectId>>,
     /// Objects of the inventory that change without a step: found identical, adopted as they are, remembered anew.
     pub inventory: BTreeMap<ObjectId, Owned>,
     /// Contents that a resumed plan, or a return to this state, will need.
     pub contents: Vec<Arc<[u8]>>,
+    /// Digests of all contents that must be kept from now on, those above and those that are kept already.
+    pub needs: Vec<Digest>,
     /// The plan was let through by an approval, which is used up.
     pub uses_approval: bool,
     /// What is remembered of the application from now on, where that changes before the first act.
@@ -55,6 +62,8 @@ pub enum BeginError {
     Claimed { object: ObjectId, holder: String },
     #[error("the approval was used up or has expired")]
     Approval,
+    #[error("a content went while the plan was made; it is planned anew")]
+    Swept,
 }
 
 /// How an execution ended. The outcomes of its last wave are not written down yet.
@@ -89,6 +98,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     let written = |step: &&Step| step.action != Action::Run;
     let mut ids: Vec<_> = plan.steps.iter().filter(written).map(|step| step.id.clone()).collect();
     ids.extend(preparation.inventory.keys().cloned());
+    for (holder, ids) in &preparation.inherited {
+        tx.move_objects(target, holder, application, ids).await?;
+    }
     if let Some((object, holder)) = tx.claim(target, application, &ids).await?.into_iter().next() {
         return Err(BeginError::Claimed { object, holder: holder.to_string() });
     }
@@ -102,15 +114,23 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     for content in &preparation.contents {
         tx.put_content(content).await?;
     }
+    if !tx.missing(&preparation.needs).await?.is_empty() {
+        return Err(BeginError::Swept);
+    }
     for owed in owed_by(open) {
         tx.put_owed(application, &owed).await?;
     }
     if let Some(state) = &preparation.state {
         tx.put_application(application, state).await?;
     }
-    tx.drop_plans(application).await?;
+    // What is held stays on offer while drift is put right: it is told once, and would not be offered again.
+    if !matches!(open.prepared.purpose, Purpose::Keep) {
+        tx.drop_plans(application).await?;
+    }
     tx.open_sync(open).await?;
-    let entries = [records::planned(open), records::intent(open, first_wave(open))];
+    let mut entries: Vec<_> =
+        preparation.inherited.iter().map(|(holder, ids)| records::inherited(open, holder, ids)).collect();
+    entries.extend([records::planned(open), records::intent(open, first_wave(open))]);
     audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
     Ok(tx.commit().await?)
 }
@@ -144,10 +164,8 @@ pub async fn carry_out(
         if call.cancel.is_cancelled() {
             return Ok(Carried { outcomes, end: End::Stopped });
         }
-        let act = Act { number, step, spec: open.prepared.specs.get(&number) };
         let began = Instant::now();
-        let outcome =
-            perform(target, call, &Batch { plan: plan.id, acts: vec![act], contents: &contents }, number).await;
+        let outcome = perform(target, call, &batch(open, number, step, &contents), number).await;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = outcome.result.as_ref().err().cloned();
         outcomes.push(Timed { outcome, milliseconds });
@@ -163,13 +181,27 @@ pub async fn carry_out(
     Ok(Carried { outcomes, end: End::Done })
 }
 
+/// Returns the batch of one step.
+fn batch<'a>(open: &'a Open, number: usize, step: &'a Step, contents: &'a Arc<dyn Contents>) -> Batch<'a> {
+    let prepared = &open.prepared;
+    Batch {
+        plan: prepared.plan.id,
+        acts: vec![Act { number, step, spec: prepared.specs.get(&number) }],
+        contents,
+        artifact: prepared.artifact,
+        precondition: prepared.precondition,
+    }
+}
+
 /// Carries out one batch of one step, and returns its outcome.
 async fn perform(target: &dyn Target, call: &Call, batch: &Batch<'_>, number: usize) -> StepOutcome {
     if batch.acts.iter().all(|act| act.step.action == Action::Release) {
         return StepOutcome { number, result: Ok(Done::default()) };
     }
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let applied = target.apply(call, batch, &sender).await;
+    // A stop waits for the step in hand, a handler half-way through included; who cannot wait signals twice, or kills.
+    let call = Call { cancel: CancellationToken::new(), ..call.clone() };
+    let applied = target.apply(&call, batch, &sender).await;
     drop(sender);
     let reported = receiver.recv().await;
     match (applied, reported) {
@@ -196,14 +228,14 @@ pub async fn settle_outcomes(
     let (target, application) = (&plan.target, &plan.application);
     let mut changed = vec![];
     for timed in outcomes {
-        let Ok(done) = &timed.outcome.result else { continue };
         let Some(step) = plan.steps.get(timed.outcome.number) else { continue };
+        if strikes(open, timed) {
+            tx.remove_owed(application, &step.id).await?;
+        }
+        let Ok(done) = &timed.outcome.result else { continue };
         let id = std::slice::from_ref(&step.id);
         match step.action {
-            Action::Run => {
-                tx.remove_owed(application, &step.id).await?;
-                continue;
-            }
+            Action::Run => continue,
             Action::Delete => tx.remove_objects(target, application, id).await?,
             Action::Release => match open.prepared.handed.get(&step.id) {
                 Some(other) => {
@@ -213,7 +245,11 @@ pub async fn settle_outcomes(
             },
             Action::Create | Action::Update | Action::Replace | Action::Adopt => {
                 let spec = open.prepared.specs.get(&timed.outcome.number);
-                let Some(owned) = left(step, spec, done, inventory) else { continue };
+                let Some(mut owned) = left(step, spec, done, inventory) else { continue };
+                if matches!(open.prepared.purpose, Purpose::RollBack { .. }) && owned.origin == Origin::Adopted {
+                    // Its adoption may be what was taken back: it is somebody else's again, and never deleted unless adopted anew.
+                    owned.origin = Origin::Matched;
+                }
                 tx.put_owned(target, application, &step.id, &owned).await?;
                 changed.push((step.id.clone(), Some(owned)));
                 continue;
@@ -222,6 +258,18 @@ pub async fn settle_outcomes(
         changed.push((step.id.clone(), None));
     }
     Ok(changed)
+}
+
+/// Whether a handler is owed no longer. One that ran and failed still is, as long as something names it: else no revision could
+/// ever end it.
+#[must_use]
+pub fn strikes(open: &Open, timed: &Timed) -> bool {
+    let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) else { return false };
+    step.action == Action::Run
+        && match &timed.outcome.result {
+            Ok(_) => true,
+            Err(error) => matches!(**error, TargetError::Invalid { .. }) && open.prepared.unnamed.contains(&step.id),
+        }
 }
 
 /// Follows in memory what was written.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Action, After, Cause, Complete, Digest, Finding, Guard, Inventory, Left, Live, Name, ObjectId, Origin, Owned, Plan,
-    Preview, Previews, Risk, State, Step,
+    Preview, Previews, Risk, Spec, State, Step, Walk,
 };
 
 pub use changes::changes;
@@ -76,6 +76,9 @@ struct Draft<'a> {
     called: BTreeMap<&'a ObjectId, Cause>,
     planned: Planned,
     unknown: bool,
+    /// Previews come in the order of both.
+    desired: Walk<'a, Spec>,
+    owned: Walk<'a, Owned>,
 }
 
 impl<'a> Draft<'a> {
@@ -90,7 +93,8 @@ impl<'a> Draft<'a> {
             drifted: vec![],
         };
         let unknown = from.previews.items.iter().any(|preview| matches!(preview.live, Live::Unknown(_)));
-        Self { from, steps: vec![], called: BTreeMap::new(), planned, unknown }
+        let (desired, owned) = (Walk::new(&from.desired.objects), Walk::new(&from.owned.objects));
+        Self { from, steps: vec![], called: BTreeMap::new(), planned, unknown, desired, owned }
     }
 
     fn place(&mut self, preview: &'a Preview) {
@@ -113,15 +117,15 @@ impl<'a> Draft<'a> {
 
     /// It is as it should be: take note of what is new about it.
     fn remember(&mut self, preview: &Preview, live: &Live) {
-        let Some(spec) = self.spec_digest(&preview.id) else { return };
-        let owned = self.from.owned.objects.get(&preview.id);
-        let state = match live {
-            Live::Known(state) => Left { spec, state: state.digest, fingerprint: state.fingerprint.clone() },
+        let Some(spec) = self.desired.find(&preview.id).map(Spec::digest) else { return };
+        let owned = self.owned.find(&preview.id);
+        let state = match (live, owned) {
+            // Nothing moved: the steady case.
+            (Live::Known(state), Some(owned)) if owned.left.spec == spec && owned.left.state == state.digest => return,
+            (Live::Known(state), _) => Left { spec, state: state.digest, fingerprint: state.fingerprint.clone() },
             // Unchanged by its fingerprint: nothing was read, and nothing moved but perhaps what was written about it.
-            _ => match owned {
-                Some(owned) => Left { spec, ..owned.left.clone() },
-                None => return,
-            },
+            (_, Some(owned)) => Left { spec, ..owned.left.clone() },
+            (_, None) => return,
         };
         match owned {
             None => {
@@ -224,7 +228,7 @@ impl<'a> Draft<'a> {
     }
 
     fn spec_digest(&self, id: &ObjectId) -> Option<Digest> {
-        self.from.desired.objects.get(id).map(crate::model::Spec::digest)
+        self.from.desired.objects.get(id).map(Spec::digest)
     }
 
     fn finish(mut self) -> Planned {

@@ -3,9 +3,12 @@
 mod candidate;
 mod close;
 mod draft;
+mod facts;
+mod inherited;
 mod neighbours;
 mod recover;
 mod refusal;
+mod roll_back;
 mod run;
 mod subject;
 mod tell;
@@ -16,12 +19,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
-use crate::model::{Decision, Desired, Guard, Outcome};
+use crate::model::{Complete, Decision, Desired, Guard, Outcome};
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
+pub use inherited::Inherited;
 pub use neighbours::Neighbours;
-pub use recover::resume;
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
@@ -31,19 +34,29 @@ pub use view::preview;
 /// application is kept true to what was last applied.
 pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
     let began = Instant::now();
-    let mut report = match &subject.memory.state.suspended {
-        Some(suspended) => subject.report(Outcome::Suspended).because("suspended", &suspended.reason),
-        None => match subject.forward(ring).await {
-            Ok(report) if report.outcome != Outcome::Held => report,
-            Ok(held) => subject.keep(ring, held).await,
-            Err(refusal) => subject.refused(ring, refusal).await,
-        },
-    };
+    let mut report = subject.sync(ring).await;
     report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
 }
 
 impl Subject {
+    async fn sync(&mut self, ring: &Ring) -> SyncReport {
+        if let Some(open) = self.memory.open.clone() {
+            let resumed = self.resume(open).await;
+            if self.memory.open.is_some() {
+                return resumed;
+            }
+        }
+        if let Some(suspended) = &self.memory.state.suspended {
+            return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
+        }
+        match self.forward(ring).await {
+            Ok(report) if report.outcome != Outcome::Held => report,
+            Ok(held) => self.keep(ring, held).await,
+            Err(refusal) => self.refused(ring, refusal).await,
+        }
+    }
+
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
@@ -61,7 +74,24 @@ impl Subject {
                 format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
             return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
         }
-        self.carry(draft, ring).await
+        let report = self.carry(draft, ring).await?;
+        self.let_go_of_tree();
+        Ok(report)
+    }
+
+    /// Takes contents from the store once it has them all, so that the mirror that they came from can go.
+    fn let_go_of_tree(&mut self) {
+        let applied = self.memory.state.applied.as_ref().map(|applied| applied.inputs);
+        let Some(candidate) = self.memory.candidate.as_mut().filter(|it| !it.stored && Some(it.inputs) == applied)
+        else {
+            return;
+        };
+        candidate.stored = true;
+        if let Desired::Objects(complete) = candidate.desired.as_ref() {
+            let complete = Complete { objects: complete.objects.clone(), contents: self.store.contents() };
+            candidate.desired = Arc::new(Desired::Objects(complete));
+        }
+        self.neighbours.rendered(&self.name, candidate);
     }
 
     /// Carries out a draft, holds it, or finds that there is nothing to do.
@@ -81,10 +111,18 @@ impl Subject {
             Purpose::Forward(candidate) => {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
+                    || self.became_good(draft, candidate)
             }
             Purpose::Keep | Purpose::RollBack { .. } => false,
         };
-        draft.planned.is_empty() && !news && !(ring.adopt && self.has_matched())
+        let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
+        still && !news && !(ring.adopt && self.has_matched())
+    }
+
+    /// Whether what kept the applied inputs from being good (an object that another application held) is no more.
+    fn became_good(&self, draft: &Draft, candidate: &Candidate) -> bool {
+        let good = self.memory.state.good.as_ref().is_some_and(|good| good.inputs == candidate.inputs);
+        !good && draft.verdict.findings.is_empty() && draft.planned.drifted.is_empty()
     }
 
     /// Nothing to do but to say what was left out, if anything was.
@@ -103,16 +141,28 @@ impl Subject {
         self.unchanged(ring).await
     }
 
-    /// Keeps the application true to what was last applied, and reports what kept it from going further.
+    /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
+    /// further.
     async fn keep(&mut self, ring: &Ring, mut held: SyncReport) -> SyncReport {
-        let Some(applied) = self.memory.state.applied.clone() else { return held };
+        // What a person adopts is what Git says now, not what it said before.
+        let ring = &Ring { adopt: false, ..ring.clone() };
+        if let Some(owed) = self.owed_back() {
+            return match self.roll_back(owed, ring, held.clone()).await {
+                Ok(report) => report,
+                Err(refusal) => self.not_kept(&refusal, held),
+            };
+        }
+        let state = &self.memory.state;
+        let applied = state.applied.as_ref().map(|applied| (applied.desired, applied.inputs));
+        let good = state.good.as_ref().map(|good| (good.desired, good.inputs));
+        let Some((desired, inputs)) = applied.or(good) else { return held };
         // A held plan that only corrects is the corrective plan: nothing is left to keep.
         if held.outcome == Outcome::Held && held.findings.iter().any(|finding| finding.guard == Guard::DriftHeld) {
             return held;
         }
         let kept = async {
-            let desired = self.kept(applied.desired).await?;
-            let draft = self.draft(Purpose::Keep, desired, applied.inputs, ring).await?;
+            let desired = self.kept(desired).await?;
+            let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
             if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
                 return Ok(None);
             }
@@ -122,17 +172,28 @@ impl Subject {
             Ok(Some(kept)) => {
                 held.steps = kept.steps;
                 held.corrective = kept.corrective;
+                if kept.outcome == Outcome::Failed {
+                    // What is not kept true is told, and backs off: as a hold it would be tried at each interval.
+                    let (why, also) = (held.message.unwrap_or_default(), kept.message.unwrap_or_default());
+                    held.message = Some(format!("{why}; could not be kept true: {also}"));
+                    (held.outcome, held.code) = (Outcome::Failed, kept.code);
+                }
                 held
             }
             Ok(None) => held,
-            Err(refusal) => {
-                tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
-                held
-            }
+            Err(refusal) => self.not_kept(&refusal, held),
         }
     }
 
+    fn not_kept(&self, refusal: &Refusal, held: SyncReport) -> SyncReport {
+        tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not keep the application true");
+        held
+    }
+
     async fn refused(&mut self, ring: &Ring, refusal: Refusal) -> SyncReport {
+        if refusal.outcome == Outcome::Stopped {
+            return self.report(refusal.outcome).because(&refusal.code, &refusal.message);
+        }
         let report = self.refuse(ring, &refusal).await;
         // With the store or the target failing there is nothing that could be done about drift either.
         if refusal.outcome == Outcome::Refused { self.keep(ring, report).await } else { report }
@@ -140,9 +201,18 @@ impl Subject {
 
     /// Asks the source, and renders what is new.
     async fn candidate(&mut self, ring: &Ring) -> Result<Candidate, Refusal> {
-        let polled = match ring.since {
-            Some(since) => self.origin.source.poll(since).await,
-            None => self.origin.source.head().await,
+        let source = &self.origin.source;
+        let asked = async {
+            match ring.since {
+                Some(since) => source.poll(since).await,
+                None => source.head().await,
+            }
+        };
+        let polled = tokio::select! {
+            polled = asked => polled, // whoever else waits for the same poll asks again
+            () = self.cancel.cancelled() => { // level-triggered
+                return Err(Refusal::stopped());
+            }
         };
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
         let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;

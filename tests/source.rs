@@ -1,5 +1,13 @@
 //! The source against real git: real repositories, `git http-backend`, `git daemon`, sshd, and servers that lie.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy takes the functions beside the tests for ordinary code"
+)]
+
 #[path = "source/content.rs"]
 mod content;
 #[path = "source/lying.rs"]

@@ -12,7 +12,8 @@ use trueup::model::{
     Risk, Spec, Step, Time, Verdict,
 };
 use trueup::store::{
-    Approval, BadInputs, Found, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended, new_sync_id,
+    Approval, BadInputs, Found, Good, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended,
+    encode_desired, new_sync_id,
 };
 
 fn folder() -> TempDir {
@@ -82,6 +83,9 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
             url: "https://git.example.org/a.git".into(),
         },
         handed: BTreeMap::new(),
+        unnamed: vec![],
+        artifact: Some(Digest::of(b"saved plan")),
+        precondition: None,
     }
 }
 
@@ -94,6 +98,7 @@ async fn what_was_committed_is_there_after_a_restart_and_what_was_dropped_is_not
         revision: revision(),
         reason: "check failed".into(),
         sync: new_sync_id().unwrap(),
+        created: Some(BTreeSet::from([ObjectId::new("path", "/etc/new")])),
     };
     let mut state = store.application(&name("nginx")).await.unwrap();
     state.bad_inputs = Some(bad);
@@ -507,4 +512,26 @@ impl Drop for Tmpfs<'_> {
     fn drop(&mut self) {
         let _ = std::process::Command::new("umount").arg(self.0).status();
     }
+}
+
+#[tokio::test]
+async fn a_sweep_keeps_what_applied_good_and_open_plans_need_and_drops_the_rest() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let content = b"server {}".to_vec();
+    let needed = Spec::new(serde_json::json!({}), vec![Digest::of(&content)], spec("x").place().clone());
+    let desired = encode_desired(&BTreeMap::from([(path("/etc/site"), needed)]));
+    let mut state = store.application(&name("nginx")).await.unwrap();
+    let good = Good { revision: None, inputs: Digest::of(b"i"), desired: Digest::of(&desired) };
+    state.good = Some(good.clone());
+    let mut tx = store.write().await.unwrap();
+    for bytes in [&content[..], &desired, b"nobody asks for this"] {
+        tx.put_content(bytes).await.unwrap();
+    }
+    tx.put_application(&name("nginx"), &state).await.unwrap();
+    assert_eq!(tx.sweep_unneeded().await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    let complete = store.desired(&good.desired).await.unwrap().unwrap();
+    assert_eq!(complete.objects.len(), 1);
+    assert_eq!(store.content(&Digest::of(&content)).await.unwrap().as_deref(), Some(&content[..]));
 }

@@ -6,14 +6,15 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::bells::Bells;
 use super::commands::Command;
 use super::owners::Owners;
 use super::pace::Pace;
 use super::status::Board;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
-use crate::model::{Actor, Outcome, Problem};
-use crate::store::{Open, StoreError, Suspended};
+use crate::model::{Action, Actor, Guard, Outcome, Problem};
+use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 
 /// How soon a failed application is tried again, at first.
@@ -26,8 +27,9 @@ const QUIET: Duration = Duration::from_hours(24);
 /// The task of one application: at most one sync at a time, whoever rings.
 pub(super) struct Task {
     pub(super) subject: Subject,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<Box<Command>>,
     pub(super) board: Arc<Board>,
+    pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
     pub(super) pace: Pace,
     pub(super) at_once: Arc<Semaphore>,
@@ -36,20 +38,16 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Resumes what a crash left open, then syncs whenever a bell, an interval or a person says so, until stopped.
-    pub(super) async fn run(mut self, open: Option<Open>) {
+    /// Syncs at once (which takes up what a crash left open), and whenever a bell, an interval or a person says so.
+    pub(super) async fn run(mut self) {
         self.show();
         let mut due = Instant::now();
-        if let Some(open) = open {
-            let report = sync::resume(&mut self.subject, open).await;
-            due = self.after(&report);
-        }
         let mut quiet = Instant::now() + QUIET;
         let mut waiting = VecDeque::new();
         while !self.stop.is_cancelled() {
             let Some(command) = self.next(&mut waiting, due.min(quiet)).await else { break };
             if Instant::now() >= quiet {
-                self.flush().await;
+                Box::pin(self.flush()).await;
                 quiet = Instant::now() + QUIET;
             }
             if let Some(next) = self.obey(command).await {
@@ -57,35 +55,35 @@ impl Task {
             }
             self.gather(&mut waiting);
         }
-        self.flush().await;
+        Box::pin(self.flush()).await;
     }
 
     /// Returns what to do next, or nothing when it is time to stop.
-    async fn next(&mut self, waiting: &mut VecDeque<Command>, due: Instant) -> Option<Command> {
+    async fn next(&mut self, waiting: &mut VecDeque<Box<Command>>, due: Instant) -> Option<Box<Command>> {
         if let Some(command) = waiting.pop_front() {
             return Some(command);
         }
         tokio::select! {
             command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
-            () = sleep_until(due) => Some(Command::Ring(Ring::daemon("interval"))), // a timer holds no data
+            () = sleep_until(due) => Some(Box::new(Command::Ring(Ring::daemon("interval")))), // a timer holds no data
             () = self.stop.cancelled() => None, // level-triggered
         }
     }
 
     /// Takes what was asked meanwhile; the sync that comes next answers every bell that rang before it.
-    fn gather(&mut self, waiting: &mut VecDeque<Command>) {
+    fn gather(&mut self, waiting: &mut VecDeque<Box<Command>>) {
         while let Ok(command) = self.commands.try_recv() {
             let rung = |command: &Command| matches!(command, Command::Ring(_));
-            if !(rung(&command) && waiting.iter().any(rung)) {
+            if !(rung(&command) && waiting.iter().any(|command| rung(command))) {
                 waiting.push_back(command);
             }
         }
     }
 
-    /// Returns when to sync next, where a sync was done.
-    async fn obey(&mut self, command: Command) -> Option<Instant> {
+    /// Returns when to sync next, where a sync was done. What takes room is boxed: most of the time a task only waits.
+    async fn obey(&mut self, command: Box<Command>) -> Option<Instant> {
         // A reply that nobody waits for any more is no error: who asked has gone.
-        match command {
+        match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),
             Command::Sync(ring, reply) => {
                 let (due, report) = self.sync(&ring).await;
@@ -93,15 +91,16 @@ impl Task {
                 Some(due)
             }
             Command::Plan(revision, reply) => {
-                let _ = reply.send(sync::preview(&mut self.subject, revision.as_deref()).await);
+                let view = Box::pin(sync::preview(&mut self.subject, revision.as_deref())).await;
+                let _ = reply.send(view);
                 None
             }
             Command::Suspend(reason, actor, reply) => {
-                let _ = reply.send(self.suspend(Some(reason), &actor).await);
+                let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
                 None
             }
             Command::Resume(actor, reply) => {
-                let _ = reply.send(self.suspend(None, &actor).await);
+                let _ = reply.send(Box::pin(self.suspend(None, &actor)).await);
                 Some(Instant::now())
             }
         }
@@ -112,9 +111,13 @@ impl Task {
         let _turn = self.at_once.clone().acquire_owned().await;
         let name = self.subject.name.clone();
         self.board.syncing(&name, true);
-        // Boxed: most of the time a task only waits, and should not take the room of a sync.
+        let let_go = self.board.times_let_go();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
-        (self.after(&report), report)
+        let due = self.after(&report);
+        let claims = report.findings.iter().any(|finding| finding.guard == Guard::Claim);
+        // What another application held may be free since we looked.
+        let again = claims && self.board.times_let_go() != let_go;
+        (if again { Instant::now() } else { due }, report)
     }
 
     /// Shows how a sync ended, and returns when the next one is due.
@@ -122,6 +125,11 @@ impl Task {
         let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
         self.board.ended(&name, report, now);
         self.show();
+        if report.steps.iter().any(|step| matches!(step.action, Action::Release | Action::Delete)) {
+            self.board.let_go();
+            let waiting = self.board.held_by(Guard::Claim);
+            self.bells.ring("claim", |application, _| waiting.contains(application));
+        }
         if !matches!(report.outcome, Outcome::Unchanged) {
             let plan = report.plan.map(|plan| plan.short());
             let revision = report.revision.as_ref().map(crate::model::Revision::short);
@@ -132,7 +140,10 @@ impl Task {
                 self.failures += 1;
                 self.pace.back_off(FIRST_RETRY, self.failures)
             }
-            Outcome::Stale => STALE_RETRY,
+            Outcome::Stale => {
+                self.failures += 1;
+                self.pace.back_off(STALE_RETRY, self.failures)
+            }
             _ => {
                 self.failures = 0;
                 self.pace.jitter(self.subject.policy.interval.0)

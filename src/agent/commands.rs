@@ -1,8 +1,11 @@
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model::view::{ApplicationStatus, PlanView, SyncReport};
 use crate::model::{Actor, Problem};
 use crate::sync::{Refusal, Ring};
+
+/// Where an application is asked. Boxed: a queue keeps room for 32, for each of perhaps a thousand applications.
+pub(super) type Asked = mpsc::Sender<Box<Command>>;
 
 /// What the task of an application is asked. It does one thing at a time, so that nothing else has to be locked.
 pub(super) enum Command {

@@ -36,7 +36,8 @@ pub trait Daemon: Send + Sync + 'static {
     /// Reads the whole trail and says what is wrong with it.
     async fn verify(&self) -> Result<serde_json::Value, Problem>;
 
-    /// Returns up to `limit` records above `after` as they are hashed, with all that is needed to verify them elsewhere.
+    /// Returns up to `limit` records above `after` as they are hashed, with all that is needed to verify them elsewhere; where none
+    /// follows, the head alone, which ends an export.
     async fn export(&self, after: u64, limit: u32) -> Result<Vec<serde_json::Value>, Problem>;
 }
 

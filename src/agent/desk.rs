@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::commands::Command;
+use super::commands::{Asked, Command};
 use super::{Agent, Daemon, RecordQuery};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
 use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
-use crate::model::{Actor, Name, Outcome, PlanId, Problem, chain};
-use crate::store::{Approval, Found, StoreError, StoreErrorKind};
+use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, chain};
+use crate::store::{Approval, Found, Held, StoreError, StoreErrorKind};
 use crate::sync::{Refusal, Ring};
 
 /// An approval that nobody used expires after this many seconds.
@@ -64,19 +64,21 @@ impl Daemon for Agent {
         self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
-        let moved = report.outcome == Outcome::Held && report.plan.is_some_and(|other| other != plan.id);
-        if moved {
-            let title = format!("plan {} is not what would run now", plan.id.short());
-            return Err(Problem::new(409, "plan.stale", title).hint("look at the new plan with `trueup plan`"));
-        }
-        Ok(report)
+        unmoved(plan.id, report)
     }
 
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let (name, commands) = self.find(application).await?;
-        self.act(Act::Adopt, &name, None, &actor).await?;
-        let ring = Ring { actor, since: Some(Instant::now()), insist: false, adopt: true };
-        ask(&commands, |reply| Command::Sync(ring, reply)).await
+        let held = self.inner.store.held_plan(&name).await.map_err(|error| store_problem(&error))?;
+        let plan = held.map(|held| only_adoption(&held)).transpose()?;
+        self.act(Act::Adopt, &name, plan, &actor).await?;
+        // Not polled: what is adopted is what the person could look at.
+        let ring = Ring { actor, since: None, insist: false, adopt: true };
+        let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
+        match plan {
+            Some(plan) => unmoved(plan, report),
+            None => Ok(report),
+        }
     }
 
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
@@ -114,7 +116,11 @@ impl Daemon for Agent {
     }
 
     async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST)));
+        let head = audit::head(&self.inner.store).await.map_err(|error| store_problem(&error))?;
+        if head.size <= after {
+            return Ok(vec![serde_json::json!({ "head": head })]);
+        }
+        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST))).min(head.size);
         let lines = audit::export_page(&self.inner.store, after, last).await;
         let lines = lines.map_err(|error| store_problem(&error))?;
         lines.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))
@@ -122,7 +128,7 @@ impl Daemon for Agent {
 }
 
 impl Agent {
-    async fn find(&self, application: &str) -> Result<(Name, mpsc::Sender<Command>), Problem> {
+    async fn find(&self, application: &str) -> Result<(Name, Asked), Problem> {
         let estate = self.inner.estate.lock().await;
         if let Some((name, kept)) = estate.applications.get_key_value(application) {
             return Ok((name.clone(), kept.commands.clone()));
@@ -132,11 +138,11 @@ impl Agent {
         Err(problem.hint(format!("declared are: {}", known.join(", "))))
     }
 
-    /// Records what a person did; an approval is written down with it.
+    /// Records what a person did; a yes to a plan is written down with it.
     async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
         let ledger = self.ledger().await;
         let now = ledger.clock.now();
-        let expires = (act == Act::Approve).then(|| now.plus_seconds(APPROVAL_LASTS));
+        let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
         let body = Body::Act(ActBody { act, reason: None, expires });
         let entry =
             Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body };
@@ -152,14 +158,35 @@ impl Agent {
     }
 }
 
+/// Returns the id of a held plan that only waits for adoption.
+fn only_adoption(held: &Held) -> Result<PlanId, Problem> {
+    let plan = held.prepared.plan.id;
+    let adoption =
+        |guard: Guard| guard.passed_by() != PassedBy::Approval || matches!(guard, Guard::Adoption | Guard::Manual);
+    match held.prepared.verdict.findings.iter().find(|finding| !adoption(finding.guard)) {
+        None => Ok(plan),
+        Some(other) => {
+            let title = format!("plan {} does more than adopt: {}", plan.short(), other.message);
+            Err(Problem::new(409, other.guard.code(), title)
+                .hint("look at it with `trueup plan`, and approve it by its id"))
+        }
+    }
+}
+
+/// Refuses a sync that came to another plan than the one that a person said yes to.
+fn unmoved(plan: PlanId, report: SyncReport) -> Result<SyncReport, Problem> {
+    if report.outcome == Outcome::Held && report.plan.is_some_and(|other| other != plan) {
+        let title = format!("plan {} is not what would run now", plan.short());
+        return Err(Problem::new(409, "plan.stale", title).hint("look at the new plan with `trueup plan`"));
+    }
+    Ok(report)
+}
+
 /// Asks the task of an application, and waits for the answer.
-async fn ask<T>(
-    commands: &mpsc::Sender<Command>,
-    command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Result<T, Problem> {
+async fn ask<T>(commands: &Asked, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Problem> {
     let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
     let (reply, answer) = oneshot::channel();
-    commands.send(command(reply)).await.map_err(|_| stopping())?;
+    commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 

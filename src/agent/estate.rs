@@ -1,28 +1,19 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
-use super::application::Task;
-use super::commands::Command;
+use super::commands::Asked;
 use super::owners::Owners;
-use super::pace::Pace;
-use super::poller::Poller;
-use super::status::Followed;
-use super::watcher::Watcher;
 use crate::audit::Redactor;
-use crate::config::{Application, Config, Declared, Repository, Transport};
-use crate::model::{Actor, Name, SyncId};
+use crate::config::{self, Application, Config, Declared, Repository, Transport};
+use crate::model::Name;
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
-use crate::store::{Open, StoreError};
-use crate::sync::{Memory, Neighbours, Origin, Ring, Subject};
-use crate::target::{self, Call, Target, TargetError};
-
-/// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
-const QUEUE: usize = 32;
+use crate::store::StoreError;
+use crate::sync::{Neighbours, Origin};
+use crate::target::{self, Target, TargetError};
 
 /// So many files of a repository are known by their object id; each takes about 100 bytes.
 const BLOBS: usize = 20_000;
@@ -33,33 +24,35 @@ pub(super) struct Estate {
     pub(super) config: Config,
     pub(super) redactor: Arc<Redactor>,
     pub(super) neighbours: Arc<Neighbours>,
-    repositories: BTreeMap<Name, Following>,
-    targets: BTreeMap<Name, Reached>,
+    pub(super) repositories: BTreeMap<Name, Following>,
+    pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
 }
 
-struct Following {
-    declared: Arc<Repository>,
+/// A repository that is followed.
+pub(super) struct Following {
+    pub(super) declared: Arc<Repository>,
     transports: Vec<Transport>,
-    source: Arc<Shared>,
+    pub(super) source: Arc<Shared>,
     /// Shared by all who render from it.
-    cache: Arc<MemoryCache>,
-    stop: CancellationToken,
+    pub(super) cache: Arc<MemoryCache>,
+    pub(super) stop: CancellationToken,
 }
 
-struct Reached {
-    declared: crate::config::Target,
-    target: Arc<dyn Target>,
-    owners: Arc<Owners>,
-    stop: CancellationToken,
+/// A target that is within reach.
+pub(super) struct Reached {
+    declared: config::Target,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) owners: Arc<Owners>,
+    pub(super) stop: CancellationToken,
 }
 
 /// An application's task, from outside.
 pub(super) struct Kept {
-    declared: Declared<Application>,
-    pub(super) commands: mpsc::Sender<Command>,
-    stop: CancellationToken,
-    ended: tokio::task::JoinHandle<()>,
+    pub(super) declared: Declared<Application>,
+    pub(super) commands: Asked,
+    pub(super) stop: CancellationToken,
+    pub(super) ended: tokio::task::JoinHandle<()>,
 }
 
 /// Why the daemon, or a new configuration, could not be started.
@@ -89,7 +82,9 @@ impl Agent {
         let repositories = self.new_repositories(&estate, &config)?;
         let targets = self.new_targets(&estate, &config)?;
         let redactor = Arc::new(Redactor::new(source::secrets(config.repositories.values())));
+        estate.neighbours.expect(declared([&estate.config, &config]));
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
+        estate.neighbours.expect(declared([&config]));
         estate.redactor = redactor;
         for (name, following) in repositories {
             self.follow(&name, &following);
@@ -100,6 +95,11 @@ impl Agent {
             self.reach(&name, &reached, &open).await?;
             estate.targets.insert(name, reached);
         }
+        let new = |name: &Name| !estate.applications.contains_key(name);
+        for (name, declared) in config.applications.iter().filter(|(name, _)| new(name)) {
+            // Before the first of them begins: none may take another for gone.
+            estate.neighbours.declare(name, &declared.spec.target, estate.origin(&declared.spec));
+        }
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
                 let kept = self.keep(&estate, &config, name, declared, open.remove(name)).await?;
@@ -107,6 +107,8 @@ impl Agent {
             }
         }
         estate.config = config;
+        // What a removed application held may be waited for.
+        self.ring_waiting();
         Ok(())
     }
 
@@ -131,9 +133,8 @@ impl Agent {
     }
 
     fn new_targets(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Reached>, StartError> {
-        let unchanged = |name: &Name, declared: &crate::config::Target| {
-            estate.targets.get(name).is_some_and(|r| r.declared == *declared)
-        };
+        let unchanged =
+            |name: &Name, declared: &config::Target| estate.targets.get(name).is_some_and(|r| r.declared == *declared);
         let mut new = BTreeMap::new();
         for (name, declared) in config.targets.iter().filter(|(name, declared)| !unchanged(name, declared)) {
             let target = target::adapter(declared, self.inner.store.key())
@@ -163,6 +164,7 @@ impl Agent {
             estate.applications.iter().filter(|(n, k)| !goes_on(n, k)).map(|(n, _)| n.clone()).collect();
         for name in ending {
             let Some(kept) = estate.applications.remove(&name) else { continue };
+            self.inner.bells.take_down(&name);
             kept.stop.cancel();
             // A task that panicked has ended as well.
             let _ = kept.ended.await;
@@ -188,133 +190,24 @@ impl Agent {
             stays
         });
     }
+}
 
-    fn follow(&self, name: &Name, following: &Following) {
-        let followed = Followed {
-            url: following.declared.url.clone(),
-            reference: reference(&following.declared),
-            source: following.source.clone(),
-        };
-        self.inner.board.follow(name, followed);
-        let poller = Poller {
-            name: name.clone(),
-            source: following.source.clone(),
-            interval: following.declared.poll.0,
-            pace: Pace::new(self.inner.store.key(), format!("repository {name}")),
-            stop: following.stop.clone(),
-        };
-        let (agent, name) = (self.clone(), name.clone());
-        self.inner.tasks.spawn(poller.run(move || agent.ring_followers(&name)));
-    }
-
-    /// Removes what a crash left half-way, then watches.
-    async fn reach(&self, name: &Name, reached: &Reached, open: &BTreeMap<Name, Open>) -> Result<(), StartError> {
-        let mut touched = self.inner.store.owned_on(name).await?;
-        let plans = open.values().map(|open| &open.prepared.plan).filter(|plan| plan.target == *name);
-        touched.extend(plans.flat_map(|plan| plan.steps.iter().map(|step| step.id.clone())));
-        let call = Call {
-            deadline: tokio::time::Instant::now() + std::time::Duration::from_mins(1),
-            cancel: reached.stop.clone(),
-            fence: self.inner.store.fence(),
-            sync: SyncId("recover".into()),
-            actor: Actor::daemon("recovery"),
-        };
-        if let Err(error) = reached.target.recover(&call, &touched).await {
-            let message = crate::model::chain(&error);
-            tracing::warn!(target_name = %name, error = message, "could not clean up after the last run");
-        }
-        let watcher = Watcher {
-            name: name.clone(),
-            target: reached.target.clone(),
-            owners: reached.owners.clone(),
-            stop: reached.stop.clone(),
-        };
-        let agent = self.clone();
-        self.inner.tasks.spawn(watcher.run(move |name| agent.ring(name, "live change")));
-        Ok(())
-    }
-
-    async fn open_syncs(&self) -> Result<BTreeMap<Name, Open>, StartError> {
-        let open = self.inner.store.open_syncs().await?;
-        Ok(open.into_iter().map(|open| (open.prepared.plan.application.clone(), open)).collect())
-    }
-
-    /// Begins the task of an application.
-    async fn keep(
-        &self,
-        estate: &Estate,
-        config: &Config,
-        name: &Name,
-        declared: &Declared<Application>,
-        open: Option<Open>,
-    ) -> Result<Kept, StartError> {
-        let spec = &declared.spec;
-        // `check` has seen to it that both are declared.
-        let (following, reached) = (&estate.repositories[&spec.source.repository], &estate.targets[&spec.target]);
-        let memory = Memory::load(&self.inner.store, &spec.target, name).await?;
-        if let Some(applied) = &memory.state.applied {
-            following.source.applied(name, applied.revision.clone());
-        }
-        let origin = Origin {
+impl Estate {
+    /// Returns from where an application is rendered.
+    pub(super) fn origin(&self, spec: &Application) -> Origin {
+        // `check` has seen to it that its repository is declared.
+        let following = &self.repositories[&spec.source.repository];
+        Origin {
             application: Arc::new(spec.clone()),
             repository: following.declared.clone(),
             source: following.source.clone(),
             cache: following.cache.clone(),
-        };
-        estate.neighbours.declare(name, &spec.target, origin.clone());
-        self.inner.board.declare(name, declared);
-        let stop = self.inner.stop.child_token();
-        let subject = Subject {
-            name: name.clone(),
-            target_name: spec.target.clone(),
-            policy: spec.sync.clone(),
-            origin,
-            target: reached.target.clone(),
-            neighbours: estate.neighbours.clone(),
-            store: self.inner.store.clone(),
-            clock: self.inner.clock.clone(),
-            redactor: estate.redactor.clone(),
-            cancel: stop.clone(),
-            memory,
-        };
-        let (commands, receiver) = mpsc::channel(QUEUE);
-        let task = Task {
-            subject,
-            commands: receiver,
-            board: self.inner.board.clone(),
-            owners: reached.owners.clone(),
-            pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", config.daemon.data.display())),
-            at_once: self.inner.at_once.clone(),
-            stop: stop.clone(),
-            failures: 0,
-        };
-        let ended = self.inner.tasks.spawn(task.run(open));
-        Ok(Kept { declared: declared.clone(), commands, stop, ended })
-    }
-
-    /// Rings the bell of one application. Where the estate is being changed the bell is not heard: every task that begins
-    /// syncs at once.
-    pub(super) fn ring(&self, name: &Name, reason: &str) {
-        let Ok(estate) = self.inner.estate.try_lock() else { return };
-        if let Some(kept) = estate.applications.get(name) {
-            // A full queue holds a bell already.
-            let _ = kept.commands.try_send(Command::Ring(Ring::daemon(reason)));
-        }
-    }
-
-    fn ring_followers(&self, repository: &Name) {
-        let Ok(estate) = self.inner.estate.try_lock() else { return };
-        for kept in estate.applications.values().filter(|kept| kept.declared.spec.source.repository == *repository) {
-            let _ = kept.commands.try_send(Command::Ring(Ring::daemon("poll")));
         }
     }
 }
 
-fn reference(declared: &Repository) -> String {
-    match (&declared.branch, &declared.tag, &declared.commit) {
-        (_, _, Some(commit)) => commit.clone(),
-        (_, Some(tag), _) => format!("refs/tags/{tag}"),
-        (Some(branch), ..) => format!("refs/heads/{branch}"),
-        (None, None, None) => "refs/heads/main".into(),
-    }
+/// Returns each declared application, after its target.
+fn declared<'c>(configs: impl IntoIterator<Item = &'c Config>) -> BTreeSet<(Name, Name)> {
+    let applications = configs.into_iter().flat_map(|config| &config.applications);
+    applications.map(|(name, declared)| (declared.spec.target.clone(), name.clone())).collect()
 }

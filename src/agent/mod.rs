@@ -9,10 +9,13 @@
 //! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
 
 mod application;
+mod begin;
+mod bells;
 mod commands;
 mod daemon;
 mod desk;
 mod estate;
+mod housekeeping;
 mod owners;
 mod pace;
 mod poller;
@@ -53,8 +56,12 @@ struct Inner {
     configuration: PathBuf,
     started: Time,
     estate: tokio::sync::Mutex<estate::Estate>,
+    /// Apart from the estate, so that no bell is lost while a configuration is being taken.
+    bells: Arc<bells::Bells>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
+    /// Reloads come one after the other, so that the newest is taken last.
+    reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
     at_once: Arc<Semaphore>,
@@ -83,7 +90,9 @@ impl Agent {
             configuration,
             started,
             estate: tokio::sync::Mutex::default(),
+            bells: Arc::default(),
             board: Arc::default(),
+            reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             tasks: TaskTracker::new(),
@@ -92,6 +101,7 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.settle(config).await?;
+        agent.keep_house();
         Ok(agent)
     }
 
@@ -103,6 +113,10 @@ impl Agent {
         if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+    }
+
+    /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
+    pub async fn close(&self) {
         if let Err(error) = self.inner.store.clone().close().await {
             tracing::warn!(error = %crate::model::chain(&error), "could not close the store");
         }

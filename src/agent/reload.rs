@@ -18,20 +18,29 @@ const GATHER: Duration = Duration::from_millis(200);
 impl Agent {
     /// Takes the configuration as it is now. A bad one leaves the old one running, and `status` shows its mistakes.
     pub async fn reload(&self) {
+        let _one = self.inner.reloading.lock().await;
         let path = self.inner.configuration.clone();
         let mistakes = match Config::load(&path) {
             Ok(loaded) => self.take(loaded.config).await,
             Err(mistakes) => mistakes,
         };
-        for mistake in &mistakes {
-            tracing::warn!(%mistake, "the new configuration is not taken, the old one runs");
-        }
         let before = {
             let mut rejected = self.inner.rejected.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *rejected, mistakes.clone())
         };
-        let news = before != mistakes && !mistakes.is_empty();
-        if news && let Err(error) = self.tell("configuration", refusal(&mistakes)).await {
+        if mistakes.is_empty() || before == mistakes {
+            return;
+        }
+        for mistake in &mistakes {
+            let (place, hint) = (mistake.place.to_string(), mistake.hint.as_deref());
+            tracing::warn!(
+                place,
+                mistake = mistake.message,
+                hint,
+                "the new configuration is not taken, the old one runs"
+            );
+        }
+        if let Err(error) = self.tell("configuration", refusal(&mistakes)).await {
             tracing::error!(error = %chain(&error), "could not write to the trail");
         }
     }

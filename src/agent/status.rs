@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Application, Declared};
 use crate::model::view::{ApplicationStatus, RepositoryStatus, SyncReport};
-use crate::model::{Name, Time};
+use crate::model::{Guard, Name, Time};
 use crate::source::{Polled, Shared};
 use crate::sync::Memory;
 
@@ -12,6 +13,8 @@ use crate::sync::Memory;
 pub(super) struct Board {
     applications: Mutex<BTreeMap<Name, ApplicationStatus>>,
     repositories: Mutex<BTreeMap<Name, Followed>>,
+    /// How often objects were let go of: who found one held meanwhile looks again.
+    let_go: AtomicU64,
 }
 
 /// A repository as declared, and where its answers come from.
@@ -80,6 +83,22 @@ impl Board {
             status.objects = memory.inventory.objects.len();
             status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
         });
+    }
+
+    /// Takes note that an application let go of objects.
+    pub(super) fn let_go(&self) {
+        self.let_go.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn times_let_go(&self) -> u64 {
+        self.let_go.load(Ordering::Acquire)
+    }
+
+    /// Returns the applications of which this guard left something out, or which it holds.
+    pub(super) fn held_by(&self, guard: Guard) -> BTreeSet<Name> {
+        let applications = self.applications.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = applications.iter().filter(|(_, one)| one.findings.iter().any(|finding| finding.guard == guard));
+        held.map(|(name, _)| name.clone()).collect()
     }
 
     fn change(&self, name: &Name, change: impl FnOnce(&mut ApplicationStatus)) {

@@ -168,7 +168,11 @@ pub(super) enum Audit {
         sequence: u64,
     },
     /// Read the whole trail and say whether anything in it was changed
-    Verify,
+    Verify {
+        /// Verify this export instead (`-` is stdin); no daemon needed
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+    },
     /// Print the trail as JSON Lines, oldest first, with all that is needed to verify it elsewhere
     Export {
         /// Only records after this number

@@ -10,8 +10,7 @@ use super::args::Global;
 use super::show::printable;
 use super::trouble::Trouble;
 use crate::config;
-use crate::model::Problem;
-use crate::model::chain;
+use crate::model::{Problem, chain};
 use crate::yaml::{self, Profile};
 
 /// Talks to the daemon over its unix socket.

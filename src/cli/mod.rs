@@ -16,7 +16,7 @@ mod trouble;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use args::{Cli, Command};
+use args::{Audit, Cli, Command};
 use ask::Asking;
 use clap::Parser;
 use client::Client;
@@ -74,6 +74,7 @@ fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, T
         Command::Check(args) => return local::check(args, &cli.global, screen),
         Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),
+        Command::Audit(Audit::Verify { export: Some(export) }) => return trail::verify_export(export, screen),
         _ => {}
     }
     let asking = Asking { client: Client::new(&cli.global)?, screen, clock: &**clock };

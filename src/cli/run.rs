@@ -1,6 +1,7 @@
 //! `trueup run`: the log, the runtime and the signals around the agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -17,12 +18,20 @@ use crate::model::Clock;
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     log::start();
-    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(args.workers.into()).enable_all().build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(args.workers.into())
+        // A burst of syncs makes many threads, and each keeps its stack and its part of the heap.
+        .thread_keep_alive(Duration::from_secs(1))
+        .enable_all()
+        .build();
     let runtime = built.map_err(|error| Trouble::chain(&error))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| Trouble::chain(&error))?;
         agent(global, clock, signals).await
-    })
+    });
+    // Whoever asked twice does not wait for a fetch that is under way.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What signals ask of the agent.
@@ -89,6 +98,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Res
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    agent.close().await;
     Ok(Exit::Done)
 }
 

@@ -1,13 +1,20 @@
 //! The commands that read the trail.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::args::Audit;
 use super::ask::{Asking, read};
 use super::progress::waiting;
+use super::screen::{self, Screen};
+use super::show::printable;
 use super::trouble::Trouble;
-use super::{Exit, screen, show};
+use super::{Exit, show};
 use crate::api::RecordQuery;
+use crate::audit;
 use crate::model::Name;
 
 const PAGE: u32 = 500;
@@ -26,7 +33,7 @@ pub(super) async fn command(asking: &Asking<'_>, audit: &Audit) -> Result<Exit, 
             asking.print(&record, || show::record(&record))?;
             Ok(Exit::Done)
         }
-        Audit::Verify => {
+        Audit::Verify { .. } => {
             let report = waiting("reading the whole trail", asking.client.get(&["audit", "verify"], &[])).await?;
             asking.print(&report, || show::verified(&report))?;
             Ok(Exit::differs_unless(show::is_intact(&report)))
@@ -62,9 +69,30 @@ async fn export(asking: &Asking<'_>, mut after: u64) -> Result<Exit, Trouble> {
     loop {
         let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
         let page: Vec<Value> = read(&asking.client.get(&["audit", "export"], &query).await?)?;
-        let Some(last) = page.last().and_then(show::sequence) else { return Ok(Exit::Done) };
-        after = last;
         let lines: Vec<String> = page.iter().map(Value::to_string).collect();
         screen::raw(format!("{}\n", lines.join("\n")).as_bytes())?;
+        match page.last().and_then(show::sequence) {
+            Some(last) => after = last,
+            // The head, which ends an export, has no number of its own.
+            None => return Ok(Exit::Done),
+        }
     }
+}
+
+/// Verifies an export by itself: it needs neither the daemon nor the machine that it comes from.
+pub(super) fn verify_export(export: &Path, screen: Screen) -> Result<Exit, Trouble> {
+    let shown = printable(&export.display().to_string()).into_owned();
+    let unreadable = |error: std::io::Error| Trouble::new(format!("could not read {shown}: {error}"));
+    let report = if export == Path::new("-") {
+        audit::verify_export(std::io::stdin().lock())
+    } else {
+        File::open(export).and_then(|file| audit::verify_export(BufReader::new(file)))
+    };
+    let report = serde_json::to_value(report.map_err(unreadable)?).map_err(|error| Trouble::chain(&error))?;
+    if screen.json {
+        screen::json(&report)?;
+    } else {
+        screen.text(&show::verified(&report))?;
+    }
+    Ok(Exit::differs_unless(show::is_intact(&report)))
 }

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 
 use super::show::{mistakes, printable};
-use crate::model::{Mistake, Problem};
+use crate::model::{Mistake, Problem, chain};
 
 /// Why a command could not do its work: exit status 2.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Trouble {
     }
 
     /// Tells of an error and all its causes.
-    pub(super) fn chain(error: &dyn Error) -> Self {
+    pub(super) fn chain(error: &(dyn Error + 'static)) -> Self {
         Self::new(printable(&chain(error)))
     }
 
@@ -49,16 +49,4 @@ impl From<Problem> for Trouble {
         }
         Self { message, hint: problem.hint.map(|hint| printable(&hint).into_owned()), quiet: false }
     }
-}
-
-/// Returns what an error says, and every cause of it, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

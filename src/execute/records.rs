@@ -1,10 +1,10 @@
 use super::Timed;
 use crate::audit::{
-    Body, ClosedBody, Counts, Entry, IntentBody, OutcomeBody, PlannedBody, Quiet, ResumedBody, StepOutcomeBody,
-    StepResult, StepSummary,
+    Body, ClosedBody, Counts, Entry, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, ResumedBody,
+    StepOutcomeBody, StepResult, StepSummary,
 };
 use crate::model::chain;
-use crate::model::{Outcome, Step};
+use crate::model::{Name, ObjectId, Outcome, Step};
 use crate::store::Open;
 
 /// Why a sync ended as it did.
@@ -38,6 +38,12 @@ pub(super) fn intent(open: &Open, wave: u32) -> Entry {
     let steps = open.prepared.plan.steps.iter().enumerate().filter(of_wave);
     let steps = steps.map(|(number, step)| StepSummary::new(number, step)).collect();
     entry(open, Body::Intent(IntentBody { wave, steps }))
+}
+
+/// Returns the record that objects of an application that is declared no more belong to this one now.
+pub(super) fn inherited(open: &Open, holder: &Name, objects: &[ObjectId]) -> Entry {
+    let message = format!("taken over from {holder}, which is declared no more");
+    entry(open, Body::Observed(ObservedBody { message, objects: objects.to_vec() }))
 }
 
 /// Returns the record of what became of the steps of one wave.

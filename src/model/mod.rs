@@ -24,7 +24,7 @@ pub use clock::{Clock, Time};
 pub use digest::{Digest, DigestKey, ParseDigestError};
 pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
 pub use health::{Health, HealthState};
-pub use inventory::{Inventory, Left, Origin, Owned};
+pub use inventory::{Inventory, Left, Origin, Owned, Walk};
 pub use mistake::Mistake;
 pub use name::{InvalidName, Name};
 pub use object::{Complete, Contents, ContentsError, Desired, Fingerprint, ObjectId, Place, Spec, pairs};

@@ -52,10 +52,16 @@ impl fmt::Display for Place {
     }
 }
 
-/// What one object should be: the adapter's own document in canonical form, contents replaced by their digests.
+/// What one object should be: the adapter's own document in canonical form, contents replaced by their digests. A clone is the
+/// same one: plans, previews and whoever else looks at it share it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
-pub struct Spec {
+#[serde(transparent)]
+pub struct Spec(Arc<Written>);
+
+/// A spec as it is stored.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
+struct Written {
     body: serde_json::Value,
     /// Plain SHA-256 of each content that the body names; their bytes come from [`Contents`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,47 +72,47 @@ pub struct Spec {
     digest: Digest,
 }
 
-/// A spec as it is stored.
+/// What of it is read back.
 #[derive(Deserialize)]
-struct Written {
+struct Stored {
     body: serde_json::Value,
     #[serde(default)]
     contents: Vec<Digest>,
     place: Place,
 }
 
-impl From<Written> for Spec {
-    fn from(written: Written) -> Self {
-        Self::new(written.body, written.contents, written.place)
+impl From<Stored> for Written {
+    fn from(Stored { body, contents, place }: Stored) -> Self {
+        let digest = Digest::of_json("trueup/spec/v1", &body);
+        Self { body, contents, place, digest }
     }
 }
 
 impl Spec {
     #[must_use]
     pub fn new(body: serde_json::Value, contents: Vec<Digest>, place: Place) -> Self {
-        let digest = Digest::of_json("trueup/spec/v1", &body);
-        Self { body, contents, place, digest }
+        Self(Arc::new(Stored { body, contents, place }.into()))
     }
 
     #[must_use]
-    pub const fn body(&self) -> &serde_json::Value {
-        &self.body
+    pub fn body(&self) -> &serde_json::Value {
+        &self.0.body
     }
 
     #[must_use]
     pub fn contents(&self) -> &[Digest] {
-        &self.contents
+        &self.0.contents
     }
 
     #[must_use]
-    pub const fn place(&self) -> &Place {
-        &self.place
+    pub fn place(&self) -> &Place {
+        &self.0.place
     }
 
     /// Returns the digest of what the object should be, wherever it is written. Made once: it is asked for in every round.
     #[must_use]
-    pub const fn digest(&self) -> Digest {
-        self.digest
+    pub fn digest(&self) -> Digest {
+        self.0.digest
     }
 }
 

@@ -43,7 +43,8 @@ fn attributes(before: Option<&State>, after: Option<&State>) -> Vec<(String, Opt
         .into_iter()
         .filter(|name| !NOT_ATTRIBUTES.contains(&name.as_str()))
         .map(|name| (name.clone(), value(old, name), value(new, name)))
-        .filter(|(_, old, new)| old != new)
+        // What is not declared is kept as it is, unless another sort of thing takes its place.
+        .filter(|(_, old, new)| old != new && (new.is_some() || before.is_none_or(|before| before.sort != after.sort)))
         .collect()
 }
 
@@ -78,4 +79,31 @@ fn content(before: Option<&State>, after: Option<&State>) -> (Option<String>, Op
     }
     let diff = TextDiff::from_lines(old_text, new_text);
     (Some(diff.unified_diff().context_radius(CONTEXT).to_string()), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Digest, Fingerprint, Place, Spec};
+
+    fn state(sort: &'static str, body: Value) -> State {
+        let place = Place { file: "x.yaml".into(), line: 1, column: 1 };
+        let spec = Some(Spec::new(body, vec![], place));
+        let (digest, fingerprint) = (Digest::ABSENT, Fingerprint("".into()));
+        State { digest, fingerprint, sort, spec, content: None, hidden: false }
+    }
+
+    #[test]
+    fn what_is_not_declared_is_kept_and_so_is_no_change() {
+        let before = state("file", json!({ "mode": 0o644, "owner": "0" }));
+        let after = state("file", json!({ "mode": 0o600 }));
+        let expected = [("mode".to_owned(), Some("0644".to_owned()), Some("0600".to_owned()))];
+        assert_eq!(attributes(Some(&before), Some(&after)), expected);
+
+        let link = state("symlink", json!({ "to": "a" }));
+        let gone = [("to".to_owned(), Some("a".to_owned()), None)];
+        assert_eq!(attributes(Some(&link), Some(&state("file", json!({})))), gone);
+    }
 }

@@ -30,6 +30,8 @@ pub struct Facts {
     pub drift: Option<Drift>,
     /// Deletes that an adapter wants a person's yes for.
     pub protected: Vec<(ObjectId, &'static str)>,
+    /// The plan takes back a failed sync: undoing what was allowed once is not asked about again.
+    pub takes_back: bool,
     /// Created by the failed sync that this plan takes back: deleting them counts against no limit.
     pub uncounted: BTreeSet<ObjectId>,
     /// What planning left out, and why.
@@ -45,7 +47,9 @@ pub fn judge(plan: &Plan, facts: &Facts) -> Verdict {
     findings.extend(revision(plan, facts));
     findings.extend(deletes(plan, facts));
     findings.extend(steps_of(plan, Action::Adopt, Guard::Adoption, "exists and differs; adopt it to let Git decide"));
-    findings.extend(steps_of(plan, Action::Replace, Guard::Replace, "is of another sort and would be replaced"));
+    if !facts.takes_back {
+        findings.extend(steps_of(plan, Action::Replace, Guard::Replace, "is of another sort and would be replaced"));
+    }
     findings.extend(people(plan, facts));
     let mut decision = Decision::Go;
     for finding in &mut findings {
@@ -97,7 +101,7 @@ fn deletes(plan: &Plan, facts: &Facts) -> Vec<Finding> {
         let message = format!("{} of {} objects would be deleted", counted.len(), facts.owned);
         findings.push(finding(Guard::DeleteLimit, message, counted));
     }
-    let protected = facts.protected.iter().filter(|(id, _)| deleted.contains(&id));
+    let protected = facts.protected.iter().filter(|(id, _)| deleted.contains(&id) && !facts.takes_back);
     findings.extend(protected.map(|(id, reason)| {
         finding(Guard::ProtectedDelete, format!("{id} would be deleted: {reason}"), vec![id.clone()])
     }));

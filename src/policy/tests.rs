@@ -106,6 +106,14 @@ fn taking_back_what_a_failed_sync_created_counts_against_no_limit() {
 }
 
 #[test]
+fn taking_back_undoes_a_replacement_and_a_protected_file_that_were_approved_once() {
+    let (replaced, facts) = tripped(Guard::Replace);
+    assert_eq!(judge(&replaced, &Facts { takes_back: true, ..facts }).decision, Decision::Go);
+    let (protected, facts) = tripped(Guard::ProtectedDelete);
+    assert_eq!(judge(&protected, &Facts { takes_back: true, ..facts }).decision, Decision::Go);
+}
+
+#[test]
 fn a_rewound_ref_whose_plan_does_nothing_is_not_held() {
     let facts = Facts { relation: Some(Relation::Behind), ..facts() };
     assert_eq!(judge(&plan(Action::Update, 0), &facts).decision, Decision::Go);

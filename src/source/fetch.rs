@@ -79,34 +79,41 @@ impl<'a> Session<'a> {
                 return Err(SourceError::new(SourceErrorKind::RefMissing, message));
             }
         };
-        let generation = self.place()?;
-        if Objects::new(&generation.store()?).header(&id)?.is_none() {
+        let (generation, fresh) = self.place()?;
+        if !has_object(&generation, &id) {
             let depth = generation.head().is_none().then_some(1);
             self.fetch(&generation, vec![id], depth)?;
         }
+        self.keep(&generation, fresh)?;
         let commit = Objects::new(&generation.store()?).peel(id, reference.strip_prefix("refs/tags/"));
         commit.map(Some).map_err(|error| noted(&generation, error))
     }
 
     /// Fetches one commit by its id.
     pub(super) fn pin(&mut self, id: ObjectId) -> Result<Arc<Generation>, SourceError> {
-        let generation = self.place()?;
+        let (generation, fresh) = self.place()?;
         if !has_commit(&generation, &id) {
             self.fetch_alone(&generation, id)?;
+            self.keep(&generation, fresh)?;
             Objects::new(&generation.store()?).commit(&id).map_err(|error| noted(&generation, error))?;
         }
         Ok(generation)
     }
 
-    /// Returns a mirror to fetch into beside what is followed.
-    fn place(&self) -> Result<Arc<Generation>, SourceError> {
-        if let Some(generation) = self.source.usable() {
-            return Ok(generation);
+    /// Returns a mirror to fetch into beside what is followed, and whether it is a fresh one.
+    fn place(&self) -> Result<(Arc<Generation>, bool), SourceError> {
+        match self.source.usable() {
+            Some(generation) => Ok((generation, false)),
+            None => Ok((self.source.mirror.fresh()?, true)),
         }
-        let generation = self.source.mirror.fresh()?;
-        self.source.mirror.take_into_use(Arc::clone(&generation))?;
-        self.source.seen().head = None;
-        Ok(generation)
+    }
+
+    fn keep(&self, generation: &Arc<Generation>, fresh: bool) -> Result<(), SourceError> {
+        if fresh {
+            self.source.mirror.take_into_use(Arc::clone(generation))?;
+            self.source.seen().head = None;
+        }
+        Ok(())
     }
 
     /// Fetches a commit whose history is of no interest, where part of the history is all there is anyway.
@@ -122,14 +129,14 @@ impl<'a> Session<'a> {
         generation: Option<Arc<Generation>>,
         applied: &[Revision],
     ) -> Result<ObjectId, SourceError> {
-        let kept = generation.filter(|generation| generation.head().is_some() && generation.count_packs() < PACKS);
+        let kept = generation.filter(|generation| generation.head().is_some() && !self.is_full(generation));
         let (generation, fresh) = match kept {
             Some(generation) => (generation, false),
             None => (self.source.mirror.fresh()?, true),
         };
         if fresh {
             self.fetch(&generation, vec![id], Some(1))?;
-        } else if Objects::new(&generation.store()?).header(&id)?.is_none() {
+        } else if !has_object(&generation, &id) {
             self.fetch(&generation, vec![id], None)?;
         }
         let commit = Objects::new(&generation.store()?).peel(id, self.source.followed.tag());
@@ -165,7 +172,8 @@ impl<'a> Session<'a> {
             let mut objects = Objects::new(&generation.store()?);
             let mut unknown = Vec::new();
             for id in open {
-                if objects.relation(&id, &head)? == Relation::Unknown {
+                let relation = objects.relation(&id, &head).map_err(|error| noted(generation, error))?;
+                if relation == Relation::Unknown {
                     unknown.push(id);
                 }
             }
@@ -234,6 +242,13 @@ impl<'a> Session<'a> {
             }
             Err(error) => Err(self.explained(error)),
         }
+    }
+
+    /// Tells whether the next news are better fetched anew, beside: without them, a mirror would grow to its limit and stay
+    /// there.
+    fn is_full(&self, generation: &Generation) -> bool {
+        let limit = self.source.declared.limits.mirror_mib.saturating_mul(1024 * 1024);
+        generation.count_packs() >= PACKS || disk::size(&generation.packs()).is_ok_and(|size| size > limit / 4 * 3)
     }
 
     fn check_room(&self, generation: &Generation) -> Result<(), SourceError> {

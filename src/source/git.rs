@@ -8,15 +8,14 @@ use async_trait::async_trait;
 use gix::ObjectId;
 use tokio::runtime::Handle;
 
-use super::address::Address;
 use super::budget::Budget;
 use super::fetch::Session;
 use super::followed::Followed;
 use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
-use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, author, connect};
-use crate::config::{Repository, Transport};
+use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
+use crate::config::{Repository, RepositoryUrl, Transport};
 use crate::model::Revision;
 
 /// A declared repository, its mirror, and what of it was seen.
@@ -31,7 +30,7 @@ pub struct GitSource {
 
 pub(super) struct Inner {
     pub(super) declared: Repository,
-    pub(super) address: Address,
+    pub(super) address: RepositoryUrl,
     pub(super) followed: Followed,
     pub(super) mirror: Mirror,
     /// One conversation with the server at a time.
@@ -55,7 +54,7 @@ impl GitSource {
     /// # Errors
     /// `Transport` for a URL that is refused or not among `transports`, `Mirror` for a folder that cannot be used.
     pub fn new(declared: &Repository, transports: &[Transport], folder: PathBuf) -> Result<Self, SourceError> {
-        let address = Address::parse(&declared.url)?;
+        let address = address::of(declared)?;
         connect::check(declared, &address, transports)?;
         let followed = Followed::of(declared)?;
         // Objects outside of every application come along too, so a little more than one file may have.
@@ -127,8 +126,10 @@ impl Inner {
             Followed::Commit(id) => *id,
             Followed::Branch(name) | Followed::Tag(name) => session.find(name)?,
         };
+        let known = self.known_head(id, self.usable().as_deref());
+        // Looking may have shown that it is damaged.
         let generation = self.usable();
-        let commit = match (self.known_head(id, generation.as_deref()), &generation) {
+        let commit = match (known, &generation) {
             (Some(commit), Some(generation)) => {
                 let news: Vec<_> = applied.iter().filter(|one| !self.seen().related.contains(*one)).cloned().collect();
                 session.relate(generation, commit, &news)?;
@@ -154,7 +155,8 @@ impl Inner {
             return None;
         }
         let store = generation.store().ok()?;
-        let commit = Objects::new(&store).peel(id, self.followed.tag()).ok()?;
+        let commit = Objects::new(&store).peel(id, self.followed.tag());
+        let commit = commit.map_err(|error| noted(generation, error)).ok()?;
         self.seen().head = Some((id, commit));
         Some(commit)
     }
@@ -196,7 +198,9 @@ impl Inner {
             return Ok(generation);
         }
         let _turn = self.turn();
-        Session::new(self, self.budget(runtime)).pin(*id)
+        let fetched = Session::new(self, self.budget(runtime)).pin(*id);
+        // A damaged mirror may still hold this one whole; each object is checked when it is read.
+        fetched.or_else(|error| self.mirror.current().filter(at_hand).ok_or(error))
     }
 
     fn objects(&self) -> Result<Objects, SourceError> {

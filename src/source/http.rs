@@ -8,12 +8,12 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, Proxy, RequestBuilder, Response, StatusCode, Url, redirect};
 
-use super::address::{Address, redacted};
+use super::address::{names_loopback, redacted};
 use super::budget::Budget;
 use super::connect::Connection;
 use super::error::protocol;
 use super::{SourceError, SourceErrorKind, egress, secret};
-use crate::config::{Repository, Transport};
+use crate::config::{Repository, RepositoryUrl, Transport};
 
 pub(super) struct Http {
     client: Client,
@@ -22,13 +22,17 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(declared: &Repository, address: &Address, budget: Arc<Budget>) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        declared: &Repository,
+        address: &RepositoryUrl,
+        budget: Arc<Budget>,
+    ) -> Result<Self, SourceError> {
         let odd = |_| SourceError::new(SourceErrorKind::Transport, "the URL is not one");
         let url = Url::parse(address.to_string().trim_end_matches('/')).map_err(odd)?;
         let host = url.host_str().unwrap_or_default();
         egress::check_literal(host)?;
         let literal = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        if literal.is_ok_and(|ip| ip.to_canonical().is_loopback()) && !address.names_loopback() {
+        if literal.is_ok_and(|ip| ip.to_canonical().is_loopback()) && !names_loopback(address.host()) {
             let message = "the URL is an odd way to write a loopback address";
             return Err(SourceError::new(SourceErrorKind::Transport, message));
         }
@@ -94,7 +98,7 @@ impl Read for Body<'_> {
     }
 }
 
-fn client(declared: &Repository, address: &Address) -> Result<Client, SourceError> {
+fn client(declared: &Repository, address: &RepositoryUrl) -> Result<Client, SourceError> {
     // Another part of the process may have chosen the same provider before: that is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -114,16 +118,19 @@ fn client(declared: &Repository, address: &Address) -> Result<Client, SourceErro
     }
     if let Some(ca) = &declared.tls.ca {
         builder = builder.tls_certs_only(authorities(ca)?);
+    } else if address.transport() == Transport::Http && declared.proxy.is_none() {
+        // Nothing goes over TLS; reading the machine's certificates would take longer than the poll, and a MiB.
+        builder = builder.tls_certs_only([]);
     }
     let broken = |error: reqwest::Error| SourceError::new(SourceErrorKind::Tls, "could not set up TLS").because(error);
     builder.build().map_err(broken)
 }
 
-fn headers(declared: &Repository, address: &Address) -> Result<HeaderMap, SourceError> {
+fn headers(declared: &Repository, address: &RepositoryUrl) -> Result<HeaderMap, SourceError> {
     let mut headers = HeaderMap::new();
     headers.insert("git-protocol", HeaderValue::from_static("version=2"));
     let Some(credentials) = &declared.credentials else { return Ok(headers) };
-    if address.transport != Transport::Https {
+    if address.transport() != Transport::Https {
         return Err(SourceError::new(SourceErrorKind::Transport, "credentials are never sent over plain http"));
     }
     let odd = |_| SourceError::new(SourceErrorKind::Credentials, "the credential does not fit into a header");

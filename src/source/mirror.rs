@@ -122,8 +122,11 @@ impl Generation {
         ["objects/pack", "objects", "refs/trueup", "refs", ""].iter().try_for_each(|at| disk::sync(&self.path.join(at)))
     }
 
-    /// Removes what a crash left: temporary files, packs without an index, locks on packs.
-    fn clean(&self) -> io::Result<()> {
+    /// Removes what a crash or a failed fetch left: temporary files, packs without an index, locks on packs.
+    ///
+    /// # Assumes
+    /// Nothing is being fetched into it.
+    pub(super) fn clean(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.packs())? {
             let path = entry?.path();
             let whole = path.with_extension("pack").is_file() && path.with_extension("idx").is_file();

@@ -14,6 +14,7 @@ mod http;
 mod mirror;
 mod names;
 mod objects;
+mod old;
 mod pack;
 mod packet;
 mod program;

@@ -181,3 +181,28 @@ fn check_tag_name(data: &[u8], name: &str) -> Result<(), SourceError> {
 pub(super) fn corrupt(id: &ObjectId, what: &str) -> SourceError {
     SourceError::new(SourceErrorKind::Corrupt, format!("the object {id} {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use gix::objs::Write;
+
+    use super::*;
+
+    /// B13: the store itself does not look whether an object is the one that was asked for.
+    #[test]
+    fn an_object_under_another_id_is_corrupt() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("pack")).unwrap();
+        let store = open(folder.path(), 1 << 20).unwrap();
+        let path = |id: &ObjectId| folder.path().join(&id.to_string()[..2]).join(&id.to_string()[2..]);
+        let good = store.to_cache_arc().write_buf(Kind::Blob, b"one\n").unwrap();
+        let asked = ObjectId::from_hex(b"1234567890123456789012345678901234567890").unwrap();
+        std::fs::create_dir(path(&asked).parent().unwrap()).unwrap();
+        std::fs::copy(path(&good), path(&asked)).unwrap();
+        let mut objects = Objects::new(&store);
+        assert_eq!(objects.read(&good, Kind::Blob, 4).unwrap(), b"one\n");
+        assert_eq!(objects.read(&asked, Kind::Blob, 4).unwrap_err().kind, SourceErrorKind::Corrupt);
+        assert_eq!(objects.read(&good, Kind::Blob, 3).unwrap_err().kind, SourceErrorKind::TooLarge);
+        assert_eq!(objects.read(&good, Kind::Tree, 4).unwrap_err().kind, SourceErrorKind::Corrupt);
+    }
+}

@@ -16,6 +16,16 @@ use super::{SourceError, SourceErrorKind, disk};
 ///
 /// The index is always ours; a pack must be complete in itself.
 pub(super) fn take(pack: &mut dyn Read, generation: &Generation, budget: &Budget) -> Result<(), SourceError> {
+    take_in(pack, generation, budget).inspect_err(|_| {
+        // A full disk must not grow fuller with each try. The error itself may hold a temporary file, for as long as it is
+        // remembered.
+        if let Err(error) = generation.clean() {
+            tracing::warn!(path = %generation.path.display(), %error, "could not remove what a failed fetch left");
+        }
+    })
+}
+
+fn take_in(pack: &mut dyn Read, generation: &Generation, budget: &Budget) -> Result<(), SourceError> {
     let folder = generation.packs();
     // Reading stops by itself when time is up; computing must be told.
     let stop = Arc::new(AtomicBool::new(false));

@@ -10,12 +10,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::address::Address;
 use super::budget::{Budget, Patient};
 use super::connect::Connection;
 use super::error::harmless;
 use super::{SourceError, SourceErrorKind, egress};
-use crate::config::Repository;
+use crate::config::{Repository, RepositoryUrl};
 
 pub(super) struct Program {
     child: Child,
@@ -39,25 +38,25 @@ impl Program {
     /// Starts `ssh` with nothing of this machine's configuration.
     pub(super) fn ssh(
         declared: &Repository,
-        address: &Address,
+        address: &RepositoryUrl,
         key: Option<&Path>,
         budget: Arc<Budget>,
     ) -> Result<Self, SourceError> {
         let unknown = "no host key is known: put those of the server into a file and name it in `ssh.knownHosts`";
         let known = declared.ssh.known_hosts.as_deref();
         let known = known.ok_or_else(|| SourceError::new(SourceErrorKind::HostKey, unknown))?;
-        let port = address.port.unwrap_or(22);
-        let at = budget.wait(async { reachable(&address.host, port).await.map_err(SourceError::into_io) })?;
+        let port = address.port().unwrap_or(22);
+        let at = budget.wait(async { reachable(address.host(), port).await.map_err(SourceError::into_io) })?;
         let mut command = contained("ssh");
         command.args(["-F", "none", "-T", "-x", "-a", "-p", &port.to_string()]);
         for option in options(address, port, &at, key, known) {
             command.args(["-o", &option]);
         }
-        if let Some(user) = &address.user {
+        if let Some(user) = address.user() {
             command.args(["-l", user]);
         }
-        let remote = format!("git-upload-pack '{}'", address.path.replace('\'', r"'\''").replace('!', r"'\!'"));
-        command.args(["--", &address.host, &remote]);
+        let remote = format!("git-upload-pack '{}'", address.path().replace('\'', r"'\''").replace('!', r"'\!'"));
+        command.args(["--", address.host(), &remote]);
         Self::start(command, budget)
     }
 
@@ -151,9 +150,9 @@ async fn reachable(host: &str, port: u16) -> Result<String, SourceError> {
     Err(SourceError::new(SourceErrorKind::Unreachable, format!("no address of {host} answers on port {port}")))
 }
 
-fn options(address: &Address, port: u16, at: &str, key: Option<&Path>, known: &Path) -> Vec<String> {
+fn options(address: &RepositoryUrl, port: u16, at: &str, key: Option<&Path>, known: &Path) -> Vec<String> {
     // As it stands in known_hosts: the alias keeps that name although the address is given.
-    let alias = if port == 22 { address.host.clone() } else { format!("[{}]:{port}", address.host) };
+    let alias = if port == 22 { address.host().to_owned() } else { format!("[{}]:{port}", address.host()) };
     let quoted = |path: &Path| format!("\"{}\"", path.display().to_string().replace('%', "%%"));
     let identity = key.map_or_else(|| "IdentityFile=none".into(), |key| format!("IdentityFile={}", quoted(key)));
     let fixed = [

@@ -14,9 +14,9 @@ use super::budget::Budget;
 use super::connect::Connection;
 use super::error::protocol;
 use super::packet::{Packet, Packets, SideBand, put};
-use super::{SourceError, SourceErrorKind};
+use super::{SourceError, SourceErrorKind, old};
 
-const AGENT: &str = concat!("agent=trueup/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("agent=trueup/", env!("CARGO_PKG_VERSION"));
 
 /// More capabilities than this no server has.
 const CAPABILITIES: usize = 200;
@@ -113,13 +113,13 @@ impl Remote {
         wants: &Wants,
         take: impl FnOnce(&mut dyn Read) -> Result<T, SourceError>,
     ) -> Result<(T, Boundary), SourceError> {
-        let old = self.told.is_some();
+        let is_old = self.is_old();
         if !self.shallow && (wants.depth.is_some() || !wants.shallow.is_empty()) {
             return Err(protocol("the server cannot send a part of the history (no `shallow`)"));
         }
-        let request = if old { old_request(wants, &self.capabilities) } else { new_request(wants) };
+        let request = if is_old { old::request(wants, &self.capabilities) } else { new_request(wants) };
         let mut packets = Packets::new(self.connection.request(&request)?);
-        let boundary = if old { old_head(&mut packets, wants)? } else { new_head(&mut packets)? };
+        let boundary = if is_old { old::head(&mut packets, wants)? } else { new_head(&mut packets)? };
         let mut pack = SideBand::new(packets, Arc::clone(&self.budget));
         let taken = take(&mut pack).map_err(|error| self.budget.refusal().unwrap_or(error))?;
         Ok((taken, boundary))
@@ -131,11 +131,11 @@ impl Remote {
     }
 }
 
-struct Greeting {
-    told: Option<BTreeMap<String, ObjectId>>,
-    inhabited: bool,
-    shallow: bool,
-    capabilities: String,
+pub(super) struct Greeting {
+    pub(super) told: Option<BTreeMap<String, ObjectId>>,
+    pub(super) inhabited: bool,
+    pub(super) shallow: bool,
+    pub(super) capabilities: String,
 }
 
 fn read_greeting(greeting: Box<dyn Read + '_>, names: &[String]) -> Result<Greeting, SourceError> {
@@ -149,9 +149,9 @@ fn read_greeting(greeting: Box<dyn Read + '_>, names: &[String]) -> Result<Greet
         Some(b"version 2") => new_greeting(&mut packets),
         Some(b"version 1") => {
             let first = packets.line()?.map(<[u8]>::to_vec);
-            old_greeting(&mut packets, first, names)
+            old::greeting(&mut packets, first, names)
         }
-        _ => old_greeting(&mut packets, first, names),
+        _ => old::greeting(&mut packets, first, names),
     }
 }
 
@@ -176,44 +176,12 @@ fn new_greeting<R: Read>(packets: &mut Packets<R>) -> Result<Greeting, SourceErr
     Ok(Greeting { told: None, inhabited: false, shallow, capabilities: String::new() })
 }
 
-fn old_greeting<R: Read>(
-    packets: &mut Packets<R>,
-    first: Option<Vec<u8>>,
-    names: &[String],
-) -> Result<Greeting, SourceError> {
-    let Some(first) = first else { return Err(protocol("the server greets with nothing")) };
-    let at =
-        first.iter().position(|c| *c == 0).ok_or_else(|| protocol("the server does not speak the git protocol"))?;
-    let capabilities = String::from_utf8_lossy(&first[at + 1..]).into_owned();
-    for format in capabilities.split(' ').filter_map(|one| one.strip_prefix("object-format=")) {
-        check_format(format)?;
-    }
-    let mut told = BTreeMap::new();
-    let mut inhabited = false;
-    let mut line = first[..at].to_vec();
-    loop {
-        if !line.starts_with(b"shallow ") {
-            let (id, name) = split_ref(&line)?;
-            inhabited |= name.starts_with(b"refs/");
-            if let Some(name) = names.iter().find(|one| one.as_bytes() == name) {
-                told.insert(name.clone(), id);
-            }
-        }
-        match packets.line()? {
-            Some(next) => line = next.to_vec(),
-            None => break,
-        }
-    }
-    let shallow = capabilities.split(' ').any(|one| one == "shallow");
-    Ok(Greeting { told: Some(told), inhabited, shallow, capabilities })
-}
-
-fn check_format(format: &str) -> Result<(), SourceError> {
+pub(super) fn check_format(format: &str) -> Result<(), SourceError> {
     if format == "sha1" { Ok(()) } else { Err(protocol("the repository has SHA-256 ids, which are not supported yet")) }
 }
 
 /// Splits `<id> <name>`; what a server adds after the name is not of interest.
-fn split_ref(line: &[u8]) -> Result<(ObjectId, &[u8]), SourceError> {
+pub(super) fn split_ref(line: &[u8]) -> Result<(ObjectId, &[u8]), SourceError> {
     let odd = || protocol("the server lists a ref that is none");
     let (id, rest) = line.split_at_checked(40).ok_or_else(odd)?;
     let id = ObjectId::from_hex(id).map_err(|_| odd())?;
@@ -221,7 +189,7 @@ fn split_ref(line: &[u8]) -> Result<(ObjectId, &[u8]), SourceError> {
     Ok((id, rest.split(|c| *c == b' ').next().unwrap_or_default()))
 }
 
-fn arguments(request: &mut Vec<u8>, wants: &Wants) {
+pub(super) fn arguments(request: &mut Vec<u8>, wants: &Wants) {
     for id in &wants.shallow {
         put(request, &format!("shallow {id}"));
     }
@@ -269,7 +237,7 @@ fn new_head<R: Read>(packets: &mut Packets<R>) -> Result<Boundary, SourceError> 
     }
 }
 
-fn note_boundary(boundary: &mut Boundary, line: &[u8]) -> Result<bool, SourceError> {
+pub(super) fn note_boundary(boundary: &mut Boundary, line: &[u8]) -> Result<bool, SourceError> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let (list, id) = match (line.strip_prefix(b"shallow "), line.strip_prefix(b"unshallow ")) {
         (Some(id), _) => (&mut boundary.shallow, id),
@@ -278,37 +246,6 @@ fn note_boundary(boundary: &mut Boundary, line: &[u8]) -> Result<bool, SourceErr
     };
     list.push(ObjectId::from_hex(id).map_err(|_| protocol("the server names a boundary that is none"))?);
     Ok(true)
-}
-
-fn old_request(wants: &Wants, capabilities: &str) -> Vec<u8> {
-    let known = ["side-band-64k", "ofs-delta", "no-progress", "shallow"];
-    let offered: Vec<_> = capabilities.split(' ').filter(|one| known.contains(one)).collect();
-    let mut features = format!(" {} {AGENT}", offered.join(" "));
-    let mut request = Vec::new();
-    for id in &wants.ids {
-        put(&mut request, &format!("want {id}{}", std::mem::take(&mut features)));
-    }
-    arguments(&mut request, wants);
-    request.extend_from_slice(b"0000");
-    for id in &wants.haves {
-        put(&mut request, &format!("have {id}"));
-    }
-    put(&mut request, "done");
-    request
-}
-
-/// Reads up to the pack: the boundary, if it was to move, and then one line on what is in common.
-fn old_head<R: Read>(packets: &mut Packets<R>, wants: &Wants) -> Result<Boundary, SourceError> {
-    let mut boundary = Boundary::default();
-    if wants.depth.is_some() {
-        while let Some(line) = packets.line()? {
-            note_boundary(&mut boundary, line)?;
-        }
-    }
-    match packets.line()? {
-        Some(line) if line == b"NAK" || line.starts_with(b"ACK ") => Ok(boundary),
-        _ => Err(protocol("the server did not answer what is in common")),
-    }
 }
 
 /// Returns that a ref is not there, or that nothing is.

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, Revision, SyncId, Time};
+use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub struct BadInputs {
     pub reason: String,
     /// The sync that failed.
     pub sync: SyncId,
+    /// What it created, for as long as it is not taken back: the way back to last good is owed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<BTreeSet<ObjectId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, mpsc};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 use tokio::runtime::Handle;
 
 use super::tx::statement;
@@ -20,20 +20,12 @@ impl Store {
     /// # Errors
     /// `store.damaged` where they are not what was put.
     pub async fn content(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
-        let address = address(self.key(), digest);
-        let row = sqlx::query("SELECT bytes FROM contents WHERE address = $1")
-            .bind(&address)
-            .fetch_optional(&mut *self.session().await?)
-            .await
-            .map_err(database(READ))?;
-        let Some(row) = row else { return Ok(None) };
-        let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
-        let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
-        let bytes = open(self.key(), &address, &sealed).ok_or_else(damaged)?;
-        if Digest::of(&bytes) != *digest {
-            return Err(damaged());
-        }
-        Ok(Some(bytes.into()))
+        content(&mut *self.session().await?, self.key(), digest).await
+    }
+
+    /// Returns which of these are not kept.
+    pub async fn missing(&self, digests: &[Digest]) -> Result<Vec<Digest>> {
+        missing(&mut *self.session().await?, self.key(), digests).await
     }
 
     /// Returns the stored contents for code that blocks: a target's `apply`, a render. To be called on the runtime that will
@@ -66,6 +58,18 @@ impl Tx {
         Ok(digest)
     }
 
+    /// Returns which of these are not kept, as of this change.
+    pub async fn missing(&mut self, digests: &[Digest]) -> Result<Vec<Digest>> {
+        let key = self.store().key().clone();
+        missing(self.connection(), &key, digests).await
+    }
+
+    /// Returns kept bytes, as [`Store::content`] does.
+    pub(super) async fn content(&mut self, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
+        let key = self.store().key().clone();
+        content(self.connection(), &key, digest).await
+    }
+
     /// Drops every content but these. Returns how many went.
     pub async fn sweep(&mut self, keep: &HashSet<Digest>) -> Result<u64> {
         let key = self.store().key().clone();
@@ -83,6 +87,37 @@ impl Tx {
         }
         Ok(gone.len() as u64)
     }
+}
+
+async fn missing(connection: &mut AnyConnection, key: &DigestKey, digests: &[Digest]) -> Result<Vec<Digest>> {
+    let mut lacking: HashMap<String, Digest> = digests.iter().map(|digest| (address(key, digest), *digest)).collect();
+    let addresses: Vec<String> = lacking.keys().cloned().collect();
+    for chunk in addresses.chunks(200) {
+        let marks: Vec<_> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+        let text = format!("SELECT address FROM contents WHERE address IN ({})", marks.join(", "));
+        let query = chunk.iter().fold(sqlx::query(statement(text)).persistent(false), sqlx::query::Query::bind);
+        for row in query.fetch_all(&mut *connection).await.map_err(database(READ))? {
+            lacking.remove(&row.try_get::<String, _>(0).map_err(database(READ))?);
+        }
+    }
+    Ok(lacking.into_values().collect())
+}
+
+async fn content(connection: &mut AnyConnection, key: &DigestKey, digest: &Digest) -> Result<Option<Arc<[u8]>>> {
+    let address = address(key, digest);
+    let row = sqlx::query("SELECT bytes FROM contents WHERE address = $1")
+        .bind(&address)
+        .fetch_optional(connection)
+        .await
+        .map_err(database(READ))?;
+    let Some(row) = row else { return Ok(None) };
+    let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
+    let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
+    let bytes = open(key, &address, &sealed).ok_or_else(damaged)?;
+    if Digest::of(&bytes) != *digest {
+        return Err(damaged());
+    }
+    Ok(Some(bytes.into()))
 }
 
 /// The content store, for code that blocks.

@@ -22,6 +22,14 @@ pub struct Prepared {
     /// Where objects go that leave this application.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub handed: BTreeMap<ObjectId, Name>,
+    /// Handlers that run because they are owed alone: nothing that is desired names them any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed: Vec<ObjectId>,
+    /// The target's own saved plan, and what must still hold when it runs. They travel beside the plan: its id covers neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precondition: Option<Digest>,
 }
 
 /// Why a plan is carried out, and so what its end means.

@@ -127,6 +127,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives up the claims of an application on objects that never became its own.
+    pub async fn release_claims(&mut self, target: &Name, application: &Name) -> Result<()> {
+        sqlx::query("DELETE FROM inventory WHERE target = $1 AND application = $2 AND body IS NULL")
+            .bind(target.as_str())
+            .bind(application.as_str())
+            .execute(self.connection())
+            .await
+            .map_err(database(WRITE))?;
+        Ok(())
+    }
+
     /// Hands objects over from one application to another, as they are. Returns how many changed hands.
     pub async fn move_objects(&mut self, target: &Name, from: &Name, to: &Name, ids: &[ObjectId]) -> Result<u64> {
         let mut moved = 0;

@@ -2,6 +2,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Result, StoreError, StoreErrorKind};
 
@@ -9,6 +10,10 @@ use super::{Result, StoreError, StoreErrorKind};
 pub(super) struct Lock {
     _file: File,
 }
+
+/// A child that a daemon was starting when it ended holds its lock until it runs its own program: a moment later it is free.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Lock {
     /// Takes the lock, and writes down who holds it.
@@ -24,10 +29,15 @@ impl Lock {
             .custom_flags(NOFOLLOW)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(folder, &mut file)),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        let mut tries = TRIES;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries == 0 => return Err(held(folder, &mut file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+            tries -= 1;
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;

@@ -3,6 +3,7 @@
 
 mod application;
 mod contents;
+mod desired;
 mod error;
 mod execution;
 mod inventory;
@@ -24,6 +25,7 @@ use crate::model::DigestKey;
 
 pub use application::{ApplicationState, Applied, BadInputs, Good, Suspended};
 pub use contents::StoredContents;
+pub use desired::encode_desired;
 pub use error::{StoreError, StoreErrorKind};
 pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};

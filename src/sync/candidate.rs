@@ -17,6 +17,8 @@ pub struct Candidate {
     /// Layers that the revision does not have. The rest is rendered; a guard holds what follows from it.
     pub missing: Vec<String>,
     pub desired: Arc<Desired>,
+    /// Its contents come from the store, no more from the tree that it was rendered from.
+    pub stored: bool,
 }
 
 /// From where a candidate is rendered.
@@ -36,23 +38,18 @@ impl Origin {
             return Ok(known.clone());
         }
         let tree = self.source.source().tree(&head.revision).await.map_err(|error| Refusal::source(&error))?;
-        let known = known.map(|known| (known.inputs, known.desired.clone()));
+        let known = known.cloned();
         let (origin, head) = (self.clone(), head.clone());
         let rendered = tokio::task::spawn_blocking(move || origin.render(&tree, &head, known)).await;
         rendered.map_err(|error| Refusal::broken("render", &error))?
     }
 
     /// Blocking: reads the tree.
-    fn render(
-        &self,
-        tree: &Arc<dyn Tree>,
-        head: &Head,
-        known: Option<(Digest, Arc<Desired>)>,
-    ) -> Result<Candidate, Refusal> {
+    fn render(&self, tree: &Arc<dyn Tree>, head: &Head, known: Option<Candidate>) -> Result<Candidate, Refusal> {
         let inputs = render::inputs(tree.as_ref(), &self.application).map_err(|error| Refusal::source(&error))?;
-        let desired = match known {
-            Some((digest, desired)) if digest == inputs.digest => desired,
-            _ => Arc::new(Desired::Objects(self.objects(tree, &inputs.missing)?)),
+        let (desired, stored) = match known {
+            Some(known) if known.inputs == inputs.digest => (known.desired, known.stored),
+            _ => (Arc::new(Desired::Objects(self.objects(tree, &inputs.missing)?)), false),
         };
         Ok(Candidate {
             revision: head.revision.clone(),
@@ -61,6 +58,7 @@ impl Origin {
             inputs: inputs.digest,
             missing: inputs.missing,
             desired,
+            stored,
         })
     }
 

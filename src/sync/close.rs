@@ -1,14 +1,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::draft::Purpose;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Decision, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::model::{Action, Cause, Desired, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Call, TargetError};
 
@@ -19,11 +18,13 @@ const SETTLE: Duration = Duration::from_mins(5);
 struct Ending {
     outcome: Outcome,
     reason: Reason,
+    /// The target may be able to do later what it could not do now: that says nothing against the inputs.
+    passing: bool,
 }
 
 impl Ending {
     fn new(outcome: Outcome, code: &str, message: String) -> Self {
-        Self { outcome, reason: Reason { code: Some(code.into()), message: Some(message) } }
+        Self { outcome, reason: Reason { code: Some(code.into()), message: Some(message) }, passing: false }
     }
 }
 
@@ -41,14 +42,22 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => self.settle(&open, &call).await,
         };
-        let created = created(&open, &carried);
+        if ending.outcome == Outcome::Stopped {
+            return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes));
+        }
         let report = self.close(&open, &carried, ending).await?;
         let back = report.outcome == Outcome::Failed && matches!(open.prepared.purpose, store::Purpose::Forward { .. });
-        if back && self.memory.state.bad_inputs.is_some() {
-            self.roll_back(&open, created, ring, report).await
-        } else {
-            Ok(report)
+        match self.owed_back() {
+            Some(owed) if back => self.roll_back(owed, ring, report).await,
+            _ => Ok(report),
         }
+    }
+
+    /// Closes an execution that was begun on another target than the application's own of today, without another act.
+    pub(super) async fn abandon(&mut self, open: &Open) -> Result<SyncReport, Refusal> {
+        let carried = Carried { outcomes: vec![], end: End::Stopped };
+        let message = format!("the application was on target {} when it began", open.prepared.plan.target);
+        self.close(open, &carried, Ending::new(Outcome::Stale, "sync.target-changed", message)).await
     }
 
     /// Waits for the health of what changed.
@@ -66,6 +75,10 @@ impl Subject {
                         return Ending::new(Outcome::Failed, "health.timed-out", format!("{} did not settle", slow.id));
                     }
                 }
+                // It stays open, and the next start asks again.
+                Err(error @ TargetError::Cancelled) => {
+                    return Ending::new(Outcome::Stopped, error.code(), chain(&error));
+                }
                 Err(error) => return Ending::new(Outcome::Failed, error.code(), chain(&error)),
             }
         }
@@ -78,7 +91,7 @@ impl Subject {
                 Ending::new(Outcome::Degraded, finding.guard.code(), finding.message.clone())
             }
             (_, Some(finding)) => Ending::new(Outcome::Held, finding.guard.code(), finding.message.clone()),
-            (_, None) => Ending { outcome: Outcome::Applied, reason: Reason::default() },
+            (_, None) => Ending { outcome: Outcome::Applied, reason: Reason::default(), passing: false },
         }
     }
 
@@ -86,13 +99,22 @@ impl Subject {
     async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
-        let state = self.state_after(open, &ending);
+        if ending.outcome == Outcome::Held {
+            // It ran, as far as it goes; what was left out of it waits for no approval.
+            report.plan = None;
+        }
+        let state = self.state_after(open, carried, &ending);
+        let void = self.void(open, &state).await?;
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
             let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
             tx.put_application(&self.name, &state).await?;
+            for id in &void {
+                tx.remove_owed(&self.name, id).await?;
+            }
             tx.close_sync(&open.sync).await?;
+            tx.release_claims(&open.prepared.plan.target, &self.name).await?;
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
             let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
             closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
@@ -103,20 +125,27 @@ impl Subject {
         };
         let changed = written.await.map_err(|error| Refusal::store(&error))?;
         execute::remember(&mut self.memory.inventory, changed);
-        for step in done(open, carried).filter(|step| step.action == Action::Run) {
-            self.memory.owed.remove(&step.id);
+        for timed in carried.outcomes.iter().filter(|timed| execute::strikes(open, timed)) {
+            if let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) {
+                self.memory.owed.remove(&step.id);
+            }
         }
+        self.memory.owed.retain(|id, _| !void.contains(id));
         self.memory.state = state;
+        self.memory.open = None;
         self.memory.quiet = None;
         Ok(report)
     }
 
     /// Returns what is remembered of the application after this end.
-    fn state_after(&self, open: &Open, ending: &Ending) -> ApplicationState {
+    fn state_after(&self, open: &Open, carried: &Carried, ending: &Ending) -> ApplicationState {
         let mut state = self.memory.state.clone();
         // Keeping an application true does not end what keeps it from going forward.
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
             state.told = told_by(open, ending);
+        }
+        if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
+            bad.created = None;
         }
         let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -125,49 +154,40 @@ impl Subject {
                 let (reference, url) = (reference.clone(), url.clone());
                 state.applied = Some(Applied { revision: revision.clone(), inputs, desired, reference, url });
                 state.bad_inputs = None;
-                if ending.outcome == Outcome::Applied {
-                    state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
-                }
+                // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
+                // was no good state yet, forget all of it.
+                state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
                 self.origin.source.applied(&self.name, revision.clone());
             }
+            // Nothing was done, and trying again later may do: there is nothing to take back.
+            Outcome::Failed if ending.passing && done(open, carried).next().is_none() => {}
             // A plan that only puts right what drifted says nothing against its inputs.
             Outcome::Failed if open.prepared.plan.steps.iter().any(|step| step.cause == Cause::Intentional) => {
                 let reason = ending.reason.message.clone().unwrap_or_default();
-                let sync = open.sync.clone();
-                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync });
+                let mut created = created(open, carried);
+                // An earlier try that was not taken back yet is taken back with this one.
+                created.extend(state.bad_inputs.and_then(|bad| bad.created).unwrap_or_default());
+                let (sync, created) = (open.sync.clone(), Some(created));
+                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync, created });
             }
             _ => {}
         }
         state
     }
 
-    /// Goes back to last good by an ordinary corrective plan.
-    async fn roll_back(
-        &mut self,
-        failed: &Open,
-        created: BTreeSet<ObjectId>,
-        ring: &Ring,
-        mut report: SyncReport,
-    ) -> Result<SyncReport, Refusal> {
-        let (inputs, desired) = match self.memory.state.good.clone() {
-            Some(good) => (good.inputs, self.kept(good.desired).await?),
-            None => self.nothing(),
+    /// Returns the handlers that go with inputs that just failed: last good, to which the application returns, does not know
+    /// them. Owed on, one that cannot work would fail every plan that comes after it.
+    async fn void(&mut self, failed: &Open, state: &ApplicationState) -> Result<BTreeSet<ObjectId>, Refusal> {
+        if state.bad_inputs.as_ref().is_none_or(|bad| bad.sync != failed.sync) {
+            return Ok(BTreeSet::new());
+        }
+        let good = match &state.good {
+            Some(good) => self.kept(good.desired).await?,
+            None => self.nothing().1,
         };
-        let purpose = Purpose::RollBack { of: failed.sync.clone(), created };
-        let draft = self.draft(purpose, desired, inputs, ring).await?;
-        if draft.verdict.decision == Decision::Hold {
-            let held = self.hold(&draft, ring).await?;
-            report.message = Some(format!("{}; going back is held", report.message.unwrap_or_default()));
-            report.plan = held.plan;
-            return Ok(report);
-        }
-        // Boxed: a roll-back is a run within a run, though never deeper than that.
-        let back = Box::pin(self.run(draft, ring)).await?;
-        if back.outcome == Outcome::RolledBack {
-            report.outcome = Outcome::RolledBack;
-        }
-        report.steps.extend(back.steps);
-        Ok(report)
+        let Desired::Objects(good) = good.as_ref() else { return Ok(BTreeSet::new()) };
+        let owed = execute::owed_by(failed).map(|owed| owed.id);
+        Ok(owed.filter(|id| !good.objects.contains_key(id)).collect())
     }
 
     pub(super) fn report_of(&self, open: &Open, outcome: Outcome, outcomes: &[Timed]) -> SyncReport {
@@ -204,7 +224,8 @@ fn failed(open: &Open, number: usize, error: &TargetError) -> Ending {
     let outcome = if matches!(error, TargetError::Stale { .. }) { Outcome::Stale } else { Outcome::Failed };
     let message = chain(error);
     let message = if message.contains(&object) { message } else { format!("{object}: {message}") };
-    Ending::new(outcome, error.code(), message)
+    let passing = matches!(error, TargetError::Unavailable { .. } | TargetError::Locked { .. });
+    Ending { passing, ..Ending::new(outcome, error.code(), message) }
 }
 
 /// Returns what an execution created: taking it back counts against no limit.

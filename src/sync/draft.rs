@@ -1,18 +1,18 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Refusal;
 use super::candidate::Candidate;
+use super::inherited::{Claims, Inherited};
 use super::subject::{Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
-    Action, After, Complete, Decision, Desired, Digest, Guard, Inventory, Live, Name, ObjectId, Outcome, Previews,
-    Revision, Spec, SyncId, Verdict, host,
+    Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
+    Verdict, Walk,
 };
 use crate::plan::{self, Planned};
-use crate::policy::{self, Facts};
-use crate::source::{Relation, SourceError};
-use crate::store::{self, Applied};
+use crate::store;
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -56,22 +56,33 @@ pub struct Draft {
     pub verdict: Verdict,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
+    /// What comes from applications that are declared no more.
+    pub inherited: Inherited,
+    /// Handlers that are owed, and that nothing desired names any more.
+    pub unnamed: Vec<ObjectId>,
 }
 
 impl Subject {
     /// Previews, plans and judges.
     pub async fn draft(
-        &self,
+        &mut self,
         purpose: Purpose,
         desired: Arc<Desired>,
         inputs: Digest,
         ring: &Ring,
     ) -> Result<Draft, Refusal> {
+        let named = objects(&desired)?;
+        let unnamed = self.memory.owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
         let desired = with_owed(desired, &self.memory.owed);
         let complete = objects(&desired)?;
         let sync = store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let call = self.call(sync, &ring.actor);
-        let previews = self.target.preview(&call, &desired, &self.memory.inventory).await;
+        let Claims { held, inherited } = self.claims(complete).await?;
+        let mut owned = Cow::Borrowed(&self.memory.inventory);
+        if !inherited.owned.objects.is_empty() {
+            owned.to_mut().objects.extend(inherited.owned.objects.clone());
+        }
+        let previews = self.target.preview(&call, &desired, &owned).await;
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
         let planned = plan::plan(&plan::Inputs {
@@ -79,19 +90,21 @@ impl Subject {
             target: &self.target_name,
             inputs,
             desired: complete,
-            owned: &self.memory.inventory,
+            owned: &owned,
             previews: &previews,
             owed: &self.memory.owed.keys().cloned().collect(),
-            held: &self.held(complete).await?,
+            held: &held,
             handed: &handed,
-            prune: self.policy.prune,
+            // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
+            prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
-            report_drift: self.policy.drift == Drift::Report,
+            report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
         });
-        let facts = self.facts(&purpose, complete, &planned).await?;
-        let verdict = self.judge(&planned, facts, ring).await?;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed })
+        let mut facts = self.facts(&purpose, complete, &planned).await?;
+        facts.owned = owned.objects.len();
+        let verdict = self.judge(&planned, facts).await?;
+        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -106,72 +119,6 @@ impl Subject {
             Err(name) => (BTreeMap::new(), Some(format!("application {name} cannot be rendered"))),
         }
     }
-
-    /// Returns which desired objects another application holds. Asks the store only about what is not ours.
-    async fn held(&self, complete: &Complete) -> Result<BTreeMap<ObjectId, Name>, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let ours = |id: &&ObjectId| owned.contains_key(*id) || host::is_run(id);
-        let new: Vec<_> = complete.objects.keys().filter(|id| !ours(id)).cloned().collect();
-        if new.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut held = self.store.holders(&self.target_name, &new).await.map_err(|error| Refusal::store(&error))?;
-        held.retain(|_, holder| *holder != self.name);
-        Ok(held)
-    }
-
-    async fn facts(&self, purpose: &Purpose, complete: &Complete, planned: &Planned) -> Result<Facts, Refusal> {
-        let mut facts = Facts {
-            rendered: complete.objects.keys().filter(|id| !host::is_run(id)).count(),
-            owned: self.memory.inventory.objects.len(),
-            automatic: self.policy.automatic,
-            protected: planned.protected.clone(),
-            left_out: planned.left_out.clone(),
-            ..Facts::default()
-        };
-        match purpose {
-            Purpose::Forward(candidate) => {
-                facts.missing_paths.clone_from(&candidate.missing);
-                facts.drift = Some(self.policy.drift);
-                if !planned.plan.steps.is_empty() {
-                    facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
-                }
-            }
-            Purpose::Keep => facts.drift = Some(self.policy.drift),
-            // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
-            Purpose::RollBack { created, .. } => {
-                facts.automatic = true;
-                facts.uncounted.clone_from(created);
-            }
-        }
-        Ok(facts)
-    }
-
-    /// Returns how the candidate stands to what was last applied; `None` where the ref, the pin or the URL was changed in the
-    /// configuration, which is a person's word and no rewind.
-    async fn relation(&self, candidate: &Candidate) -> Result<Option<Relation>, SourceError> {
-        let Some(applied) = &self.memory.state.applied else { return Ok(None) };
-        if !follows_same(applied, candidate) {
-            return Ok(None);
-        }
-        let (from, to): (&Revision, &Revision) = (&applied.revision, &candidate.revision);
-        self.origin.source.source().relation(from, to).await.map(Some)
-    }
-
-    async fn judge(&self, planned: &Planned, mut facts: Facts, ring: &Ring) -> Result<Verdict, Refusal> {
-        let verdict = policy::judge(&planned.plan, &facts);
-        if verdict.decision == Decision::Go {
-            return Ok(verdict);
-        }
-        let passed_by_adopt = |guard| {
-            matches!(guard, Guard::Adoption | Guard::Manual | Guard::MissingWitness | Guard::Claim | Guard::Unknown)
-        };
-        let adopts = ring.adopt && verdict.findings.iter().all(|finding| passed_by_adopt(finding.guard));
-        let now = self.clock.now();
-        let approval = self.store.approval(&planned.plan.id, now).await.map_err(|error| Refusal::store(&error))?;
-        facts.approved = adopts || approval.is_some();
-        Ok(policy::judge(&planned.plan, &facts))
-    }
 }
 
 fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
@@ -181,10 +128,6 @@ fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
             Err(Refusal::new(Outcome::Refused, "render.opaque", "this target names its objects itself"))
         }
     }
-}
-
-fn follows_same(applied: &Applied, candidate: &Candidate) -> bool {
-    applied.reference == candidate.reference && applied.url == candidate.url
 }
 
 /// Adds the handlers that an earlier plan owes and this revision may no longer name.
@@ -234,9 +177,10 @@ impl Draft {
     #[must_use]
     pub fn moved_fingerprints(&self, inventory: &Inventory) -> Vec<(ObjectId, crate::model::Fingerprint)> {
         let same = self.previews.items.iter().filter(|preview| matches!(preview.after, After::Same));
+        let mut ours = Walk::new(&inventory.objects);
         same.filter_map(|preview| {
             let Live::Known(state) = &preview.live else { return None };
-            let owned = inventory.objects.get(&preview.id)?;
+            let owned = ours.find(&preview.id)?;
             let moved = owned.left.state == state.digest && owned.left.fingerprint != state.fingerprint;
             moved.then(|| (preview.id.clone(), state.fingerprint.clone()))
         })

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::candidate::{Candidate, Origin};
@@ -8,6 +8,8 @@ use crate::model::{Desired, Name, ObjectId};
 /// not deleted.
 #[derive(Default)]
 pub struct Neighbours {
+    /// Targets, each with an application on it, by the configuration: also those that are just being begun anew.
+    declared: Mutex<BTreeSet<(Name, Name)>>,
     known: Mutex<BTreeMap<Name, Neighbour>>,
 }
 
@@ -18,6 +20,18 @@ struct Neighbour {
 }
 
 impl Neighbours {
+    /// Takes note of which applications the configuration declares, each after its target. What others hold nobody keeps true,
+    /// and who desires it may take it over: so while the configuration changes, both the old and the new count.
+    pub fn expect(&self, declared: BTreeSet<(Name, Name)>) {
+        *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared;
+    }
+
+    /// Whether an application on this target is declared.
+    pub(super) fn is_declared(&self, target: &Name, name: &Name) -> bool {
+        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        declared.contains(&(target.clone(), name.clone()))
+    }
+
     /// Takes note of an application that is declared now.
     pub fn declare(&self, name: &Name, target: &Name, origin: Origin) {
         let neighbour = Neighbour { target: target.clone(), origin, candidate: None };
@@ -46,18 +60,31 @@ impl Neighbours {
         target: &Name,
         except: &Name,
     ) -> Result<BTreeMap<ObjectId, Name>, Name> {
+        if let Some(unknown) = self.unknown(target, except) {
+            return Err(unknown);
+        }
         let mut desired = BTreeMap::new();
         for (name, origin, known) in self.others(target, except) {
-            let polled = origin.source.head().await;
-            // A repository that does not answer cannot have taken an object over since it last did.
-            let Ok(head) = polled.head else { continue };
-            let candidate = origin.candidate(&head, known.as_ref()).await.map_err(|_| name.clone())?;
+            let candidate = match (origin.source.head().await.head, known) {
+                (Ok(head), known) => origin.candidate(&head, known.as_ref()).await.map_err(|_| name.clone())?,
+                // A repository that does not answer desires what it desired when it last did.
+                (Err(_), Some(known)) => known,
+                (Err(_), None) => return Err(name),
+            };
             self.rendered(&name, &candidate);
             let Desired::Objects(complete) = candidate.desired.as_ref() else { continue };
             let wanted = leaving.iter().filter(|id| complete.objects.contains_key(id));
             desired.extend(wanted.map(|id| (id.clone(), name.clone())));
         }
         Ok(desired)
+    }
+
+    /// Returns an application that is declared, and just now being begun.
+    fn unknown(&self, target: &Name, except: &Name) -> Option<Name> {
+        let known = self.lock();
+        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = declared.iter().filter(|(on, name)| on == target && name != except).map(|(_, name)| name);
+        others.into_iter().find(|name| !known.contains_key(*name)).cloned()
     }
 
     fn others(&self, target: &Name, except: &Name) -> Vec<(Name, Origin, Option<Candidate>)> {

@@ -6,23 +6,29 @@ use crate::model::Outcome;
 use crate::model::view::SyncReport;
 use crate::store::Open;
 
-/// Takes up an execution that a crash or a stop left open: the same plan, under its recorded verdict, with its `SyncId`.
-/// Nothing newer is looked at before it is closed.
-pub async fn resume(subject: &mut Subject, open: Open) -> SyncReport {
-    tracing::info!(app = %subject.name, plan = %open.prepared.plan.id.short(), sync = %open.sync, "resuming a plan");
-    let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
-    let resumed = async {
-        let mut tx = subject.store.write().await?;
-        let entries = [execute::resumed(&open)];
-        audit::append(&mut tx, subject.clock.now(), &subject.redactor, &entries).await?;
-        tx.commit().await
-    };
-    let ended = match resumed.await {
-        Ok(()) => subject.finish(open, &ring).await,
-        Err(error) => Err(Refusal::store(&error)),
-    };
-    match ended {
-        Ok(report) => report,
-        Err(refusal) => subject.report(Outcome::Failed).because(&refusal.code, &refusal.full_message()),
+impl Subject {
+    /// Takes up an execution that a crash, a stop or a failing store left open: the same plan, under its recorded verdict,
+    /// with its `SyncId`. Nothing newer is looked at before it is closed.
+    pub(super) async fn resume(&mut self, open: Open) -> SyncReport {
+        tracing::info!(app = %self.name, plan = %open.prepared.plan.id.short(), sync = %open.sync, "resuming a plan");
+        let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
+        let resumed = async {
+            let mut tx = self.store.write().await?;
+            let entries = [execute::resumed(&open)];
+            audit::append(&mut tx, self.clock.now(), &self.redactor, &entries).await?;
+            tx.commit().await
+        };
+        let ended = match resumed.await {
+            Ok(()) if open.prepared.plan.target != self.target_name => self.abandon(&open).await,
+            Ok(()) => self.finish(open, &ring).await,
+            Err(error) => Err(Refusal::store(&error)),
+        };
+        match ended {
+            Ok(report) => {
+                tracing::info!(app = %self.name, outcome = %report.outcome, "a resumed plan ended");
+                report
+            }
+            Err(refusal) => self.report(Outcome::Failed).because(&refusal.code, &refusal.full_message()),
+        }
     }
 }

@@ -37,7 +37,19 @@ impl Refusal {
     }
 
     pub(crate) fn target(error: &TargetError) -> Self {
-        Self::new(Outcome::Failed, error.code(), chain(error))
+        match error {
+            TargetError::Cancelled => Self::stopped(),
+            // It is the revision that asks for what is not allowed or makes no sense.
+            TargetError::Denied { .. } | TargetError::Invalid { .. } => {
+                Self::new(Outcome::Refused, error.code(), chain(error))
+            }
+            error => Self::new(Outcome::Failed, error.code(), chain(error)),
+        }
+    }
+
+    /// The daemon is stopping: nothing was planned, and there is nothing to tell.
+    pub(crate) fn stopped() -> Self {
+        Self::new(Outcome::Stopped, "sync.stopped", "stopped before anything was planned")
     }
 
     pub(crate) fn store(error: &StoreError) -> Self {

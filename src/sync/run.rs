@@ -6,7 +6,7 @@ use super::subject::{Ring, Subject};
 use crate::execute::{self, BeginError, Ledger, Preparation};
 use crate::model::view::SyncReport;
 use crate::model::{Action, Complete, Desired, Digest, ObjectId, Origin, Outcome, Owned, Spec, Step, chain};
-use crate::store::{ApplicationState, Good, Open, Prepared, Store};
+use crate::store::{ApplicationState, Good, Open, Prepared, Store, encode_desired};
 
 impl Subject {
     pub(super) fn ledger(&self) -> Ledger {
@@ -17,11 +17,13 @@ impl Subject {
     pub(super) async fn run(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let (open, preparation) = self.prepare(&draft, ring).await?;
         execute::begin(&self.ledger(), &open, &preparation).await.map_err(|error| refuse_begin(&error))?;
+        self.memory.inventory.objects.extend(draft.inherited.owned.objects);
         self.memory.inventory.objects.extend(preparation.inventory);
         self.memory.owed.extend(execute::owed_by(&open).map(|owed| (owed.id, owed.spec)));
         if let Some(state) = preparation.state {
             self.memory.state = state;
         }
+        self.memory.open = Some(open.clone());
         self.finish(open, ring).await
     }
 
@@ -30,7 +32,8 @@ impl Subject {
         let complete = draft.complete()?;
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
-            uses_approval: !ring.adopt && draft.verdict.findings.iter().any(|finding| finding.passed),
+            inherited: draft.inherited.from.clone(),
+            uses_approval: draft.verdict.findings.iter().any(|finding| finding.passed),
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {
@@ -38,6 +41,7 @@ impl Subject {
             _ => self.keep_contents(complete, &mut preparation).await?,
         };
         self.keep_found(draft, &mut preparation).await?;
+        preparation.needs.extend(draft.previews.artifact);
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let open = Open { sync, actor: ring.actor.clone(), started: self.clock.now(), prepared };
@@ -49,7 +53,8 @@ impl Subject {
         let mut remembered = draft.planned.matched.clone();
         remembered.extend(draft.planned.refreshed.clone());
         if ring.adopt {
-            let matched = self.memory.inventory.objects.iter().filter(|(_, owned)| owned.origin == Origin::Matched);
+            let owned = self.memory.inventory.objects.iter().chain(&draft.inherited.owned.objects);
+            let matched = owned.filter(|(_, owned)| owned.origin == Origin::Matched);
             for (id, owned) in matched {
                 remembered.entry(id.clone()).or_insert_with(|| owned.clone());
             }
@@ -66,17 +71,13 @@ impl Subject {
 
     /// Keeps the Desired and the contents that the store may not have yet, and returns the digest of the Desired.
     async fn keep_contents(&self, complete: &Complete, preparation: &mut Preparation) -> Result<Digest, Refusal> {
-        let owned = &self.memory.inventory.objects;
-        let kept = |id: &ObjectId, spec: &Spec| owned.get(id).is_some_and(|owned| owned.left.spec == spec.digest());
-        let news: BTreeSet<Digest> = complete
-            .objects
-            .iter()
-            .filter(|(id, spec)| !kept(id, spec))
-            .flat_map(|(_, spec)| spec.contents().iter().copied())
-            .collect();
+        let needs: BTreeSet<Digest> =
+            complete.objects.values().flat_map(|spec| spec.contents().iter().copied()).collect();
+        preparation.needs.extend(needs);
+        let missing = self.store.missing(&preparation.needs).await.map_err(|error| Refusal::store(&error))?;
         let contents = complete.contents.clone();
         let read = tokio::task::spawn_blocking(move || {
-            news.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
+            missing.iter().map(|digest| contents.read(digest)).collect::<Result<Vec<_>, _>>()
         });
         let read = read.await.map_err(|error| Refusal::broken("reading of contents", &error))?;
         let read = read.map_err(|error| Refusal::new(Outcome::Refused, "source.content", chain(&error)))?;
@@ -125,7 +126,9 @@ impl Draft {
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
         let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
-        Ok(Prepared { plan, specs, desired, verdict, purpose: self.purpose.stored(), handed })
+        let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
+        let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
+        Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
     }
 }
 
@@ -133,6 +136,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }
 }
@@ -145,19 +149,10 @@ fn keep_desired(objects: &BTreeMap<ObjectId, Spec>, preparation: &mut Preparatio
     digest
 }
 
-/// Plain data with string keys inside of pairs: serialisation cannot fail.
-pub(super) fn encode_desired(objects: &BTreeMap<ObjectId, Spec>) -> Vec<u8> {
-    serde_json::to_vec(&objects.iter().collect::<Vec<_>>()).unwrap_or_default()
-}
-
 /// Reads a Desired that was kept; its contents come from the store as well.
 pub(super) async fn stored_desired(store: &Store, digest: &Digest) -> Result<Desired, Refusal> {
-    let bytes = store.content(digest).await.map_err(|error| Refusal::store(&error))?;
+    let kept = store.desired(digest).await.map_err(|error| Refusal::store(&error))?;
     let missing =
         || Refusal::new(Outcome::Failed, "store.content-missing", "the store no longer keeps the desired state");
-    let bytes = bytes.ok_or_else(missing)?;
-    let objects: Vec<(ObjectId, Spec)> = serde_json::from_slice(&bytes).map_err(|error| {
-        Refusal::new(Outcome::Failed, "store.damaged", format!("could not decode the desired state: {error}"))
-    })?;
-    Ok(Desired::Objects(Complete { objects: objects.into_iter().collect(), contents: store.contents() }))
+    kept.map(Desired::Objects).ok_or_else(missing)
 }

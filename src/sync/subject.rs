@@ -10,7 +10,7 @@ use super::neighbours::Neighbours;
 use crate::audit::{Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
-use crate::store::{ApplicationState, Store, StoreError};
+use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
 /// How long one act of a sync on its target may take altogether.
@@ -36,6 +36,8 @@ pub struct Subject {
 #[derive(Default)]
 pub struct Memory {
     pub state: ApplicationState,
+    /// An execution that has begun and is not closed: it is taken up before anything newer is looked at.
+    pub open: Option<Open>,
     pub inventory: Inventory,
     /// Handlers that must still run, with what they run.
     pub owed: BTreeMap<ObjectId, Spec>,

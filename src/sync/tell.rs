@@ -3,13 +3,12 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::refusal::Refusal;
-use super::run::encode_desired;
 use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBody, StepSummary};
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
 use crate::model::{Actor, Complete, Desired, Digest, Outcome, Revision};
-use crate::store::{Held, StoreError};
+use crate::store::{Held, StoreError, encode_desired};
 
 /// What is told once, and again only when it changes.
 struct Tale {

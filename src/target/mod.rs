@@ -36,6 +36,10 @@ pub struct Batch<'a> {
     pub acts: Vec<Act<'a>>,
     /// The bytes behind the digests in the specs, durable before the first act.
     pub contents: &'a Arc<dyn Contents>,
+    /// The target's own saved plan, by its digest in `contents`: what [`crate::model::Previews::artifact`] named.
+    pub artifact: Option<Digest>,
+    /// What must still hold, or the batch is [`TargetError::Stale`]: what the preview saw (a state serial).
+    pub precondition: Option<Digest>,
 }
 
 /// One step to carry out.

@@ -1,10 +1,13 @@
 //! How fast the trail is, each number beside its goal. `cargo bench --bench trail [folder]`: the folder decides the disk.
 #![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
+mod table;
+
 use std::path::Path;
 use std::time::Instant;
 
 use sqlx::{AnyConnection, Connection};
+use table::{quantile, row};
 use trueup::audit::{self, Body, Entry, IntentBody, Redactor, StepSummary};
 use trueup::model::{Action, Actor, Cause, Digest, ObjectId, PlanId, Risk, Time};
 use trueup::store::{Store, new_sync_id};
@@ -33,15 +36,18 @@ async fn main() -> anyhow::Result<()> {
         appends.push(other);
         ratios.push(other / one * 100.0);
     }
-    let (bare, appends, ratio) = (median(bare), median(appends), median(ratios));
-    println!("bare commits, one row each        {bare:>9.0} /s");
-    println!("appends, one by one, durable      {appends:>9.0} /s   {ratio:.0} % of bare (goal: at least 80 %)");
+    let [bare, appends, ratio] = [bare, appends, ratios].map(|numbers| quantile(&numbers, 0.5));
+    let rate = |rate: f64| format!("{rate:.0} /s");
+    row("trail: bare commits on the same store, one row each", &rate(bare), "", None);
+    row("trail: durable appends, one by one", &rate(appends), "", None);
+    row("trail: appends beside bare commits", &format!("{ratio:.0} %"), "at least 80 %", Some(ratio >= 80.0));
     let grouped = grouped(&store).await?;
-    println!("appends, {GROUP} to a transaction   {grouped:>9.0} /s   (goal: at least 50000 /s)");
+    let name = format!("trail: durable appends, {GROUP} to a transaction");
+    row(&name, &rate(grouped), "at least 50000 /s", Some(grouped >= 50_000.0));
     let began = Instant::now();
     let report = audit::verify(&store).await?;
     anyhow::ensure!(report.is_intact(), "the trail is damaged: {:?}", report.problems);
-    println!("verify                            {:>9.0} /s", report.size as f64 / began.elapsed().as_secs_f64());
+    row("trail: verify", &rate(report.size as f64 / began.elapsed().as_secs_f64()), "", None);
     Ok(())
 }
 
@@ -92,11 +98,6 @@ async fn grouped(store: &Store) -> anyhow::Result<f64> {
         tx.commit().await?;
     }
     Ok(GROUPED as f64 / began.elapsed().as_secs_f64())
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }
 
 /// The intent of one step: the record that is written most.

@@ -58,23 +58,25 @@ fn json_is_what_the_api_says() {
 fn the_trail_is_listed_told_shown_and_exported() {
     let served = Served::new(Fake::default(), None);
     let list = served.run(&["audit", "list"]).out;
-    assert_eq!(list.lines().count(), 4);
-    assert_eq!(
-        list.lines().next().unwrap(),
-        r"     4  2026-11-18T11:06:40.000Z  closed     nginx  applied  at aaaaaaaaaa  by ro\u{1b}ot"
-    );
+    let expected = r"     4  2026-11-18T11:06:40.000Z  closed     nginx  applied  at aaaaaaaaaa  by ro\u{1b}ot
+     3  2026-11-18T11:06:40.000Z  outcome    nginx  1 step, 1 failed  at aaaaaaaaaa  by ro\u{1b}ot
+     2  2026-11-18T11:06:40.000Z  intent     nginx  1 step  at aaaaaaaaaa  by ro\u{1b}ot
+     1  2026-11-18T11:06:40.000Z  planned    nginx  go  2 steps  at aaaaaaaaaa  on poll
+";
+    assert_eq!(list, expected);
     let two = served.run(&["audit", "list", "-n", "2", "--before", "4"]).out;
     assert_eq!(two.lines().map(|line| line.trim_start().chars().next().unwrap()).collect::<String>(), "32");
     let history = served.run(&["history", "nginx"]).out;
     assert_eq!(history, format!("{}\n", list.lines().next().unwrap()));
     assert_eq!(served.run(&["history", "other"]).out, "");
 
-    assert!(served.run(&["audit", "show", "2"]).out.contains("\"outcome\": \"applied\""));
+    assert!(served.run(&["audit", "show", "2"]).out.contains("\"name\": \"/etc/motd\""));
     assert_eq!(served.run(&["audit", "show", "9"]).code, Some(2));
 
     let export = served.run(&["audit", "export", "--after", "1"]).out;
     let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines, samples::records()[1..]);
+    assert_eq!(lines[..3], samples::records()[1..]);
+    assert_eq!(lines[3..], [serde_json::json!({ "head": { "size": 4 } })]);
 
     let verify = served.run(&["audit", "verify"]).out;
     assert_eq!(verify, "record 2: its bytes do not hash to its leaf\ndamaged: 1 problem in 4 records\n");

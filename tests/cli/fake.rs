@@ -64,7 +64,7 @@ impl Daemon for Fake {
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
         let all = samples::records();
         let wanted = |record: &Value| {
-            let sequence = record["sequence"].as_u64().unwrap();
+            let sequence = record["seq"].as_u64().unwrap();
             let application =
                 query.application.as_ref().is_none_or(|name: &Name| record["application"] == name.as_str());
             application && query.before.is_none_or(|before| sequence < before)
@@ -73,19 +73,20 @@ impl Daemon for Fake {
     }
 
     async fn record(&self, sequence: u64) -> Result<Value, Problem> {
-        let found = samples::records().into_iter().find(|record| record["sequence"] == sequence);
+        let found = samples::records().into_iter().find(|record| record["seq"] == sequence);
         found.ok_or_else(|| Problem::new(404, "audit.unknown", format!("there is no record {sequence}")))
     }
 
     async fn verify(&self) -> Result<Value, Problem> {
         Ok(
-            json!({ "size": 4, "root": "ab12", "problems": [{ "sequence": 2, "what": "its bytes do not hash to its leaf" }] }),
+            json!({ "size": 4, "root": "ab12", "problems": [{ "seq": 2, "what": "its bytes do not hash to its leaf" }] }),
         )
     }
 
     async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        let above = samples::records().into_iter().filter(|record| record["sequence"].as_u64() > Some(after));
-        Ok(above.take(limit as usize).collect())
+        let above = samples::records().into_iter().filter(|record| record["seq"].as_u64() > Some(after));
+        let page: Vec<_> = above.take(limit as usize).collect();
+        Ok(if page.is_empty() { vec![json!({ "head": { "size": 4 } })] } else { page })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod api;
 mod command;
+mod demo;
 mod fake;
 mod samples;
 mod text;

@@ -147,17 +147,30 @@ pub(crate) fn report(application: &str, outcome: Outcome, message: &str) -> Sync
     }
 }
 
+fn actor(index: usize) -> Value {
+    match index {
+        0 => json!({ "kind": "daemon", "subject": "trueup", "display": "poll" }),
+        _ => json!({ "kind": "unix-user", "subject": "0", "display": "ro\u{1b}ot" }),
+    }
+}
+
 pub(crate) fn records() -> Vec<Value> {
-    let kinds = ["planned", "intent", "outcome", "closed"];
-    let records = kinds.iter().enumerate().map(|(index, kind)| {
+    let step = json!({ "object": { "kind": "path", "name": "/etc/motd" } });
+    let bodies = [
+        json!({ "kind": "planned", "verdict": { "decision": "go" }, "steps": [step, step] }),
+        json!({ "kind": "intent", "steps": [step] }),
+        json!({ "kind": "outcome", "outcomes": [{ "result": "failed" }] }),
+        json!({ "kind": "closed", "outcome": "applied" }),
+    ];
+    let records = bodies.iter().enumerate().map(|(index, body)| {
         json!({
-            "sequence": index + 1,
+            "seq": index + 1,
             "time": NOW.0,
-            "kind": kind,
+            "kind": body["kind"],
             "application": "nginx",
             "revision": revision('a'),
-            "actor": { "kind": "unix-user", "subject": "0", "display": "ro\u{1b}ot" },
-            "body": { "outcome": "applied" },
+            "actor": actor(index),
+            "body": body,
         })
     });
     records.collect()

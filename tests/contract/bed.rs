@@ -130,7 +130,8 @@ pub(crate) async fn apply_with(
     number: usize,
 ) -> Result<Done, TargetError> {
     let acts = vec![Act { number, step: &plan.steps[number], spec: specs[number].as_ref() }];
-    let batch = Batch { plan: plan.id, acts, contents: &complete(desired).contents };
+    let contents = &complete(desired).contents;
+    let batch = Batch { plan: plan.id, acts, contents, artifact: None, precondition: None };
     let (outcomes, mut told) = mpsc::unbounded_channel();
     let answer = target.apply(call, &batch, &outcomes).await;
     let told = told.try_recv().ok();

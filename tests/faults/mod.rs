@@ -23,6 +23,7 @@ pub struct Faults {
     program: String,
     fault: Fault,
     wait: bool,
+    writes_below: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Faults {
     /// Makes the plan of one run of `trueup`. `folder` takes the log and the marker.
     pub fn new(folder: &Path, fault: Fault) -> Self {
         fs::create_dir_all(folder).expect("the folder of the fault log can be made");
-        let faults = Self { folder: folder.to_owned(), program: "trueup".into(), fault, wait: false };
+        let faults =
+            Self { folder: folder.to_owned(), program: "trueup".into(), fault, wait: false, writes_below: vec![] };
         for file in [faults.log(), faults.marker()] {
             let _ = fs::remove_file(file);
         }
@@ -71,6 +73,13 @@ impl Faults {
         self
     }
 
+    /// Counts the writes to files below these folders, and nothing else.
+    #[must_use]
+    pub fn writes_below(mut self, folders: &[PathBuf]) -> Self {
+        folders.clone_into(&mut self.writes_below);
+        self
+    }
+
     /// Lets the counting begin.
     pub fn arm(&self) {
         fs::write(self.marker(), "").expect("the marker can be written");
@@ -86,6 +95,10 @@ impl Faults {
         ];
         if self.wait {
             pairs.push(("TRUEUP_FAULT_ARM".to_owned(), text(&self.marker())));
+        }
+        if !self.writes_below.is_empty() {
+            let folders: Vec<_> = self.writes_below.iter().map(|folder| text(folder)).collect();
+            pairs.push(("TRUEUP_FAULT_WRITES".to_owned(), folders.join(":")));
         }
         match self.fault {
             Fault::None => {}

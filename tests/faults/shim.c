@@ -8,6 +8,7 @@
  *   TRUEUP_FAULT_KILL=N         kill the process, whole and at once, right before the Nth call
  *   TRUEUP_FAULT_KILL_AFTER=N   right after it
  *   TRUEUP_FAULT_ERRNO=N:NAME   let the Nth call fail with this errno and do nothing
+ *   TRUEUP_FAULT_WRITES=A:B     count only writes to files below these folders, and none of the durable acts
  *
  * The calls are made as raw system calls: nothing depends on the order in which libraries are loaded.
  */
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 static pid_t counted_pid;
-static const char *log_file, *arm_file;
+static const char *log_file, *arm_file, *writes_below;
 static long kill_before, kill_after, fail_at, count;
 static int fail_errno, armed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void begin(void) {
 
     log_file = getenv("TRUEUP_FAULT_LOG");
     arm_file = getenv("TRUEUP_FAULT_ARM");
+    writes_below = getenv("TRUEUP_FAULT_WRITES");
     armed = arm_file == NULL;
     kill_before = number("TRUEUP_FAULT_KILL");
     kill_after = number("TRUEUP_FAULT_KILL_AFTER");
@@ -83,13 +85,14 @@ static void tell(long n, const char *name, const char *path) {
     line[length++] = '\n';
     int fd = open(log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return;
-    if (write(fd, line, length) != length) fprintf(stderr, "shim: the log is not whole\n");
+    if (syscall(SYS_write, fd, line, length) != length) fprintf(stderr, "shim: the log is not whole\n");
     close(fd);
 }
 
 /* Returns the number of this call, or 0 where it is not counted; -1 where it shall fail, with errno set. */
 static long count_call(const char *name, const char *path) {
     if (counted_pid == 0 || getpid() != counted_pid) return 0;
+    if (writes_below && strcmp(name, "write") != 0) return 0;
     int before = errno;
     pthread_mutex_lock(&lock);
     if (!armed) armed = access(arm_file, F_OK) == 0;
@@ -201,4 +204,34 @@ int rmdir(const char *name) {
 #else
     MADE("rmdir", name, syscall(SYS_unlinkat, AT_FDCWD, name, AT_REMOVEDIR));
 #endif
+}
+
+static int is_below(const char *path) {
+    for (const char *at = writes_below; at && *at; ) {
+        size_t length = strcspn(at, ":");
+        if (strncmp(path, at, length) == 0 && path[length] == '/') return 1;
+        at += length + (at[length] == ':');
+    }
+    return 0;
+}
+
+/* Costs a look at the descriptor for each write, so only where it was asked for. */
+#define WRITTEN(fd, call)                               \
+    do {                                                \
+        int kept_ = errno;                              \
+        char path_[4096] = "";                          \
+        if (writes_below) descriptor(fd, path_, sizeof path_); \
+        errno = kept_;                                  \
+        if (!is_below(path_)) return (call);            \
+        MADE("write", path_, call);                     \
+    } while (0)
+
+ssize_t write(int fd, const void *bytes, size_t length) { WRITTEN(fd, syscall(SYS_write, fd, bytes, length)); }
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
+    WRITTEN(fd, syscall(SYS_pwrite64, fd, bytes, length, offset));
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
+    WRITTEN(fd, syscall(SYS_pwrite64, fd, bytes, length, offset));
 }

@@ -11,33 +11,34 @@ use trueup::config::{Repository, Transport};
 use trueup::model::Revision;
 use trueup::source::{GitSource, Source, SourceError};
 
-pub const ALL: [Transport; 5] = [Transport::Https, Transport::Ssh, Transport::Http, Transport::Git, Transport::File];
+pub(crate) const ALL: [Transport; 5] =
+    [Transport::Https, Transport::Ssh, Transport::Http, Transport::Git, Transport::File];
 
-pub struct Repo {
-    pub folder: TempDir,
+pub(crate) struct Repo {
+    pub(crate) folder: TempDir,
 }
 
 impl Repo {
     /// Makes an empty repository.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let repo = Self { folder: tempfile::tempdir().unwrap() };
         repo.git(&["init", "-q", "-b", "main", "."]);
         repo
     }
 
     /// Makes a repository with one commit, which holds `apps/web/site.conf`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Self::empty();
         repo.write("apps/web/site.conf", "one\n");
         repo.commit("first");
         repo
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(args).current_dir(self.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", "/nonexistent").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
@@ -47,14 +48,14 @@ impl Repo {
         command
     }
 
-    pub fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Writes an object as it is, good or bad.
-    pub fn object(&self, kind: &str, content: &[u8]) -> String {
+    pub(crate) fn object(&self, kind: &str, content: &[u8]) -> String {
         let mut command = self.command(&["hash-object", "-t", kind, "--literally", "-w", "--stdin"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(content).unwrap();
@@ -64,64 +65,64 @@ impl Repo {
     }
 
     /// Makes a commit of a tree and puts `main` there.
-    pub fn commit_tree(&self, tree: &str) -> Revision {
+    pub(crate) fn commit_tree(&self, tree: &str) -> Revision {
         let commit = self.git(&["commit-tree", "-m", "made by hand", tree]);
         self.git(&["update-ref", "refs/heads/main", &commit]);
         commit.parse().unwrap()
     }
 
-    pub fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub fn commit(&self, message: &str) -> Revision {
+    pub(crate) fn commit(&self, message: &str) -> Revision {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.head()
     }
 
-    pub fn head(&self) -> Revision {
+    pub(crate) fn head(&self) -> Revision {
         self.git(&["rev-parse", "HEAD"]).parse().unwrap()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("file://{}/.git", self.path().display())
     }
 
-    pub fn follow(&self) -> Followed {
+    pub(crate) fn follow(&self) -> Followed {
         Followed::new(&declared(&self.url()))
     }
 }
 
 /// A source with its mirror.
-pub struct Followed {
-    pub source: GitSource,
-    pub mirror: TempDir,
-    pub declared: Repository,
+pub(crate) struct Followed {
+    pub(crate) source: GitSource,
+    pub(crate) mirror: TempDir,
+    pub(crate) declared: Repository,
 }
 
 impl Followed {
-    pub fn new(declared: &Repository) -> Self {
+    pub(crate) fn new(declared: &Repository) -> Self {
         let mirror = tempfile::tempdir().unwrap();
         let source = GitSource::new(declared, &ALL, mirror.path().join("m")).unwrap();
         Self { source, mirror, declared: declared.clone() }
     }
 
     /// Opens it once more, as after a restart.
-    pub fn again(self) -> Self {
+    pub(crate) fn again(self) -> Self {
         let Self { source, mirror, declared } = self;
         drop(source);
         let source = GitSource::new(&declared, &ALL, mirror.path().join("m")).unwrap();
         Self { source, mirror, declared }
     }
 
-    pub async fn poll(&self) -> Result<Revision, SourceError> {
+    pub(crate) async fn poll(&self) -> Result<Revision, SourceError> {
         self.source.poll(&[]).await.map(|head| head.revision)
     }
 
-    pub async fn read(&self, revision: &Revision, path: &str) -> Result<Vec<u8>, SourceError> {
+    pub(crate) async fn read(&self, revision: &Revision, path: &str) -> Result<Vec<u8>, SourceError> {
         let tree = self.source.tree(revision).await?;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let entries = tree.list(folder)?;
@@ -129,7 +130,7 @@ impl Followed {
     }
 
     /// Returns every file and folder of the mirror with its content and modification time.
-    pub fn picture(&self) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
+    pub(crate) fn picture(&self) -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
         let mut picture = BTreeMap::new();
         let mut folders = vec![self.mirror.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -148,11 +149,11 @@ impl Followed {
     }
 
     /// Returns the files of the mirror that end so.
-    pub fn files(&self, end: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, end: &str) -> Vec<PathBuf> {
         self.picture().into_keys().filter(|path| path.to_string_lossy().ends_with(end)).collect()
     }
 }
 
-pub fn declared(url: &str) -> Repository {
+pub(crate) fn declared(url: &str) -> Repository {
     serde_json::from_value(serde_json::json!({ "url": url })).unwrap()
 }

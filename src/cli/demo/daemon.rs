@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{Told, failed, untrue};
+use super::{Told, expect, failed, untrue};
 
 /// How long the daemon may take to stop, in tenths of a second.
 const PATIENCE: usize = 100;
@@ -77,6 +77,13 @@ impl Daemon {
             json: serde_json::from_slice(&output.stdout).unwrap_or_default(),
             error: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Writes what a command prints into a file.
+    pub(super) fn print(&self, arguments: &[&str], file: &Path) -> Told<()> {
+        let out = File::create(file).map_err(failed(format!("write {}", file.display())))?;
+        let status = self.command(arguments).stdout(out).status().map_err(failed("ask the daemon"))?;
+        expect(status.success(), || format!("`trueup {}` to succeed", arguments.join(" ")))
     }
 
     /// Whether it ended by itself.

@@ -4,9 +4,12 @@
 mod daemon;
 mod fixtures;
 mod git;
+mod mishaps;
+mod proof;
 mod stage;
 mod story;
 mod tamper;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +69,7 @@ fn tell(stop: Arc<AtomicBool>, keep: bool, screen: Screen) -> Result<Exit, Troub
         Err(Ended::Interrupted) => Err(Trouble::new("interrupted; everything that was started is ended")),
         Err(ended) => {
             let log = stage.end_of_log();
-            screen.text(&format!("  NOT TRUE: {}\n", super::show::printable(&super::trouble::chain(&ended))))?;
+            screen.text(&format!("  NOT TRUE: {}\n", super::show::printable(&crate::model::chain(&ended))))?;
             screen.say(&format!("\nthe last lines of the daemon's log:\n{log}"));
             Ok(Exit::Differs)
         }

@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 
 use super::{Told, failed, untrue};
 
-/// The byte that was changed, to be put back.
+const STORE: &str = "trueup.db";
+
+/// The digit that was changed, to be put back. A page that was moved leaves its old bytes behind in the file, so there may be
+/// more than one place.
 pub(super) struct Changed {
     file: PathBuf,
-    offset: u64,
+    places: Vec<u64>,
     before: u8,
 }
 
 /// Changes the first digit of the time of the record `sequence`.
 pub(super) fn change(data: &Path, sequence: u64) -> Told<Changed> {
     let mark = format!("\"seq\":{sequence},\"time\":");
-    for entry in fs::read_dir(data).map_err(failed("read the data folder"))?.flatten() {
-        let file = entry.path();
-        if !file.is_file() {
-            continue;
-        }
-        let bytes = fs::read(&file).map_err(failed(format!("read {}", file.display())))?;
-        let Some(found) = bytes.windows(mark.len()).position(|window| window == mark.as_bytes()) else { continue };
-        let at = found + mark.len();
-        let (Ok(offset), Some(before)) = (u64::try_from(at), bytes.get(at).copied()) else { continue };
-        let changed = Changed { file, offset, before };
-        changed.put(if before == b'2' { b'3' } else { b'2' })?;
-        return Ok(changed);
-    }
-    untrue(format!("record {sequence} is in no file of {}", data.display()))
+    let file = data.join(STORE);
+    let bytes = fs::read(&file).map_err(failed(format!("read {}", file.display())))?;
+    let found = bytes.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark.as_bytes());
+    let places: Vec<u64> = found.filter_map(|(at, _)| u64::try_from(at + mark.len()).ok()).collect();
+    let first = places.first().and_then(|place| usize::try_from(*place).ok());
+    let Some(before) = first.and_then(|place| bytes.get(place)).copied() else {
+        return untrue(format!("record {sequence} is not in {}", file.display()));
+    };
+    let changed = Changed { file, places, before };
+    changed.put(if before == b'2' { b'3' } else { b'2' })?;
+    Ok(changed)
 }
 
 impl Changed {
@@ -38,13 +38,14 @@ impl Changed {
     }
 
     pub(super) fn place(&self) -> String {
-        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
-        format!("byte {} of {file}", self.offset)
+        format!("byte {} of {STORE}", self.places.first().copied().unwrap_or_default())
     }
 
     fn put(&self, byte: u8) -> Told<()> {
-        let written = fs::OpenOptions::new().write(true).open(&self.file);
-        let written = written.and_then(|file| file.write_all_at(&[byte], self.offset).and_then(|()| file.sync_all()));
+        let write = |file: fs::File| {
+            self.places.iter().try_for_each(|place| file.write_all_at(&[byte], *place)).and_then(|()| file.sync_all())
+        };
+        let written = fs::OpenOptions::new().write(true).open(&self.file).and_then(write);
         written.map_err(failed(format!("change {}", self.file.display())))
     }
 }

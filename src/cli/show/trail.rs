@@ -48,9 +48,11 @@ fn line(record: &Value) -> String {
     parts.extend(filled(word(record, "application")));
     let body = record.get("body").unwrap_or(&Value::Null);
     parts.extend(["outcome", "act", "code", "reason", "message"].iter().filter_map(|key| filled(word(body, key))));
+    parts.extend(["decision"].iter().filter_map(|key| filled(word(body.get("verdict")?, key))));
+    parts.extend(steps(body));
     parts.extend(shortened("at", record, "revision", 10));
     parts.extend(shortened("plan", record, "plan", 12));
-    parts.extend(actor(record).map(|actor| format!("by {actor}")));
+    parts.extend(actor(record));
     parts.join("  ").trim_end().to_owned()
 }
 
@@ -89,16 +91,26 @@ fn counted(problems: usize) -> String {
 /// Returns the number of a record.
 #[must_use]
 pub fn sequence(record: &Value) -> Option<u64> {
-    record.get("sequence").or_else(|| record.get("seq")).and_then(Value::as_u64)
+    record.get("seq").and_then(Value::as_u64)
 }
 
 fn time(record: &Value) -> String {
     record.get("time").and_then(Value::as_i64).map_or_else(String::new, |time| Time(time).to_string())
 }
 
+/// Says who did it, or what rang where it was the daemon by itself.
 fn actor(record: &Value) -> Option<String> {
-    let actor = record.get("actor").filter(|actor| actor.is_object())?;
-    filled(word(actor, "display")).or_else(|| filled(word(actor, "subject")))
+    let actor = record.get("actor")?;
+    let name = filled(word(actor, "display")).or_else(|| filled(word(actor, "subject")))?;
+    Some(if word(actor, "kind") == "daemon" { format!("on {name}") } else { format!("by {name}") })
+}
+
+/// Says how many steps a record tells of, and what became of those that did not go well.
+fn steps(body: &Value) -> Option<String> {
+    let all = body.get("steps").or_else(|| body.get("outcomes"))?.as_array()?;
+    let failed = all.iter().filter(|step| step.get("result").is_some_and(|result| result == "failed")).count();
+    let count = if all.len() == 1 { "1 step".to_owned() } else { format!("{} steps", all.len()) };
+    Some(if failed == 0 { count } else { format!("{count}, {failed} failed") })
 }
 
 fn plain(name: &str, value: &Value) -> String {

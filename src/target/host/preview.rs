@@ -12,7 +12,7 @@ use super::shape::Shape;
 use super::wanted::attributes;
 use super::{HostTarget, rank};
 use crate::model::host::{CHECK, CommandSpec, HANDLER, HostSpec, PATH};
-use crate::model::{After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State};
+use crate::model::{After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State, Walk};
 use crate::target::{Call, TargetError};
 
 /// One look at the objects of an application.
@@ -33,11 +33,13 @@ impl HostTarget {
         let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
         let mut look = Look { target: self, folders: Folders::new(self.roots.base()?), desired, checks, room: ROOM };
         let mut items = Vec::with_capacity(desired.objects.len());
+        let mut ours = Walk::new(&owned.objects);
         for (id, spec) in &desired.objects {
             still_wanted(call)?;
-            items.push(look.desired(id, spec, owned.objects.get(id))?);
+            items.push(look.desired(id, spec, ours.find(id))?);
         }
-        for id in owned.objects.keys().filter(|id| id.kind == PATH && !desired.objects.contains_key(id)) {
+        let mut wanted = Walk::new(&desired.objects);
+        for id in owned.objects.keys().filter(|id| id.kind == PATH && wanted.find(id).is_none()) {
             still_wanted(call)?;
             items.push(look.leaving(id));
         }

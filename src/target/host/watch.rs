@@ -47,15 +47,19 @@ pub(super) async fn watch(roots: &Roots, call: &Call, mut interest: Interest, be
     let (sender, mut events) = mpsc::channel(WAITING);
     let lost = Arc::new(tokio::sync::Notify::new());
     let mut watched = Watched::new(sender, Arc::clone(&lost))?;
-    watched.follow(roots, &interest.borrow_and_update().clone())?;
+    let mut news = watched.follow(roots, &interest.borrow_and_update().clone())?;
     loop {
+        // Whatever happened between their last sync and now, nobody saw.
+        if !news.is_empty() && !ring(&bell, std::mem::take(&mut news), call).await {
+            return Ok(());
+        }
         // Every arm is cancel-safe: an event or a change of interest is taken only by the arm that completes.
         let told = tokio::select! {
             () = call.cancel.cancelled() => return Ok(()),
             changed = interest.changed() => match changed {
                 Ok(()) => {
                     let now = interest.borrow_and_update().clone();
-                    watched.follow(roots, &now)?;
+                    news = watched.follow(roots, &now)?;
                     continue;
                 }
                 Err(_) => return Ok(()),
@@ -73,14 +77,19 @@ pub(super) async fn watch(roots: &Roots, call: &Call, mut interest: Interest, be
         let Rung { ids: rung, folders } = watched.rung(told, &mut events);
         if folders {
             let now = interest.borrow().clone();
-            watched.follow(roots, &now)?;
+            news = watched.follow(roots, &now)?;
         }
-        if !rung.is_empty() {
-            tokio::select! {
-                sent = bell.send(rung) => if sent.is_err() { return Ok(()) },
-                () = call.cancel.cancelled() => return Ok(()),
-            }
+        if !rung.is_empty() && !ring(&bell, rung, call).await {
+            return Ok(());
         }
+    }
+}
+
+/// Rings, and returns whether anyone is there to hear it.
+async fn ring(bell: &Bell, ids: Vec<ObjectId>, call: &Call) -> bool {
+    tokio::select! {
+        sent = bell.send(ids) => sent.is_ok(),
+        () = call.cancel.cancelled() => false,
     }
 }
 
@@ -102,10 +111,13 @@ impl Watched {
     }
 
     /// Watches the folders of `interest`, and, of a folder that is not there, the nearest one above it. Only the difference
-    /// to what is watched already is added and removed.
-    fn follow(&mut self, roots: &Roots, interest: &[ObjectId]) -> Result<(), TargetError> {
+    /// to what is watched already is added and removed. Returns the objects that were not watched before.
+    fn follow(&mut self, roots: &Roots, interest: &[ObjectId]) -> Result<Vec<ObjectId>, TargetError> {
         let allowed = interest.iter().filter(|id| id.kind == PATH && roots.locate(&id.name).is_ok());
-        self.objects = allowed.map(|id| (roots.real(&id.name), id.clone())).collect();
+        let objects = allowed.map(|id| (roots.real(&id.name), id.clone())).collect();
+        let before = std::mem::replace(&mut self.objects, objects);
+        let news =
+            self.objects.iter().filter(|(path, _)| !before.contains_key(*path)).map(|(_, id)| id.clone()).collect();
         let folders: BTreeSet<_> = self.objects.keys().filter_map(|path| path.parent()).collect();
         let wanted: BTreeSet<_> =
             blocking(|| folders.into_iter().filter_map(|folder| nearest(roots.prefix(), folder)).collect());
@@ -125,7 +137,7 @@ impl Watched {
                 Err(error) => return Err(unavailable(&format!("watch {}", new.display()), error)),
             }
         }
-        Ok(())
+        Ok(news)
     }
 
     /// Returns the objects that a burst of events may be about.

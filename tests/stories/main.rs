@@ -1,0 +1,20 @@
+//! What trueup promises, told as stories: the real daemon, a real Git server, a scratch host. Each story ends where the
+//! next plan is empty and the trail is intact.
+
+// A test says what went wrong by failing.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod drift;
+mod failure;
+mod guards;
+mod neighbours;
+mod people;
+mod push;
+mod reload;
+mod rounds;
+mod stop;
+mod takeover;
+mod telling;
