@@ -119,7 +119,9 @@ fn names() -> Vec<Case> {
     let shell = ["-f", "--post-renderer=.x", ";id", "$(id)", "*", "`id`", "a b", "'\"", "-chdir=.."];
     cases.push(
         Case::powerless("B20", "names that mean something to a shell", move |ground| {
-            shell.iter().for_each(|name| assert_eq!(ground.read(name), name.as_bytes()));
+            for name in shell {
+                assert_eq!(ground.read(name), name.as_bytes());
+            }
         })
         .commit(move |ground| shell.iter().for_each(|name| ground.overlay(name, name))),
     );
@@ -133,7 +135,7 @@ fn configured() -> Vec<Case> {
     let attributes = "*.conf filter=pwn ident eol=crlf text\n";
     vec![
         Case::powerless("B8", ".gitmodules with paths and URLs of evil", |ground| {
-            assert_eq!(ground.read("one.conf"), b"1\n")
+            assert_eq!(ground.read("one.conf"), b"1\n");
         })
         .commit(move |ground| {
             ground.repo.write(".gitmodules", modules).write("app/.gitmodules", modules);
@@ -241,7 +243,7 @@ fn odd() -> Vec<Case> {
     ["99999999999999999999 +9999", "-1 +0000", "99999999999999 +0000", "\u{fffd}\u{1b}[2J x"]
         .map(|date| {
             Case::powerless("B15", format!("a commit of {date:?}"), |ground| {
-                assert_eq!(ground.read("one.conf"), b"odd\n")
+                assert_eq!(ground.read("one.conf"), b"odd\n");
             })
             .attack(move |ground| {
                 ground.overlay("one.conf", "odd\n");

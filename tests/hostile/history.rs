@@ -42,9 +42,9 @@ fn refs() -> Vec<Case> {
                 ground.land();
                 let head = ground.repo.head();
                 let names = ["refs/heads/-D", "refs/heads/COM1", "refs/heads/x.lock", "refs/heads/a\u{202e}b"];
-                let lines: String = names.iter().map(|name| format!("{head} {name}\n")).collect();
+                let lines: Vec<_> = names.iter().map(|name| format!("{head} {name}\n")).collect();
                 let packed = ground.repo.bare().join("packed-refs");
-                std::fs::write(packed, lines).expect("refs can be written");
+                std::fs::write(packed, lines.concat()).expect("refs can be written");
             });
     let names = Case::powerless("B18", "a tag main, a branch of 40 digits, a branch HEAD", |ground| {
         assert_eq!(ground.read("one.conf"), b"1\n");
@@ -84,14 +84,14 @@ fn moved() -> Vec<Case> {
                 ground.revision = Some(ground.repo.head());
             }),
         Case::refused("B17", "the branch is deleted", &["source.ref-missing"]).attack(|ground| {
-            let head = ground.repo.head();
-            ground.repo.set_ref("refs/heads/other", &head).delete_branch("main");
+            let tip = ground.repo.head();
+            ground.repo.set_ref("refs/heads/other", &tip).delete_branch("main");
         }),
         Case::refused("B17", "every branch is deleted", &["source.unborn"]).attack(|ground| {
             ground.repo.delete_branch("main");
         }),
         Case::powerless("B17", "HEAD leads to a branch that is none", |ground| {
-            assert_eq!(ground.read("one.conf"), b"1\n")
+            assert_eq!(ground.read("one.conf"), b"1\n");
         })
         .commit(|ground| {
             ground.repo.git_bare(&["symbolic-ref", "HEAD", "refs/heads/none"]);
@@ -243,7 +243,8 @@ fn packs() -> Vec<Case> {
 /// Lands 4,000 files, each a few bytes from the one before, which is its base.
 fn chain(ground: &mut Ground) {
     let mut stream = String::new();
-    let mut text: String = (0..2_000).map(|line| format!("line {line:013}\n")).collect();
+    let lines: Vec<_> = (0..2_000).map(|line| format!("line {line:013}\n")).collect();
+    let mut text = lines.concat();
     for number in 1..=4_000 {
         text.replace_range(number * 5..number * 5 + 5, "DELTA");
         writeln!(stream, "blob\nmark :{number}\ndata {}\n{text}", text.len()).expect("a string can be written");

@@ -35,9 +35,9 @@ struct Bench {
 }
 
 /// Runs cases in one daemon: each by itself, then all once more after a restart with every poison still there.
-pub(crate) fn run(name: &str, cases: Vec<Case>) -> Vec<Row> {
+pub(crate) fn run(name: &str, cases: &[Case]) -> Vec<Row> {
     let start = Instant::now();
-    let mut bench = Bench::start(&cases);
+    let mut bench = Bench::start(cases);
     println!("{name}: {} cases set up in {:.1} s", cases.len(), start.elapsed().as_secs_f64());
     let quiet = Held::of(bench.world.pid());
     let mut rows: Vec<Row> = cases.iter().enumerate().map(|(at, case)| bench.first(at, case)).collect();
@@ -45,7 +45,9 @@ pub(crate) fn run(name: &str, cases: Vec<Case>) -> Vec<Row> {
     rows.last_mut().expect("a group has cases").wrong.extend(held.err());
     println!("{name}: attacked after {:.1} s", start.elapsed().as_secs_f64());
     if let Err(wrong) = caught(|| bench.again()) {
-        rows.iter_mut().for_each(|row| row.wrong.push(wrong.clone()));
+        for row in &mut rows {
+            row.wrong.push(wrong.clone());
+        }
         return rows;
     }
     for (at, case) in cases.iter().enumerate() {
@@ -165,7 +167,7 @@ impl Bench {
         let start = Instant::now();
         let seen = self.sync_beside_canary(at);
         *took = start.elapsed();
-        *code = seen["code"].as_str().unwrap_or_else(|| seen["outcome"].as_str().unwrap_or_default()).to_owned();
+        *code = seen["code"].as_str().or(seen["outcome"].as_str()).map(str::to_owned).unwrap_or_default();
         escaped(&seen);
         let ground = &self.grounds[at];
         match &case.expect {
@@ -291,7 +293,7 @@ impl Bench {
     fn again(&mut self) {
         self.world.restart();
         let pid = self.world.pid();
-        eventually("every application was tried after the restart", Duration::from_secs(120), || {
+        eventually("every application was tried after the restart", Duration::from_mins(2), || {
             std::thread::sleep(Duration::from_millis(100));
             let status = self.status();
             let applications = status["applications"].as_array().expect("a list");
