@@ -207,7 +207,7 @@ impl Subject {
                 return Err(Refusal::stopped());
             }
         };
-        let head = polled.head.map_err(|error| Refusal::source(&error))?;
+        let head = polled.head.map_err(|error| Refusal::poll(&error))?;
         let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);

@@ -136,7 +136,10 @@ impl Inner {
                 self.seen().related.extend(news);
                 commit
             }
-            _ => session.follow(id, generation, applied)?,
+            // What was refused is told by its id: there is nothing else to know it by.
+            _ => session
+                .follow(id, generation, applied)
+                .map_err(|error| error.while_doing(format!("could not fetch {id}")))?,
         };
         Ok(Head { revision: revision_of(&commit)?, reference: self.followed.reference() })
     }

@@ -189,7 +189,13 @@ fn told(error: reqwest::Error) -> SourceError {
     } else {
         (SourceErrorKind::Unreachable, "the connection failed")
     };
-    SourceError::new(kind, message).because(error)
+    // What TLS says of a certificate's time holds the time of now: it would be news at each poll.
+    let out_of_time =
+        [("expired", "its certificate has expired"), ("not valid yet", "its certificate is not valid yet")];
+    match out_of_time.iter().find(|(word, _)| tls && chain.contains(word)) {
+        Some((_, cause)) => SourceError::new(kind, message).because(anyhow::anyhow!(*cause)),
+        None => SourceError::new(kind, message).because(error),
+    }
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Desired, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::model::{Action, Cause, Desired, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Call, TargetError};
 
@@ -142,7 +142,7 @@ impl Subject {
         let mut state = self.memory.state.clone();
         // Keeping an application true does not end what keeps it from going forward.
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
-            state.told = None;
+            state.told = told_by(open, ending);
         }
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
@@ -200,6 +200,13 @@ impl Subject {
         report.corrective = plan.steps.iter().filter(|step| step.cause == Cause::Corrective).count();
         report
     }
+}
+
+/// Returns what the record of this end tells, so that the next sync need not tell again what is still left out.
+fn told_by(open: &Open, ending: &Ending) -> Option<Digest> {
+    let findings = &open.prepared.verdict.findings;
+    let left_out = matches!(ending.outcome, Outcome::Degraded | Outcome::Held) && !findings.is_empty();
+    left_out.then(|| Digest::of_json("trueup/told/v1", &(ending.outcome, findings)))
 }
 
 fn step_report(open: &Open, timed: &Timed) -> Option<StepReport> {

@@ -15,11 +15,13 @@ pub struct Refusal {
     pub mistakes: Vec<Mistake>,
     /// What was refused, where it came to a revision.
     pub revision: Option<Revision>,
+    /// It did not come to one: the followed ref could not be told, or not be fetched.
+    pub blind: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(outcome: Outcome, code: &str, message: impl Into<String>) -> Self {
-        Self { outcome, code: code.into(), message: message.into(), mistakes: vec![], revision: None }
+        Self { outcome, code: code.into(), message: message.into(), mistakes: vec![], revision: None, blind: false }
     }
 
     pub(crate) fn source(error: &SourceError) -> Self {
@@ -52,6 +54,11 @@ impl Refusal {
 
     pub(crate) fn store(error: &StoreError) -> Self {
         Self::new(Outcome::Failed, error.code(), chain(error))
+    }
+
+    /// Tells why the source was asked in vain.
+    pub(crate) fn poll(error: &SourceError) -> Self {
+        Self { blind: true, ..Self::source(error) }
     }
 
     /// Says which revision it is about.

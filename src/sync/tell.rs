@@ -66,7 +66,7 @@ impl Subject {
     pub(super) async fn refuse(&mut self, ring: &Ring, refusal: &Refusal) -> SyncReport {
         let mut report = self.report(refusal.outcome).because(&refusal.code, &refusal.full_message());
         // What was refused, not what was last rendered.
-        report.revision = refusal.revision.clone().or(report.revision);
+        report.revision = refusal.revision.clone().or(report.revision.filter(|_| !refusal.blind));
         let told = refusal.told();
         if self.memory.state.told == Some(told) {
             self.memory.count_quiet(self.clock.now());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::world::{Fault, Repo, Snapshot};
+use crate::world::{Fault, Repo, Snapshot, clean, must};
 
 type Act = Box<dyn Fn(&mut Ground)>;
 type Look = Box<dyn Fn(&Ground)>;
@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) deadline: Duration,
     /// The attack acts on the live state itself: what it left there is what must stay.
     pub(crate) on_host: bool,
+    /// Git itself asks for deletes before the step that fails; they are taken back.
+    pub(crate) taken_back: bool,
     /// A live file that the attack goes on changing.
     pub(crate) edits: Option<&'static str>,
     /// Sets the scene, before the first good revision is live.
@@ -80,6 +82,7 @@ impl Case {
             deadline: Duration::from_secs(20),
             on_host: false,
             edits: None,
+            taken_back: false,
             before: Box::new(|_| ()),
             attack: Box::new(|_| ()),
         }
@@ -123,6 +126,11 @@ impl Case {
         self
     }
 
+    pub(crate) fn taken_back(mut self) -> Self {
+        self.taken_back = true;
+        self
+    }
+
     pub(crate) fn on_host(mut self) -> Self {
         self.on_host = true;
         self
@@ -133,6 +141,8 @@ impl Case {
         let snapshot = Snapshot::of(&ground.live(""));
         match self.edits {
             Some(edited) => snapshot.settled(|path| path == edited),
+            // The folder of a file that could not be written had a temporary one in it for a moment.
+            None if self.on_host => snapshot.settled(|_| false),
             None => snapshot,
         }
     }
@@ -185,6 +195,16 @@ impl Ground {
         let id = if mode == "160000" { self.repo.head() } else { id };
         let tree = self.repo.raw_tree(&[(mode, name, &id)]);
         self.land_app(&tree);
+    }
+
+    /// Gives the bare repository what a stream of `git fast-import` says.
+    pub(crate) fn import(&self, stream: &str) {
+        let file = self.folder().join("import");
+        std::fs::write(&file, stream).expect("a file can be written");
+        let mut command = clean("git", &self.folder());
+        command.args(["fast-import", "--quiet", "--force", "--depth=4000"]).current_dir(self.repo.bare());
+        command.stdin(std::fs::File::open(file).expect("it was written"));
+        must(&mut command);
     }
 
     /// Returns the documents that declare it.

@@ -315,11 +315,23 @@ fn strangers() -> Vec<Case> {
     };
     vec![
         Case::refused("J8", "a folder goes in which strangers have files", &["target.conflict"])
-            .before(move |ground| folder(ground))
+            .before(|ground| {
+                ground.repo.write("app/folder.yaml", ground.document("Directory", "folder", "{}"));
+                ground.repo.land("an empty folder");
+            })
             .on_host()
             .attack(|ground| {
                 fs::write(ground.live("folder/theirs"), "theirs\n").expect("a file can be written");
                 ground.repo.remove("app/folder.yaml");
+                ground.land();
+            }),
+        Case::refused("J8", "a folder and its file go, beside a stranger's", &["target.conflict"])
+            .before(move |ground| folder(ground))
+            .on_host()
+            .taken_back()
+            .attack(|ground| {
+                fs::write(ground.live("folder/theirs"), "theirs\n").expect("a file can be written");
+                ground.repo.remove("app/folder.yaml").remove(&format!("app/root/srv/{}/folder", ground.name));
                 ground.land();
             }),
         Case::refused("J8", "a file takes the place of such a folder", &["host.folder-not-empty", "guard.replace"])

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use crate::raw::packet;
+use crate::raw::{entry_header, packet, zeros};
 
 /// A commit that no server has.
 pub(crate) const ID: &str = "1234567890123456789012345678901234567890";
@@ -57,9 +57,23 @@ pub(crate) fn packed(bytes: Vec<u8>) -> String {
     })
 }
 
+/// Sends an object that says it has `size` bytes, of zeros: a thousandth of that is sent, and it never ends.
+pub(crate) fn inflating(size: u64) -> String {
+    fetching(move |stream| {
+        // Eight runs take 13 bytes, after the 29 bits in front: from there on it repeats itself.
+        let stream_of_zeros = zeros(40_000);
+        let (head, round) = stream_of_zeros.split_at(stream_of_zeros.len() - 13 * 4_000);
+        let first = [b"\x01PACK\0\0\0\x02\0\0\0\x01", entry_header(3, size).as_slice(), head].concat();
+        let _ = stream.write_all(&packet(b"packfile\n"));
+        let _ = stream.write_all(&packet(&first));
+        let round = packet(&[b"\x01", round].concat());
+        while stream.write_all(&round).is_ok() {}
+    })
+}
+
 /// Says nothing more until the other side hangs up.
 pub(crate) fn silence(stream: &mut TcpStream) {
-    let _ = stream.read(&mut [0]);
+    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
 }
 
 /// Reads the line that opens a conversation with a daemon.

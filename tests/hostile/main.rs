@@ -71,7 +71,7 @@ fn main() -> ExitCode {
                     let wanted = |id: &str| filter.is_empty() || filter.iter().any(|one| id.starts_with(one.as_str()));
                     let cases: Vec<_> = cases().into_iter().filter(|case| wanted(case.id)).collect();
                     if !cases.is_empty() {
-                        let of_group = runner::run(name, cases);
+                        let of_group = runner::run(name, &cases);
                         rows.lock().expect("no thread panics").extend(of_group);
                     }
                 }

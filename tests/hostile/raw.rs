@@ -38,14 +38,14 @@ pub(crate) fn stored(data: &[u8]) -> Vec<u8> {
 
 /// Returns the beginning of a deflate stream of zeros: `runs` times 258 of them.
 pub(crate) fn zeros(runs: usize) -> Vec<u8> {
-    let (mut bytes, mut hold, mut held) = (vec![0x78, 0x01], 0_u32, 0);
+    let (mut bytes, mut waiting, mut held) = (vec![0x78, 0x01], 0_u32, 0);
     let mut put = |bits: u32, count: u32, reversed: bool| {
         let bits = if reversed { bits.reverse_bits() >> (32 - count) } else { bits };
-        hold |= bits << held;
+        waiting |= bits << held;
         held += count;
         while held >= 8 {
-            bytes.push(u8::try_from(hold & 255).expect("masked"));
-            hold >>= 8;
+            bytes.push(u8::try_from(waiting & 255).expect("masked"));
+            waiting >>= 8;
             held -= 8;
         }
     };
@@ -65,7 +65,9 @@ pub(crate) fn pack(entries: &[Vec<u8>]) -> Vec<u8> {
     let count = u32::try_from(entries.len()).expect("few entries");
     let mut pack = b"PACK\0\0\0\x02".to_vec();
     pack.extend_from_slice(&count.to_be_bytes());
-    entries.iter().for_each(|entry| pack.extend_from_slice(entry));
+    for entry in entries {
+        pack.extend_from_slice(entry);
+    }
     pack.extend_from_slice(&[0; 20]);
     pack
 }

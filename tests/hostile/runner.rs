@@ -35,9 +35,9 @@ struct Bench {
 }
 
 /// Runs cases in one daemon: each by itself, then all once more after a restart with every poison still there.
-pub(crate) fn run(name: &str, cases: Vec<Case>) -> Vec<Row> {
+pub(crate) fn run(name: &str, cases: &[Case]) -> Vec<Row> {
     let start = Instant::now();
-    let mut bench = Bench::start(&cases);
+    let mut bench = Bench::start(cases);
     println!("{name}: {} cases set up in {:.1} s", cases.len(), start.elapsed().as_secs_f64());
     let quiet = Held::of(bench.world.pid());
     let mut rows: Vec<Row> = cases.iter().enumerate().map(|(at, case)| bench.first(at, case)).collect();
@@ -45,13 +45,17 @@ pub(crate) fn run(name: &str, cases: Vec<Case>) -> Vec<Row> {
     rows.last_mut().expect("a group has cases").wrong.extend(held.err());
     println!("{name}: attacked after {:.1} s", start.elapsed().as_secs_f64());
     if let Err(wrong) = caught(|| bench.again()) {
-        rows.iter_mut().for_each(|row| row.wrong.push(wrong.clone()));
+        for row in &mut rows {
+            row.wrong.push(wrong.clone());
+        }
         return rows;
     }
     for (at, case) in cases.iter().enumerate() {
         let again = caught(|| bench.second(at, case, &rows[at].code));
         rows[at].wrong.extend(again.err());
     }
+    let healthy = caught(|| drop(bench.sync_beside_canary(0)));
+    rows.last_mut().expect("a group has cases").wrong.extend(healthy.err());
     let verified = caught(|| drop(bench.world.cli(&["audit", "verify"]).code(0)));
     rows.last_mut().expect("a group has cases").wrong.extend(verified.err());
     println!("{name}: ended after {:.1} s", start.elapsed().as_secs_f64());
@@ -121,12 +125,6 @@ impl Bench {
         ran.json()
     }
 
-    fn application(&self, name: &str) -> Value {
-        let status = self.status();
-        let found = status["applications"].as_array().expect("a list").iter().find(|one| one["name"] == name);
-        found.cloned().unwrap_or_else(|| panic!("{name} is not declared any more"))
-    }
-
     /// Attacks, and asks everything that must hold.
     fn first(&mut self, at: usize, case: &Case) -> Row {
         let (mut code, mut took, mut grew_kib) = (String::new(), Duration::ZERO, 0);
@@ -169,7 +167,7 @@ impl Bench {
         let start = Instant::now();
         let seen = self.sync_beside_canary(at);
         *took = start.elapsed();
-        *code = seen["code"].as_str().unwrap_or_else(|| seen["outcome"].as_str().unwrap_or_default()).to_owned();
+        *code = seen["code"].as_str().or(seen["outcome"].as_str()).map(str::to_owned).unwrap_or_default();
         escaped(&seen);
         let ground = &self.grounds[at];
         match &case.expect {
@@ -178,7 +176,10 @@ impl Bench {
                 before.assert_same(&case.snapshot(ground), "I4: what is live changed");
                 let told = Told::of(&self.world, &name);
                 told.explains(code, sequence, ground.revision.as_deref(), &name);
-                assert_eq!(told.deletes(), 0, "I4: something was deleted");
+                // What happens on the host may be told first, as drift; nothing else is told but the refusal itself.
+                let others = told.codes(sequence);
+                assert!(case.on_host || others == [code.as_str()], "I7: told {others:?}");
+                assert!(case.taken_back || told.deletes() == 0, "I4: something was deleted");
             }
             Expect::Powerless(look) => {
                 assert!(ended_well(&seen), "expected a good end, seen {seen}");
@@ -292,7 +293,7 @@ impl Bench {
     fn again(&mut self) {
         self.world.restart();
         let pid = self.world.pid();
-        eventually("every application was tried after the restart", Duration::from_secs(120), || {
+        eventually("every application was tried after the restart", Duration::from_mins(2), || {
             std::thread::sleep(Duration::from_millis(100));
             let status = self.status();
             let applications = status["applications"].as_array().expect("a list");
@@ -302,23 +303,22 @@ impl Bench {
     }
 
     /// The second attempt, after the restart.
-    fn second(&mut self, at: usize, case: &Case, code: &str) {
+    fn second(&self, at: usize, case: &Case, code: &str) {
         if matches!(case.expect, Expect::Config(_)) {
             return;
         }
         let before = case.snapshot(&self.grounds[at]);
-        let seen = self.sync_beside_canary(at);
+        let seen = self.sync(&self.grounds[at].name);
         let ground = &self.grounds[at];
         if let Expect::Code(_) = case.expect {
             assert_eq!(seen["code"], code, "I8: the second attempt: {seen}");
             let told = Told::of(&self.world, &ground.name);
             told.explains(code, 0, None, &ground.name);
-            assert_eq!(told.deletes(), 0, "I4: something was deleted");
+            assert!(case.taken_back || told.deletes() == 0, "I4: something was deleted");
             before.assert_same(&case.snapshot(ground), "I4: the second attempt");
         } else {
             assert!(ended_well(&seen), "I8: the second attempt: {seen}");
         }
-        assert_eq!(self.application(&ground.name)["syncing"], false);
     }
 }
 

@@ -125,7 +125,7 @@ fn over_tls(ground: &mut Ground, shown: &Shown, trusted: bool) {
 fn at(id: &'static str, title: &'static str, codes: &'static [&'static str], url: fn() -> String) -> Case {
     Case::refused(id, title, codes).within(12).attack(move |ground| {
         ground.spec.url = url();
-        ground.spec.repository = "limits: { timeout: 2s, mirrorMib: 4 }".into();
+        ground.spec.repository = "limits: { timeout: 1s, mirrorMib: 4 }".into();
     })
 }
 
@@ -158,7 +158,7 @@ fn slow() -> Vec<Case> {
         }),
         Case::refused("A12", "an http server that never answers", late).within(12).attack(|ground| {
             wrong(ground, Fault::Hang);
-            ground.spec.repository = "limits: { timeout: 2s }".into();
+            ground.spec.repository = "limits: { timeout: 1s }".into();
         }),
     ]
 }
