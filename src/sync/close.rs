@@ -7,7 +7,7 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Desired, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
+use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Call, TargetError};
 
@@ -104,7 +104,7 @@ impl Subject {
             report.plan = None;
         }
         let state = self.state_after(open, carried, &ending);
-        let void = self.void(open, &state).await?;
+        let void = self.void(open, carried, &state).await?;
         let written = async {
             let ledger = self.ledger();
             let mut tx = ledger.store.write().await?;
@@ -173,21 +173,6 @@ impl Subject {
             _ => {}
         }
         state
-    }
-
-    /// Returns the handlers that go with inputs that just failed: last good, to which the application returns, does not know
-    /// them. Owed on, one that cannot work would fail every plan that comes after it.
-    async fn void(&mut self, failed: &Open, state: &ApplicationState) -> Result<BTreeSet<ObjectId>, Refusal> {
-        if state.bad_inputs.as_ref().is_none_or(|bad| bad.sync != failed.sync) {
-            return Ok(BTreeSet::new());
-        }
-        let good = match &state.good {
-            Some(good) => self.kept(good.desired).await?,
-            None => self.nothing().1,
-        };
-        let Desired::Objects(good) = good.as_ref() else { return Ok(BTreeSet::new()) };
-        let owed = execute::owed_by(failed).map(|owed| owed.id);
-        Ok(owed.filter(|id| !good.objects.contains_key(id)).collect())
     }
 
     pub(super) fn report_of(&self, open: &Open, outcome: Outcome, outcomes: &[Timed]) -> SyncReport {

@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
+
 use super::draft::Purpose;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
+use crate::execute::{Carried, End};
 use crate::model::view::SyncReport;
-use crate::model::{Decision, Outcome};
+use crate::model::{Action, Decision, Desired, ObjectId, Outcome};
+use crate::store::{ApplicationState, Open};
 
 impl Subject {
     /// Returns the way back that a failed sync owes: a crash may come before it was begun, and it may fail itself.
@@ -41,5 +45,26 @@ impl Subject {
         }
         report.steps.extend(back.steps);
         Ok(report)
+    }
+
+    /// Returns the handler that ran and failed, where last good, to which the application returns, does not name it: it had its
+    /// run, and owed on, it would fail the way back as well. What did not run stays owed.
+    pub(super) async fn void(
+        &mut self,
+        failed: &Open,
+        carried: &Carried,
+        state: &ApplicationState,
+    ) -> Result<BTreeSet<ObjectId>, Refusal> {
+        let End::Failed(number, _) = carried.end else { return Ok(BTreeSet::new()) };
+        let step = failed.prepared.plan.steps.get(number).filter(|step| step.action == Action::Run);
+        let marked = state.bad_inputs.as_ref().is_some_and(|bad| bad.sync == failed.sync);
+        let Some(step) = step.filter(|_| marked) else { return Ok(BTreeSet::new()) };
+        let good = match &state.good {
+            Some(good) => self.kept(good.desired).await?,
+            None => self.nothing().1,
+        };
+        let Desired::Objects(good) = good.as_ref() else { return Ok(BTreeSet::new()) };
+        let named = good.objects.contains_key(&step.id);
+        Ok((!named).then(|| step.id.clone()).into_iter().collect())
     }
 }
