@@ -1,5 +1,7 @@
 //! `trueup run`: the log, the runtime and the signals around the agent.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::model::Clock;
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     log::start();
+    keep_one_arena();
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.workers.into())
         // A burst of syncs makes many threads, and each keeps its stack and its part of the heap.
@@ -32,6 +35,23 @@ pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result
     // Whoever asked twice does not wait for a fetch that is under way.
     runtime.shutdown_background();
     ended
+}
+
+/// Starts this program again, in the same process, with one heap arena. The C library gives every thread of a burst an arena
+/// of its own and keeps it: with a thousand applications that is ten MiB which nobody uses, and it cannot be told otherwise
+/// once the process runs.
+fn keep_one_arena() {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    if std::env::var_os(ARENAS).is_some() {
+        return;
+    }
+    let again = std::env::current_exe().map(|program| {
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_else(|| program.clone().into());
+        Command::new(program).arg0(name).args(arguments).env(ARENAS, "1").exec()
+    });
+    // It only comes back where it failed; then the daemon takes more room, and runs all the same.
+    tracing::debug!(?again, "could not start with one heap arena");
 }
 
 /// What signals ask of the agent.
