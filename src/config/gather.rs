@@ -11,7 +11,7 @@ use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, KINDS, Reposi
 use super::load::mistake;
 use super::{Application, Config, Daemon, Declared, Metadata, Repository, Target};
 use crate::model::{Mistake, Place};
-use crate::yaml::{self, Node, Value, nearest, quoted};
+use crate::yaml::{self, Key, Node, Value, nearest, quoted};
 
 /// A document as it stands in a file.
 pub(super) struct Written {
@@ -132,7 +132,7 @@ where
         Err(found) => found,
     };
     // What remains without the wrong parts is judged too, so that one look shows as much as can be known.
-    let rest = pruned(&written.node, &wrong(&found));
+    let rest = pruned(&written.node, &wrong(&found)).map(named);
     mistakes.extend(found);
     let Document { metadata, spec, .. } = yaml::decode::<Document<K, T>>(&written.file, &rest?).ok()?;
     Some(Typed { written, partial: true, metadata, spec })
@@ -161,6 +161,21 @@ fn pruned(node: &Node, wrong: &Wrong) -> Option<Node> {
         scalar => scalar.clone(),
     };
     Some(Node { value, line: node.line, column: node.column })
+}
+
+/// Names a document whose own name was wrong, so that the rest of it can be judged. Nobody sees this name.
+fn named(mut node: Node) -> Node {
+    let (line, column) = (node.line, node.column);
+    let text = |text: &str| Node { value: Value::String(text.to_owned()), line, column };
+    if let Value::Mapping(entries) = &mut node.value {
+        let metadata = entries.iter_mut().find(|(key, _)| key.text == "metadata");
+        if let Some((_, Node { value: Value::Mapping(fields), .. })) = metadata
+            && !fields.iter().any(|(key, _)| key.text == "name")
+        {
+            fields.push((Key { text: "name".into(), line, column }, text("unnamed")));
+        }
+    }
+    node
 }
 
 fn unknown(written: &Written, kind: Option<&str>, mistakes: &mut Vec<Mistake>) {

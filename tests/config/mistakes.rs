@@ -78,13 +78,14 @@ fn a_file_with_many_mistakes_has_all_of_them_told() {
             "10:7 config.kind: the kind 'Repositroy' is not known (did you mean 'Repository'?)",
             "13:13 schema.value: expected trueup.dev/v1alpha1, found 'trueup.dev/v1' (did you mean 'trueup.dev/v1alpha1'?)",
             "21:19 config.duplicate-name: the Target 'web-1' is declared twice: here and at x.yaml:15:19 (rename or remove one)",
-            "23:19 config.allow: expected an absolute path, found 'etc/nginx'",
+            "23:19 config.allow: expected an absolute path, found 'etc/nginx' (did you mean '/etc/nginx'?)",
             "23:44 schema.type: expected true or false, found 'yes' (did you mean true, without quotes?)",
             "27:19 schema.type: expected text, found the number 8080 (put it in quotes: \"8080\")",
             "29:11 schema.missing-field: the field 'repository' is missing (The name of a Repository document)",
             "31:18 schema.value: expected heal, hold or report, found 'heel' (did you mean 'heal'?)",
             "37:25 config.reference: no Repository is called 'platfrom' (did you mean 'platform'?)",
-            "37:41 config.path: expected a path without '.', '..' and empty segments, found '../x'",
+            "37:41 config.path: expected a path without '.', '..' and empty segments, found '../x' \
+             (name it from the top of the repository, such as hosts/web-1)",
         ]
     );
 }

@@ -50,5 +50,8 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
 /// Returns the path that was probably meant, where that can be told.
 fn suggestion(path: &str) -> Option<String> {
     let plain: Vec<_> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
-    (!plain.contains(&"..") && !plain.is_empty()).then(|| format!("did you mean {}?", quoted(&plain.join("/"))))
+    if plain.contains(&"..") || plain.is_empty() {
+        return Some("name it from the top of the repository, such as hosts/web-1".into());
+    }
+    Some(format!("did you mean {}?", quoted(&plain.join("/"))))
 }

@@ -26,7 +26,14 @@ pub(super) fn check(target: &Target, scope: &mut Scope) {
 
 fn absolute(code: &str, path: &Path, pointer: &str, scope: &mut Scope) {
     if let Some(expected) = wrong_absolute(path) {
-        scope.say(code, pointer, format!("{expected}, found {}", quoted(&path.to_string_lossy())), None);
+        let plain: Vec<_> =
+            path.to_str().into_iter().flat_map(|text| text.split('/')).filter(|part| !part.is_empty()).collect();
+        let hint = match plain.as_slice() {
+            [] => "write it from the root of the machine, such as /etc/nginx".to_owned(),
+            parts if parts.iter().any(|part| matches!(*part, "." | "..")) => "write where it leads to".to_owned(),
+            parts => format!("did you mean {}?", quoted(&format!("/{}", parts.join("/")))),
+        };
+        scope.say(code, pointer, format!("{expected}, found {}", quoted(&path.to_string_lossy())), Some(hint));
     } else if code == "config.command" && path == Path::new("/") {
         scope.say(code, pointer, "expected the path of a program, found '/'", None);
     }
