@@ -21,8 +21,7 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
     let several = source.paths.iter().enumerate().map(|(at, path)| (path, format!("/spec/source/paths/{at}")));
     for (path, pointer) in one.chain(several) {
         if let Some(expected) = wrong_layer(path) {
-            let hint = suggestion(path);
-            scope.say("config.path", &pointer, format!("{expected}, found {}", quoted(path)), hint);
+            scope.hint("config.path", &pointer, format!("{expected}, found {}", quoted(path)), &suggestion(path));
         }
     }
     for (at, path) in source.paths.iter().enumerate() {
@@ -47,11 +46,11 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
     }
 }
 
-/// Returns the path that was probably meant, where that can be told.
-fn suggestion(path: &str) -> Option<String> {
+/// Returns the path that was probably meant, or how to write one.
+fn suggestion(path: &str) -> String {
     let plain: Vec<_> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
     if plain.contains(&"..") || plain.is_empty() {
-        return Some("name it from the top of the repository, such as hosts/web-1".into());
+        return "name it from the top of the repository, such as hosts/web-1".into();
     }
-    Some(format!("did you mean {}?", quoted(&plain.join("/"))))
+    format!("did you mean {}?", quoted(&plain.join("/")))
 }
