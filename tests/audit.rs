@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use sqlx::{Connection, SqliteConnection};
+use std::io::Write as _;
 use tempfile::TempDir;
 use trueup::audit::{
     self, Act, ActBody, Body, DaemonBody, Entry, Filter, Kind, ObservedBody, Quiet, QuietBody, Redactor, Report,
@@ -315,7 +316,7 @@ async fn n10_what_cannot_be_recorded_is_refused_and_leaves_no_trace() {
         command.status().is_ok_and(|status| status.success())
     };
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs"]) {
-        println!("SKIP a small tmpfs cannot be mounted here (needs root)");
+        let _ = writeln!(std::io::stderr(), "SKIP a small tmpfs cannot be mounted here (needs root)");
         return;
     }
     let store = Store::open(&folder.path().join("data")).await.unwrap();

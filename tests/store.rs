@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Tests say what went wrong by failing.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -450,7 +451,7 @@ async fn contents_are_encrypted_verified_and_swept() {
 async fn a_full_disk_stops_changes_and_not_reading_and_ends_by_itself() {
     let folder = folder();
     let Some(mount) = Tmpfs::mount(folder.path()) else {
-        println!("SKIP a small tmpfs cannot be mounted here (needs root)");
+        let _ = writeln!(std::io::stderr(), "SKIP a small tmpfs cannot be mounted here (needs root)");
         return;
     };
     let store = Store::open(&folder.path().join("data")).await.unwrap();

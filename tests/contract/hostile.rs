@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -302,7 +303,7 @@ fn is_root() -> bool {
 /// Says why a case cannot be shown here; fails where every part is required.
 fn skip(reason: &str) {
     assert!(std::env::var("TRUEUP_REQUIRE_PARTS").is_err(), "not to be skipped: {reason}");
-    println!("SKIP: {reason}");
+    let _ = writeln!(std::io::stderr(), "SKIP: {reason}");
 }
 
 fn run(program: &str, arguments: &[&str]) {

@@ -18,6 +18,7 @@ use faults::{Counted, Fault, Faults, tally, tally_of_strace, under_strace};
 use judge::{TakenBack, Undisturbed};
 use place::{Place, Seen};
 use scenario::Scenario;
+use world::parts::say;
 
 /// Lets a copy run without any fault, and returns what it came to and the durable calls that this took.
 fn undisturbed(scenario: &Scenario) -> (Undisturbed, Vec<Counted>) {
@@ -48,7 +49,7 @@ fn kill_at_every_call(what: &str, scenario: &Scenario, fault: fn(usize) -> Fault
         scenario.recover(&mut place);
         undisturbed.judge(scenario, &place, 1);
     }
-    println!("{what}: {} durable calls until it is live, {points} kill points until it is stopped", calls.len());
+    say(&format!("{what}: {} durable calls until it is live, {points} kill points until it is stopped", calls.len()));
     assert!(points >= calls.len(), "{points} kill points, and {:?}", tally(&calls));
 }
 
@@ -88,8 +89,8 @@ fn strace_sees_the_calls_that_are_counted_and_no_other() {
         let live = (faults.calls().len(), sum(&tally_of_strace(&trace)));
         place.end();
         let (ours, theirs) = (tally(&faults.calls()), tally_of_strace(&trace));
-        println!("{what}: until it is live {} durable calls counted, {} seen by strace", live.0, live.1);
-        println!("{what}: until it is stopped {} counted, {} seen: {theirs:?}", sum(&ours), sum(&theirs));
+        say(&format!("{what}: until it is live {} durable calls counted, {} seen by strace", live.0, live.1));
+        say(&format!("{what}: until it is stopped {} counted, {} seen: {theirs:?}", sum(&ours), sum(&theirs)));
         assert_eq!(live.0, live.1, "{what}");
         assert_eq!(ours, theirs, "{what}");
     }
@@ -117,7 +118,7 @@ fn a_recovery_that_is_killed_before_any_durable_call_is_taken_up_again() {
         scenario.recover(&mut place);
         undisturbed.judge(&scenario, &place, 2);
     }
-    println!("a recovery, killed before: {points} kill points");
+    say(&format!("a recovery, killed before: {points} kill points"));
     assert!(points > 20, "{points}");
 }
 
@@ -178,7 +179,7 @@ fn fail_at_every_call(what: &str, errno: &'static str, made: fn(&Place, Fault) -
         }
         points += 1;
     }
-    println!("{what}: {points} calls failed, {troubled} of them the sync, {ended} the start; all healed");
+    say(&format!("{what}: {points} calls failed, {troubled} of them the sync, {ended} the start; all healed"));
     // Most of what fails once heals before anyone could see it in trouble; what does not shows that the faults bite.
     assert!(points >= calls.len() && troubled > 2, "{points} of {}, {troubled}", calls.len());
 }
@@ -223,7 +224,10 @@ fn a_failing_revision_killed_before_any_durable_call_is_taken_back() {
         scenario.recover(&mut place);
         taken_back.judge(&scenario, &place);
     }
-    println!("a failing revision, killed before: {points} kill points, {} calls until it is taken back", calls.len());
+    say(&format!(
+        "a failing revision, killed before: {points} kill points, {} calls until it is taken back",
+        calls.len()
+    ));
     assert!(points >= calls.len(), "{points} of {}", calls.len());
 }
 

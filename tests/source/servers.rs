@@ -249,7 +249,7 @@ impl Sshd {
         let program = ["/usr/sbin/sshd", "/usr/bin/sshd"].iter().find(|path| Path::new(path).exists());
         let Some(program) = program else {
             assert!(std::env::var("TRUEUP_REQUIRE_PARTS").as_deref() != Ok("1"), "sshd is missing");
-            println!("SKIP: sshd is missing");
+            let _ = writeln!(std::io::stderr(), "SKIP: sshd is missing");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();

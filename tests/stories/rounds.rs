@@ -14,6 +14,7 @@ use trueup::store::Store;
 use trueup::sync::{Memory, Neighbours, Origin, Ring, Subject, sync};
 
 use super::telling::{all_is_well, applied, file_with_handler, lines, status, until, world, world_of};
+use super::world::parts::say;
 use super::world::{App, Snapshot, World, eventually};
 
 const ROUNDS: usize = 1000;
@@ -103,7 +104,7 @@ fn a_thousand_rounds_each_with_its_poll_write_nothing_and_run_no_handler() {
         }
         let asked: Vec<_> = world.server.requests().split_off(asked);
         let polls = asked.iter().filter(|request| request.body.windows(7).any(|part| part == b"ls-refs")).count();
-        println!("{ROUNDS} rounds: {} requests, {polls} of them for the ref", asked.len());
+        say(&format!("{ROUNDS} rounds: {} requests, {polls} of them for the ref", asked.len()));
         assert_eq!(polls, ROUNDS, "each round has its poll");
         data.assert_same(&Snapshot::of(&world.path("data")), "the data folder, in bytes and times");
         host.assert_same(&world.snapshot(), "the host, in bytes and times");
