@@ -64,7 +64,7 @@ impl Store {
         row.as_ref().map(held).transpose()
     }
 
-    /// Returns every held plan: what is in the content store for them must be kept.
+    /// Returns every held plan. Their contents are not kept: a plan that runs is made anew first.
     pub async fn held_plans(&self) -> Result<Vec<Held>> {
         let mut session = self.session().await?;
         let rows = sqlx::query("SELECT body FROM plans ORDER BY application, created")
