@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::model::Actor;
+use crate::model::{Actor, deceives};
 
 const MASK: &str = "[redacted]";
 
@@ -45,7 +45,7 @@ impl Redactor {
     /// Returns whether nothing needs cleaning in a value that is this as JSON. Without a backslash every string stands there
     /// as it is, so that what is not found in the whole is in none of them.
     pub(super) fn finds_nothing(&self, json: &str) -> bool {
-        let plain = !json.contains('\\') && (json.is_ascii() || !json.contains(is_deceptive));
+        let plain = !json.contains('\\') && (json.is_ascii() || !json.contains(deceives));
         plain && !json.contains('\u{7f}') && matches!(self.mask(json), Cow::Borrowed(_))
     }
 
@@ -79,7 +79,7 @@ impl Redactor {
 
     fn text<'t>(&self, text: &'t str, kept: &[char]) -> Cow<'t, str> {
         let masked = self.mask(text);
-        let bad = |c: char| is_deceptive(c) && !kept.contains(&c);
+        let bad = |c: char| deceives(c) && !kept.contains(&c);
         if !masked.contains(bad) {
             return masked;
         }
@@ -92,12 +92,6 @@ impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redactor(…)")
     }
-}
-
-/// C0, C1, and the characters that set the direction of text or cannot be seen.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn add(secret: &[u8], forms: &mut Vec<String>) {

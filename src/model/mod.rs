@@ -3,6 +3,7 @@
 mod actor;
 mod chain;
 mod clock;
+mod deceives;
 mod digest;
 mod guard;
 mod health;
@@ -21,6 +22,7 @@ pub mod view;
 pub use actor::{Actor, ActorKind};
 pub use chain::chain;
 pub use clock::{Clock, Time};
+pub use deceives::deceives;
 pub use digest::{Digest, DigestKey, ParseDigestError};
 pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
 pub use health::{Health, HealthState};

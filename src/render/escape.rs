@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use crate::model::deceives;
+
 /// Longer text of others is cut: a message is for reading.
 const LONGEST: usize = 300;
 
@@ -20,15 +22,6 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     shown
-}
-
-/// Returns whether a character is a control, a line separator, invisible, or turns the direction of text.
-pub(super) fn deceives(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::model::host::{Attributes, CommandSpec, HostSpec};
 use crate::model::{Complete, ObjectId, Spec};
 
-use super::escape::{deceives, escape};
+use super::escape::escape;
+use crate::model::deceives;
 
 /// Words that some reader of YAML takes for something else than text.
 const NOT_TEXT: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];

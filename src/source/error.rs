@@ -2,6 +2,7 @@ use std::error::Error;
 use std::io;
 
 use super::{SourceError, SourceErrorKind};
+use crate::model::deceives;
 
 impl SourceError {
     pub(super) fn new(kind: SourceErrorKind, message: impl Into<String>) -> Self {
@@ -53,11 +54,5 @@ pub(super) fn protocol(message: impl Into<String>) -> SourceError {
 /// Returns what a stranger wrote as one line of harmless text of at most 300 characters.
 pub(super) fn harmless(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let bad = |c: char| {
-        c.is_control()
-            || ('\u{200b}'..='\u{200f}').contains(&c)
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
-    text.trim().chars().take(300).map(|c| if bad(c) { '\u{fffd}' } else { c }).collect()
+    text.trim().chars().take(300).map(|c| if deceives(c) { '\u{fffd}' } else { c }).collect()
 }

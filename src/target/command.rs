@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::Call;
+use crate::model::deceives;
 
 /// Where a bare program name is looked for. Fixed, so that nothing inherited decides which program runs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -208,10 +209,7 @@ impl Tail {
 
 /// Returns `text` with everything that a terminal would act on (escapes, controls, changes of direction) made visible.
 pub(super) fn neutral(text: &str) -> String {
-    let acts = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let acts = |c: char| deceives(c) && c != '\n' && c != '\t';
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }

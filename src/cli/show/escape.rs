@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use crate::model::deceives;
+
 /// Returns `text` with everything escaped that could mislead a terminal or its reader: controls (C0, C1, DEL), characters
 /// that turn the direction of writing, and those that nobody sees. One line stays one line.
 ///
@@ -16,19 +18,12 @@ pub fn printable_content(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let bad = |char: char| misleading(char) && !keep(char);
+    let bad = |char: char| deceives(char) && !keep(char);
     if !text.contains(bad) {
         return Cow::Borrowed(text);
     }
     let escape = |char: char| if bad(char) { char.escape_default().collect() } else { String::from(char) };
     Cow::Owned(text.chars().map(escape).collect())
-}
-
-fn misleading(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
