@@ -177,6 +177,11 @@ pub struct HostTarget {
     /// Programs, by absolute path, that checks, validators and handlers may run.
     #[serde(default)]
     pub commands: Vec<PathBuf>,
+    /// systemd units that documents and `onChange` may act on, by name; `*` stands for any part of one (`app-*.service`).
+    /// What a host needs to live (`ssh.service`, `dbus.service`, `systemd-*`, trueup's own) is never stopped, disabled or
+    /// masked, and its unit files and drop-ins are only written where it is named here in full.
+    #[serde(default)]
+    pub units: Vec<String>,
     /// Let documents set the setuid, setgid and sticky bits.
     #[serde(default)]
     pub allow_setuid: bool,

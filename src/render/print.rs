@@ -61,6 +61,10 @@ fn document(complete: &Complete, spec: &Spec) -> (&'static str, Value) {
             run(&mut body, &command);
             "Handler"
         }
+        Ok(HostSpec::Unit(_)) => return ("Unit", spec.body().clone()),
+        Ok(HostSpec::Signal(_) | HostSpec::DaemonReload | HostSpec::VerifyUnits { .. }) => {
+            return ("Handler", spec.body().clone());
+        }
         // No render makes one; what another hand made is shown as it is.
         Err(_) => return ("Unknown", spec.body().clone()),
     };

@@ -41,6 +41,7 @@ impl Host {
         let mut declared = config::HostTarget {
             allow: vec!["/etc/app".into()],
             commands: vec![script, "/bin/sh".into(), "/bin/sleep".into()],
+            units: vec![],
             allow_setuid: false,
             root: Some(scratch.path().join("root")),
         };

@@ -59,7 +59,7 @@ impl HostTarget {
             (None, Action::Delete) if act.step.id.kind == PATH => blocking(|| self.delete(act)),
             (Some(spec), _) if act.step.id.kind == PATH => self.write(call, batch, act, spec).await,
             _ => Err(TargetError::Invalid {
-                code: "host.step",
+                code: "host.step".into(),
                 reason: format!("a host cannot {} {}", act.step.action, act.step.id),
             }),
         }

@@ -30,7 +30,7 @@ use self::paths::Roots;
 use self::wanted::Rules;
 use self::young::Young;
 use super::command::{CommandError, Commands};
-use super::{Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
+use super::{Asked, Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
 use crate::config;
 use crate::model::host::{CommandSpec, PATH};
 use crate::model::{Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
@@ -91,9 +91,9 @@ impl HostTarget {
 fn command_error(error: &CommandError, failed: &'static str) -> TargetError {
     match error {
         CommandError::NotAllowed { .. } => {
-            TargetError::Denied { code: "host.command-not-allowed", reason: error.to_string() }
+            TargetError::Denied { code: "host.command-not-allowed".into(), reason: error.to_string() }
         }
-        CommandError::Failed { .. } => TargetError::Invalid { code: failed, reason: error.to_string() },
+        CommandError::Failed { .. } => TargetError::Invalid { code: failed.into(), reason: error.to_string() },
         CommandError::Deadline { .. } => TargetError::Unavailable { doing: error.to_string(), source: None },
         CommandError::Cancelled => TargetError::Cancelled,
     }
@@ -114,7 +114,7 @@ impl Target for HostTarget {
         match desired {
             Desired::Objects(complete) => blocking(|| self.look(call, complete, owned)),
             Desired::Opaque { .. } => Err(TargetError::Invalid {
-                code: "host.opaque",
+                code: "host.opaque".into(),
                 reason: "a host cannot name its objects itself".into(),
             }),
         }
@@ -138,10 +138,10 @@ impl Target for HostTarget {
         Ok(())
     }
 
-    async fn health(&self, _: &Call, ids: &[ObjectId]) -> Result<Vec<Health>, TargetError> {
+    async fn health(&self, _: &Call, asked: &[Asked<'_>]) -> Result<Vec<Health>, TargetError> {
         blocking(|| {
             let mut folders = paths::Folders::new(self.roots.base()?);
-            Ok(ids.iter().map(|id| self.healthy(&mut folders, id)).collect())
+            Ok(asked.iter().map(|asked| self.healthy(&mut folders, asked.id)).collect())
         })
     }
 
