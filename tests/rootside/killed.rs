@@ -1,0 +1,1 @@
+//! The program itself, ended with kill -9 at each durable step.
