@@ -18,7 +18,7 @@ use crate::api::Socket;
 use crate::model::Clock;
 use crate::target::root::{RootHalf, listen, load};
 
-/// Where its HostAccess lies unless it is said otherwise.
+/// Where its `HostAccess` lies unless it is said otherwise.
 const ACCESS: &str = "/etc/trueup/host.yaml";
 
 /// One that systemd started ends after nobody was connected for so long.

@@ -13,7 +13,8 @@ use trueup::target::{Asked, Target, TargetError};
 use crate::bed::{self, Bytes, acts, call};
 
 fn python() -> Option<PathBuf> {
-    let found = ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    let found =
+        ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from).into_iter().find(|path| path.exists());
     if found.is_none() {
         println!("skip: there is no python3 on this machine");
     }
@@ -78,7 +79,10 @@ async fn an_adapter_that_breaks_off_says_nothing() {
     let cases = [
         ("exit 0", "it ends at once"),
         ("head -c 1 >/dev/null; echo nonsense", "no message"),
-        ("read l; echo '{\"type\":\"welcome\",\"protocol\":1,\"adapter\":\"x\"}'; cat >/dev/null", "it says nothing more"),
+        (
+            "read l; echo '{\"type\":\"welcome\",\"protocol\":1,\"adapter\":\"x\"}'; cat >/dev/null",
+            "it says nothing more",
+        ),
         (
             "read l; echo '{\"type\":\"welcome\",\"protocol\":1,\"adapter\":\"x\"}'; read l; read l; read l; \
              echo '{\"type\":\"end\",\"id\":1,\"items\":0}'; sleep 5",

@@ -83,7 +83,14 @@ async fn floods_end_the_connection_and_cost_little() {
     let code = until_refused(&mut hostile, |_| format!("{}\n", chunk(1, &[7; 500_000])).into_bytes());
     told("chunks that nobody asked for", &code, &["protocol.unexpected", ""]);
 
-    for garbage in ["\0\0\0\n", "{}\n", "[1]\n", "{\"type\":\"preview\"}\n", "{\"type\":\"nonsense\"}\n", &("[".repeat(500_000) + "\n")] {
+    for garbage in [
+        "\0\0\0\n",
+        "{}\n",
+        "[1]\n",
+        "{\"type\":\"preview\"}\n",
+        "{\"type\":\"nonsense\"}\n",
+        &("[".repeat(500_000) + "\n"),
+    ] {
         let mut hostile = front(&side);
         hostile.raw(garbage.as_bytes()).unwrap();
         let code = failure(&hostile.hear().unwrap());

@@ -8,6 +8,9 @@ mod host;
 #[path = "../contract/rootside.rs"]
 mod rootside;
 
+#[path = "../faults/mod.rs"]
+mod faults;
+
 mod flood;
 mod front;
 mod killed;

@@ -23,13 +23,20 @@ async fn a_stranger_is_turned_away_and_a_named_user_is_not() {
         let side = RootSide::with(|access| access.peers = vec![Peer { unit: None, user: Some(named.into()) }]);
         fs::set_permissions(side.host.scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(side.socket(), fs::Permissions::from_mode(0o666)).unwrap();
-        let hello = r#"{"type":"hello","protocol":{"min":1,"max":1},"client":"x","configuration":{"allow":["/etc/app"]}}"#;
+        let hello =
+            r#"{"type":"hello","protocol":{"min":1,"max":1},"client":"x","configuration":{"allow":["/etc/app"]}}"#;
         let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.settimeout(20)\ns.connect(sys.argv[1])\n\
                       try:\n s.sendall(sys.argv[2].encode()+b'\\n')\n print(s.recv(100).decode())\nexcept OSError: pass";
         let socket = side.socket();
         let run = tokio::task::spawn_blocking(move || {
             let ids = [format!("--reuid={STRANGER}"), format!("--regid={STRANGER}"), "--clear-groups".into()];
-            Command::new("setpriv").args(ids).args(["/usr/bin/python3", "-c", script]).arg(socket).arg(hello).output().unwrap()
+            Command::new("setpriv")
+                .args(ids)
+                .args(["/usr/bin/python3", "-c", script])
+                .arg(socket)
+                .arg(hello)
+                .output()
+                .unwrap()
         });
         let said = run.await.unwrap();
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -41,7 +48,8 @@ async fn a_stranger_is_turned_away_and_a_named_user_is_not() {
 fn an_allow_list_that_others_can_write_is_not_taken() {
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let file = folder.path().join("host.yaml");
-    let text = "apiVersion: trueup.dev/v1alpha1\nkind: HostAccess\nmetadata: { name: here }\nspec: { allow: [/etc/app] }\n";
+    let text =
+        "apiVersion: trueup.dev/v1alpha1\nkind: HostAccess\nmetadata: { name: here }\nspec: { allow: [/etc/app] }\n";
     fs::write(&file, text).unwrap();
     assert_eq!(load(&file).unwrap().allow, [std::path::Path::new("/etc/app")]);
     let codes = || load(&file).unwrap_err().into_iter().map(|mistake| mistake.code).collect::<Vec<_>>();
@@ -58,6 +66,10 @@ fn an_allow_list_that_others_can_write_is_not_taken() {
     } else {
         println!("skip: only root gives a file away");
     }
-    fs::write(&file, text.replace("HostAccess", "Target").replace("{ allow", "{ host: { allow").replace("app] }", "app] } }")).unwrap();
+    fs::write(
+        &file,
+        text.replace("HostAccess", "Target").replace("{ allow", "{ host: { allow").replace("app] }", "app] } }"),
+    )
+    .unwrap();
     assert!(load(&file).is_err());
 }

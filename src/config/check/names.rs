@@ -8,7 +8,7 @@ use crate::config::load::mistake;
 use crate::model::Mistake;
 use crate::yaml::{nearest, quoted};
 
-/// One name is one document of its kind, and there is one Daemon and one HostAccess.
+/// One name is one document of its kind, and there is one Daemon and one `HostAccess`.
 pub(super) fn unique(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
     for kind in KINDS.iter().filter(|kind| !["Daemon", "HostAccess"].contains(kind)) {
         let mut seen = HashMap::new();

@@ -116,14 +116,14 @@ mod tests {
         for change in changes {
             assert!(
                 gathered(&bytes, |number, chunk| if number == 1 {
-                    change(chunk)
+                    change(chunk);
                 })
                 .is_err()
             );
         }
         assert!(
             gathered(&bytes, |number, chunk| if number == 1 {
-                chunk.data = "AAAAAAA=".into()
+                chunk.data = "AAAAAAA=".into();
             })
             .is_err()
         );

@@ -122,13 +122,13 @@ pub(super) fn previewed(id: u64, preview: &Preview, desired: Option<&Spec>, live
         id,
         object: preview.id.clone(),
         live: match &preview.live {
-            Live::Known(known) => message::Live::Known { state: state(known) },
+            Live::Known(known) => message::Live::Known { state: Box::new(state(known)) },
             Live::Absent => message::Live::Absent,
             Live::Unknown(why) => message::Live::Unknown { why: why.clone() },
         },
         after: match &preview.after {
             After::Same => message::After::Same,
-            After::Is(coming) => message::After::State { state: state(coming) },
+            After::Is(coming) => message::After::State { state: Box::new(state(coming)) },
             After::Absent => message::After::Absent,
             After::Released => message::After::Released,
             After::Run(digest) => message::After::Run { digest: *digest },
@@ -161,7 +161,8 @@ pub(super) fn shown(state: &State, live: bool) -> Option<&Arc<[u8]>> {
 impl Previewed {
     /// Returns the preview; `content` is what came for it, `desired` what was sent.
     pub(super) fn preview(self, desired: Option<&Spec>, content: Option<Arc<[u8]>>) -> Preview {
-        let state = |state: message::State, content| {
+        let state = |state: Box<message::State>, content| {
+            let state = *state;
             Box::new(State {
                 digest: state.digest,
                 fingerprint: state.fingerprint.unwrap_or_else(|| Fingerprint("".into())),

@@ -231,7 +231,7 @@ pub struct Previewed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Live {
-    Known { state: State },
+    Known { state: Box<State> },
     Absent,
     Unknown { why: String },
 }
@@ -240,7 +240,7 @@ pub enum Live {
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum After {
     Same,
-    State { state: State },
+    State { state: Box<State> },
     Absent,
     Released,
     Run { digest: Digest },

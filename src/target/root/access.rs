@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::config::{Config, HostAccess};
 use crate::model::{Mistake, Place};
 
-/// Reads the HostAccess of a root half from `path`.
+/// Reads the `HostAccess` of a root half from `path`.
 ///
 /// # Errors
 /// With every mistake in it; `host.access-unsafe` where someone else could write it, `host.no-access` where it has none.

@@ -238,8 +238,8 @@ impl Guarded {
         let path = item.id.name.to_string();
         let Live::Known(state) = &mut item.live else { return };
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let mut reaches = || *reached.entry(folder.clone()).or_insert_with(|| self.inner.everyone_reaches(&path));
-        if item.id.kind != PATH || (open(state) && reaches()) {
+        let mut open_way = || *reached.entry(folder.clone()).or_insert_with(|| self.inner.everyone_reaches(&path));
+        if item.id.kind != PATH || (open(state) && open_way()) {
             return;
         }
         // Whatever the document says of it (`show`): this host decides what its front half may read.

@@ -127,7 +127,9 @@ impl Journal {
         }
         self.length += text.len() as u64;
         self.chain = chain;
-        entries.iter().for_each(|entry| self.ledger.note(entry));
+        for entry in entries {
+            self.ledger.note(entry);
+        }
         if self.length > SMALL
             && self.length > 2 * self.compact
             && let Err(error) = self.compact()

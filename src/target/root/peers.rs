@@ -43,9 +43,8 @@ fn cgroup(pid: i32) -> Option<String> {
 fn runs_in(unit: &str, cgroup: &str) -> bool {
     let Some((slices, last)) = cgroup.rsplit_once('/') else { return false };
     let mut slices = slices.split('/').skip(1).peekable();
-    last == unit
-        && slices.peek().is_some_and(|first| *first != "user.slice")
-        && slices.all(|part| part.ends_with(".slice"))
+    let is_slice = |part: &str| part.strip_suffix(".slice").is_some();
+    last == unit && slices.peek().is_some_and(|first| *first != "user.slice") && slices.all(is_slice)
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ mod tests {
         let now = std::fs::metadata(data.path()).unwrap().mtime();
         let one = Preimage { time: Time(now * 1_000_000), ..one };
         kept.keep(&one, Some(secret), bounds).unwrap();
-        assert_eq!(kept.list().unwrap(), [one.clone()]);
+        assert_eq!(kept.list().unwrap(), std::slice::from_ref(&one));
         assert_eq!(kept.content(&one).unwrap().unwrap(), secret);
         let file = std::fs::read(kept.folder.join(name(&one))).unwrap();
         assert!(!file.windows(6).any(|part| part == b"canary" || part == b"/etc/a"));
