@@ -22,7 +22,12 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
     let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
     let draft = subject.draft(Purpose::Forward(candidate.clone()), desired, inputs, &ring).await?;
     let commit = subject.origin.source.source().commit(&candidate.revision).await.ok();
-    let changes = plan::changes(&draft.planned.plan, &draft.previews, draft.complete()?);
+    // New contents are read for their diffs, from the tree or the store.
+    let shown = tokio::task::spawn_blocking(move || {
+        let changes = plan::changes(&draft.planned.plan, &draft.previews, draft.complete()?);
+        Ok((draft, changes))
+    });
+    let (draft, changes) = shown.await.map_err(|error| Refusal::broken("comparison of contents", &error))??;
     Ok(PlanView {
         plan: draft.planned.plan,
         revision: Some(candidate.revision),
