@@ -14,7 +14,7 @@ use super::watcher::Watcher;
 use crate::config::{Application, Config, Declared, Repository};
 use crate::model::{Actor, Guard, Name, SyncId};
 use crate::store::Open;
-use crate::sync::{Memory, Subject};
+use crate::sync::{Memory, Progress, Subject};
 use crate::target::Call;
 
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
@@ -107,6 +107,7 @@ impl Agent {
             clock: self.inner.clock.clone(),
             redactor: estate.redactor.clone(),
             cancel: stop.clone(),
+            progress: Progress::default(),
             memory,
         };
         let (commands, receiver) = mpsc::channel(QUEUE);
@@ -117,7 +118,7 @@ impl Agent {
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
             pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", config.daemon.data.display())),
-            at_once: self.inner.at_once.clone(),
+            turns: self.inner.turns.clone(),
             stop: stop.clone(),
             failures: 0,
         };

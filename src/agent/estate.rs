@@ -82,6 +82,7 @@ impl Agent {
         let repositories = self.new_repositories(&estate, &config)?;
         let targets = self.new_targets(&estate, &config)?;
         let redactor = Arc::new(Redactor::new(source::secrets(config.repositories.values())));
+        self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, &config]));
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
         estate.neighbours.expect(declared([&config]));

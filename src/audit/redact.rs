@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -85,6 +86,21 @@ impl Redactor {
         }
         let show = |c: char| if bad(c) { c.escape_unicode().to_string() } else { c.to_string() };
         Cow::Owned(masked.chars().map(show).collect())
+    }
+}
+
+/// What the log masks: shared by whoever writes it and by who learns of new secrets. A clone is the same.
+#[derive(Clone, Default)]
+pub struct Masks(Arc<RwLock<Arc<Redactor>>>);
+
+impl Masks {
+    pub fn set(&self, redactor: Arc<Redactor>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Arc<Redactor> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

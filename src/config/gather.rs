@@ -96,6 +96,12 @@ impl<'w> Gathered<'w> {
         !self.documents("Repository").is_empty() || self.unknown().next().is_some()
     }
 
+    /// Whether nothing but the daemon itself is declared: it then waits for more. An empty file is a mistake all the same, as is
+    /// one with applications that nothing could feed.
+    pub(super) fn is_daemon_alone(&self) -> bool {
+        !self.all.is_empty() && self.all.iter().all(|written| written.kind() == Some("Daemon"))
+    }
+
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {

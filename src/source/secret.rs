@@ -75,10 +75,17 @@ fn locate(declared: &Credentials) -> Result<PathBuf, SourceError> {
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|_| plain);
     let missing = || {
-        let message = format!("the systemd credential {name} is not there: add LoadCredential={name}:… to the unit");
+        let message = format!(
+            "the systemd credential {name} is not there: put it into /etc/trueup/credentials/{name} and restart the service, \
+             or add LoadCredential={name}:… to its unit"
+        );
         SourceError::new(SourceErrorKind::Credentials, message)
     };
-    folder.map(|folder| Path::new(&folder).join(name)).ok_or_else(missing)
+    let folder = folder.ok_or_else(missing)?;
+    let alone = Path::new(&folder).join(name);
+    // As systemd names the files of a folder that is loaded whole: `LoadCredential=trueup:/etc/trueup/credentials`.
+    let of_folder = Path::new(&folder).join(format!("trueup_{name}"));
+    [alone, of_folder].into_iter().find(|path| path.exists()).ok_or_else(missing)
 }
 
 fn open(path: &Path, systemd: bool) -> Result<std::fs::File, SourceError> {

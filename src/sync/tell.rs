@@ -58,7 +58,6 @@ impl Subject {
         self.tell(Tale { told: Some(told), entries, held: Some(held) })
             .await
             .map_err(|error| Refusal::store(&error))?;
-        tracing::info!(app = %self.name, plan = %plan.id.short(), code = report.code, "a plan is held");
         Ok(report)
     }
 
@@ -72,7 +71,6 @@ impl Subject {
             self.memory.count_quiet(self.clock.now());
             return report;
         }
-        tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "a sync was refused");
         let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
         if let Err(error) = self.tell(Tale { told: Some(told), entries, held: None }).await {
             let more = Refusal::store(&error);

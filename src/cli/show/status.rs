@@ -44,18 +44,9 @@ fn applications(all: &[ApplicationStatus], now: Time) -> String {
         let since = one.since.map_or_else(String::new, |time| when::ago(time, now));
         let objects = one.objects.to_string();
         let waiting = waiting(one);
-        table.row([one.name.as_str(), state(one), &since, short(one.applied.as_ref()), &objects, &waiting]);
+        table.row([one.name.as_str(), one.state(), &since, short(one.applied.as_ref()), &objects, &waiting]);
     }
     table.render()
-}
-
-fn state(one: &ApplicationStatus) -> &'static str {
-    match one.outcome {
-        _ if one.syncing => "syncing",
-        _ if one.suspended.is_some() => "suspended",
-        Some(outcome) => outcome.as_str(),
-        None => "new",
-    }
 }
 
 /// Says why it is in its state, and what a person could do about it.
