@@ -208,7 +208,7 @@ impl Subject {
             }
         };
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = self.origin.candidate(&self.name, &head, self.memory.candidate.as_ref()).await;
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
