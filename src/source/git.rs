@@ -154,7 +154,7 @@ impl Inner {
                 .follow(id, generation, applied)
                 .map_err(|error| error.while_doing(format!("could not fetch {id}")))?,
         };
-        Ok(Head { revision: revision_of(&commit)?, reference: self.followed.reference(), object: id.to_string() })
+        self.head(self.followed.reference(), &id, &commit)
     }
 
     /// Returns the commit that `id` stands for if the mirror is there already.
@@ -175,18 +175,15 @@ impl Inner {
     }
 
     fn resolve(&self, runtime: Handle, name: &str) -> Result<Head, SourceError> {
-        let head = |object: ObjectId, commit: ObjectId| {
-            Ok(Head { revision: revision_of(&commit)?, reference: name.to_owned(), object: object.to_string() })
-        };
         if let Ok(revision) = name.parse::<Revision>() {
             let id = id_of(&revision)?;
             self.ensure(runtime, &id)?;
-            return head(id, id);
+            return self.head(name.to_owned(), &id, &id);
         }
         let _turn = self.turn();
         let mut session = Session::new(self, self.budget(runtime));
         if let Some((object, commit)) = session.named(name)? {
-            return head(object, commit);
+            return self.head(name.to_owned(), &object, &commit);
         }
         let abbreviated = self.objects().ok().and_then(|objects| objects.abbreviated(name).transpose()).transpose()?;
         let missing = || {
@@ -194,7 +191,12 @@ impl Inner {
             SourceError::new(SourceErrorKind::RevisionMissing, message)
         };
         let commit = abbreviated.ok_or_else(missing)?;
-        head(commit, commit)
+        self.head(name.to_owned(), &commit, &commit)
+    }
+
+    fn head(&self, reference: String, object: &ObjectId, commit: &ObjectId) -> Result<Head, SourceError> {
+        let trust = self.judge.as_ref().map_or(0, Judge::changes);
+        Ok(Head { revision: revision_of(commit)?, reference, object: object.to_string(), trust })
     }
 
     fn tree(&self, runtime: Handle, revision: Revision) -> Result<Arc<dyn Tree>, SourceError> {

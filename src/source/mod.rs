@@ -73,6 +73,8 @@ pub struct Head {
     pub reference: String,
     /// What the ref points to, as object id in hexadecimal: the commit, or the annotated tag that stands for it.
     pub object: String,
+    /// How often the files that say who may sign were seen to change: after a change it is judged again.
+    pub trust: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

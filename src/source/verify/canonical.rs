@@ -115,7 +115,7 @@ fn object_id(line: Option<&[u8]>, name: &[u8]) -> Result<(), SourceError> {
 fn person(line: Option<&[u8]>, name: &[u8]) -> Result<i64, SourceError> {
     let wrong = || odd("a person or a time in its header cannot be read");
     let line = field(line, name)?;
-    let one = |wanted: u8| line.iter().filter(|byte| **byte == wanted).count() == 1;
+    let one = |wanted: u8| line.split(|byte| *byte == wanted).count() == 2;
     let (who, when) = line.split_at(line.iter().rposition(|byte| *byte == b'>').ok_or_else(wrong)?);
     let when = std::str::from_utf8(&when[1..]).map_err(|_| wrong())?;
     let (seconds, zone) = when.strip_prefix(' ').and_then(|when| when.split_once(' ')).ok_or_else(wrong)?;

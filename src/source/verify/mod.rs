@@ -11,7 +11,7 @@ mod ssh;
 mod trust;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::ObjectId;
 use gix::objs::Kind;
@@ -91,6 +91,9 @@ pub(super) struct Judge {
 #[derive(Default)]
 struct Known {
     trust: Option<(Digest, Arc<Trust>)>,
+    /// What was seen of the files last, and how often that was something new.
+    seen: Option<Digest>,
+    changes: u64,
     /// Who validly signed an object, by the trust root of now. What is not valid is judged anew each time.
     signers: HashMap<ObjectId, String>,
 }
@@ -100,23 +103,46 @@ impl Judge {
         Self { declared: declared.clone(), known: Mutex::default() }
     }
 
+    /// Returns how often the files were seen to change, having looked at them.
+    pub(super) fn changes(&self) -> u64 {
+        let _ = self.files();
+        self.known().changes
+    }
+
     /// Reads the files again: a key that was taken out counts no more from now on.
     fn trust(&self) -> Result<Arc<Trust>, SourceError> {
         let wrong = |mistakes: Vec<Mistake>| {
             let told: Vec<_> = mistakes.iter().take(5).map(ToString::to_string).collect();
             refused(Unverified::TrustRoot, format!("could not tell who may sign: {}", told.join("; ")))
         };
-        let files = Files::read(&self.declared).map_err(wrong)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((digest, trust)) = &known.trust
+        let files = self.files().map_err(wrong)?;
+        if let Some((digest, trust)) = &self.known().trust
             && *digest == files.digest
         {
             return Ok(Arc::clone(trust));
         }
-        *known = Known::default();
         let trust = Arc::new(files.parse(&self.declared).map_err(wrong)?);
+        let mut known = self.known();
+        known.signers.clear();
         known.trust = Some((files.digest, Arc::clone(&trust)));
         Ok(trust)
+    }
+
+    fn files(&self) -> Result<Files, Vec<Mistake>> {
+        let files = Files::read(&self.declared);
+        let seen = match &files {
+            Ok(files) => files.digest,
+            Err(mistakes) => Digest::of_json("trueup/no-trust-root/v1", mistakes),
+        };
+        let mut known = self.known();
+        if known.seen.replace(seen) != Some(seen) {
+            known.changes += 1;
+        }
+        files
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns who signed an object, judging it where that is not known.
@@ -126,11 +152,12 @@ impl Judge {
         trust: &Arc<Trust>,
         judge: impl FnOnce() -> Result<String, SourceError>,
     ) -> Result<String, SourceError> {
-        if let Some(signer) = self.known.lock().unwrap_or_else(PoisonError::into_inner).signers.get(id) {
-            return Ok(signer.clone());
+        let remembered = self.known().signers.get(id).cloned();
+        if let Some(signer) = remembered {
+            return Ok(signer);
         }
         let signer = judge()?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         // The files may have changed meanwhile.
         if known.trust.as_ref().is_some_and(|(_, now)| Arc::ptr_eq(now, trust)) {
             if known.signers.len() >= VERDICTS {

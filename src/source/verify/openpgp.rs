@@ -1,4 +1,4 @@
-//! Signatures made with OpenPGP keys (`gpg --detach-sign`): RFC 9580, of which the `pgp` crate does the packets and the
+//! Signatures made with `OpenPGP` keys (`gpg --detach-sign`): RFC 9580, of which the `pgp` crate does the packets and the
 //! arithmetic. What a key may do, and when, is judged here.
 
 use pgp::armor::{BlockType, Dearmor};
@@ -79,7 +79,8 @@ pub(super) fn packets(armoured: &str, wanted: BlockType) -> Result<Vec<Packet>, 
     packets.map_err(|error| error.to_string())
 }
 
-/// Returns when the signature was made: not in the future, and not longer ago than it is good for.
+/// Returns when the signature was made: not in the future. One that is good for a time only would let a commit be valid today
+/// and not tomorrow, and what was applied does not end.
 fn made(signature: &Signature, now: i64) -> Refused<i64> {
     let Some(made) = signature.created().map(|made| i64::from(made.as_secs())) else {
         return Err(refused(Unverified::Malformed, "its signature does not say when it was made"));
@@ -88,8 +89,8 @@ fn made(signature: &Signature, now: i64) -> Refused<i64> {
         return Err(refused(Unverified::Expired, "its signature was made in the future"));
     }
     let lasts = signature.signature_expiration_time().map_or(0, pgp::types::Duration::as_secs);
-    if lasts != 0 && made + i64::from(lasts) <= now {
-        return Err(refused(Unverified::Expired, "its signature has expired"));
+    if lasts != 0 {
+        return Err(refused(Unverified::Expired, "its signature is good for a time only"));
     }
     Ok(made)
 }
@@ -170,7 +171,7 @@ fn self_signatures(key: &SignedPublicKey) -> Vec<&Signature> {
 }
 
 fn newest<'s>(signatures: &[&'s Signature]) -> Option<&'s Signature> {
-    signatures.iter().copied().max_by_key(|one| one.created().map(|made| made.as_secs()))
+    signatures.iter().copied().max_by_key(|one| one.created())
 }
 
 /// Whether a key had begun and had not ended when the signature was made.

@@ -150,10 +150,11 @@ fn time(text: &str) -> Result<i64, (&'static str, &'static str)> {
     })();
     let (year, month, day, hour, minute, second) = parts.map_err(|_| wrong())?;
     let moment = jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).map_err(|_| wrong())?;
-    jiff::tz::Offset::UTC.to_timestamp(moment).map(|moment| moment.as_second()).map_err(|_| wrong())
+    let moment = jiff::tz::Offset::UTC.to_timestamp(moment).map_err(|_| wrong())?;
+    Ok(moment.as_second())
 }
 
-/// Whether a pattern list (ssh_config(5), PATTERNS) fits: one of its patterns does, and none that is negated.
+/// Whether a pattern list (PATTERNS in the manual of `ssh_config`) fits: one of its patterns does, and none that is negated.
 pub(super) fn fits(patterns: &str, name: &str) -> bool {
     let mut fits = false;
     for pattern in patterns.split(',') {
