@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 use crate::config::{Config, SourceLimits};
 use crate::model::{Mistake, Spec};
 use crate::render::{self, Folder, MemoryCache, RenderError, Request};
-use crate::source::Tree;
+use crate::source::{self, Tree};
 
 /// Says whether files are right, each by itself; every mistake of all of them at once.
 pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exit, Trouble> {
@@ -20,6 +20,7 @@ pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exi
     for file in files {
         match Config::load(file) {
             Ok(loaded) => {
+                all.extend(source::mistakes(&loaded.config));
                 sums.push(format!("{}: ok, {}\n", printable(&file.display().to_string()), sum(&loaded.config)));
             }
             Err(mistakes) => all.extend(mistakes),

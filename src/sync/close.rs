@@ -153,7 +153,7 @@ impl Subject {
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
         }
-        let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
+        let store::Purpose::Forward { revision, reference, url, .. } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {
