@@ -99,8 +99,9 @@ impl<'w> Gathered<'w> {
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, tls, ssh, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
+            let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
             for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts) {
                 *path = normal(&typed.written.folder.join(&*path));
             }

@@ -13,8 +13,8 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, SourceLimits, Span, Ssh, StoreKind,
-    SyncPolicy, Target, Tls, Transport,
+    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, Secrets, SourceLimits,
+    Span, Ssh, StoreKind, SyncPolicy, Target, Tls, Transport,
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;

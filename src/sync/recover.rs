@@ -11,6 +11,9 @@ impl Subject {
     /// with its `SyncId`. Nothing newer is looked at before it is closed.
     pub(super) async fn resume(&mut self, open: Open) -> SyncReport {
         tracing::info!(app = %self.name, plan = %open.prepared.plan.id.short(), sync = %open.sync, "resuming a plan");
+        if let Ok(desired) = super::run::stored_desired(&self.store, &open.prepared.desired).await {
+            self.learn(&desired).await;
+        }
         let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
         let resumed = async {
             let mut tx = self.store.write().await?;
