@@ -11,6 +11,7 @@ mod recover;
 mod refusal;
 mod roll_back;
 mod run;
+mod secrets;
 mod subject;
 mod tell;
 mod view;
@@ -232,6 +233,7 @@ impl Subject {
             return Ok(desired.clone());
         }
         let desired = Arc::new(run::stored_desired(&self.store, &digest).await?);
+        self.learn(&desired).await;
         self.memory.kept = Some((digest, desired.clone()));
         Ok(desired)
     }

@@ -95,7 +95,7 @@ impl Agent {
         if let Some(applied) = memory.state.applied.as_ref().filter(same) {
             following.source.applied(name, applied.revision.clone());
         }
-        let origin = estate.origin(spec);
+        let origin = estate.origin(spec, self.inner.store.key());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
         let subject = Subject {

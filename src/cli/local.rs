@@ -52,7 +52,13 @@ pub(super) fn render(args: &Render, screen: Screen) -> Result<Exit, Trouble> {
     let tree: Arc<dyn Tree> = Arc::new(Folder::open(&root, &limits).map_err(|error| Trouble::chain(&error))?);
     let layers: Vec<String> = paths.iter().map(|path| layer(&root, path)).collect::<Result<_, _>>()?;
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-    let request = Request { tree: &tree, layers: &layers, limits: &limits, cache: &MemoryCache::new(limits.files) };
+    let request = Request {
+        tree: &tree,
+        layers: &layers,
+        limits: &limits,
+        cache: &MemoryCache::new(limits.files),
+        keys: render::Keys::Sealed,
+    };
     match render::host(&request) {
         Ok(complete) if screen.json => screen::json(&complete.objects.values().map(Spec::body).collect::<Vec<_>>())?,
         Ok(complete) => screen.text(&render::to_yaml(&complete))?,

@@ -73,6 +73,9 @@ pub struct Repository {
     /// The secret to log in with: a token or password for https, a private key for ssh. Never sent over `http://`.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// What opens files of the repository that are encrypted with SOPS.
+    #[serde(default)]
+    pub secrets: Secrets,
     /// How an https server is known.
     #[serde(default)]
     pub tls: Tls,
@@ -109,6 +112,24 @@ pub struct Credentials {
     pub file: Option<PathBuf>,
     /// The name of a systemd credential (`LoadCredential=`).
     #[serde(default)]
+    pub systemd: Option<String>,
+}
+
+/// What opens files of the repository that are encrypted with SOPS.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Secrets {
+    /// age identities: any of them may open a file.
+    pub age: Vec<AgeIdentity>,
+}
+
+/// Where age identities come from, as `age-keygen` writes them: exactly one of `file` and `systemd`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AgeIdentity {
+    /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
+    pub file: Option<PathBuf>,
+    /// The name of a systemd credential (`LoadCredential=`).
     pub systemd: Option<String>,
 }
 

@@ -105,8 +105,9 @@ impl<'w> Gathered<'w> {
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, tls, ssh, verify, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, verify, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
+            let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
             let signers = verify.iter_mut().flat_map(|verify| {
                 let ssh = verify.ssh.iter_mut().map(|ssh| &mut ssh.allowed_signers);
                 ssh.chain(verify.openpgp.iter_mut().map(|openpgp| &mut openpgp.keys))

@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use crate::model::{Revision, Time};
 
 pub use git::GitSource;
-pub use secret::secrets;
+pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
 

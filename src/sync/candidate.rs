@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Refusal;
+use crate::audit::Redactor;
 use crate::config::{Application, Repository};
-use crate::model::{Complete, Desired, Digest, Name, Revision};
+use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
 use crate::source::{Head, Shared, Tree};
 
@@ -30,6 +31,10 @@ pub struct Origin {
     pub repository: Arc<Repository>,
     pub source: Arc<Shared>,
     pub cache: Arc<dyn BlobCache>,
+    /// For the digests of what is secret.
+    pub key: DigestKey,
+    /// Learns what is secret.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Origin {
@@ -72,7 +77,10 @@ impl Origin {
         let mut layers = self.application.source.layers();
         layers.retain(|layer| !missing.iter().any(|path| path == layer.trim_matches('/')));
         let limits = &self.repository.limits;
-        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref() };
+        let keyring = render::DeclaredKeys(&self.repository.secrets.age);
+        let learn = |values| self.redactor.learn::<Vec<u8>>(values);
+        let keys = render::Keys::Open { keyring: &keyring, digest: &self.key, learn: &learn };
+        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref(), keys };
         render::host(&request).map_err(|error| Refusal::render(&error))
     }
 }
