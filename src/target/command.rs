@@ -32,7 +32,7 @@ const STRAY: Duration = Duration::from_millis(500);
 pub(super) struct Commands {
     allowed: Vec<PathBuf>,
     transient: Transient,
-    /// Decided once: what may be undone by a systemd that answers must not depend on when it was asked.
+    /// Decided once: how a command is contained must not depend on when it was asked for.
     by_systemd: OnceLock<bool>,
 }
 
@@ -59,8 +59,8 @@ pub(super) enum CommandError {
     /// systemd could not be asked to run it: it did not run.
     #[error("systemd could not be asked to run `{command}`")]
     Unavailable { command: String, source: anyhow::Error },
-    /// It was run, and how it ended could not be learnt.
-    #[error("learn how `{command}` ended")]
+    /// It was run, and how it ended could not be learnt. Completes "could not learn whether it happened: …".
+    #[error("`{command}` was started, and its end is not known")]
     InDoubt { command: String, source: anyhow::Error },
 }
 

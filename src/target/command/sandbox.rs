@@ -63,6 +63,7 @@ pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {
         yes("RestrictRealtime"),
         yes("LockPersonality"),
         text("KeyringMode", "private"),
+        text("ProtectHome", "read-only"),
         ("PrivateTmp", Variant::from(!writable.iter().any(|path| shares_tmp(path)))),
         ("CapabilityBoundingSet", Variant::from(CAPABILITIES.iter().fold(0_u64, |set, bit| set | 1 << bit))),
         ("RestrictNamespaces", Variant::from(0_u64)),
@@ -84,7 +85,7 @@ pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {
             properties.push(("ReadWritePaths", Variant::from(STATE.map(|path| format!("-{path}")).to_vec())));
         }
         Purpose::Act => {
-            // `full`: /usr, /boot and /etc are read-only, but for what the target allows.
+            // `full`: /usr, /boot and /etc (and above, homes) are read-only, but for what the target allows.
             properties.push(text("ProtectSystem", "full"));
             let paths: Vec<_> = writable.iter().map(|path| format!("-{}", path.display())).collect();
             properties.push(("ReadWritePaths", Variant::from(paths)));

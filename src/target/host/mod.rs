@@ -113,19 +113,16 @@ impl HostTarget {
 }
 
 fn command_error(error: CommandError, failed: &'static str) -> TargetError {
+    let told = error.to_string();
     match error {
         CommandError::NotAllowed { .. } => {
-            TargetError::Denied { code: "host.command-not-allowed".into(), reason: error.to_string() }
+            TargetError::Denied { code: "host.command-not-allowed".into(), reason: told }
         }
-        CommandError::Failed { .. } => TargetError::Invalid { code: failed.into(), reason: error.to_string() },
-        CommandError::Deadline { .. } => TargetError::Unavailable { doing: error.to_string(), source: None },
+        CommandError::Failed { .. } => TargetError::Invalid { code: failed.into(), reason: told },
+        CommandError::Deadline { .. } => TargetError::Unavailable { doing: told, source: None },
         CommandError::Cancelled => TargetError::Cancelled,
-        CommandError::Unavailable { ref source, .. } => {
-            TargetError::Unavailable { doing: error.to_string(), source: Some(anyhow::anyhow!("{source:#}")) }
-        }
-        CommandError::InDoubt { ref source, .. } => {
-            TargetError::InDoubt { doing: error.to_string(), source: Some(anyhow::anyhow!("{source:#}")) }
-        }
+        CommandError::Unavailable { source, .. } => TargetError::Unavailable { doing: told, source: Some(source) },
+        CommandError::InDoubt { source, .. } => TargetError::InDoubt { doing: told, source: Some(source) },
     }
 }
 
