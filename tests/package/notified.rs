@@ -94,7 +94,7 @@ fn commands_are_not_told_where_systemd_listens() {
         "apiVersion": "host.trueup.dev/v1alpha1", "kind": "Check", "metadata": { "name": "look" },
         "spec": { "command": ["/bin/sh", "-c", script] },
     });
-    manager.world.repo.write("web/root/etc/web", "web\n").write("web/check.yaml", &check.to_string());
+    manager.world.repo.write("web/root/etc/web", "web\n").write("web/check.yaml", check.to_string());
     manager.world.repo.land("first");
     manager.world.declared.apps.push(App::new("web", &["web"]));
     manager.world.spawn();
