@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(judge(Err(patience), 0), Err(Starved::Store(patience)));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_wait_within_its_deadline_is_progress_and_one_beyond_gives_back_its_turn_once() {
         let turns = Turns::default();
         let progress = Progress::default();
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!((turns.at_once.available_permits(), progress.wait()), (AT_ONCE, None));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn stuck_applications_keep_nobody_waiting_until_all_turns_are_gone() {
         let turns = Turns::default();
         let mut held = vec![];

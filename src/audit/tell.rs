@@ -46,7 +46,7 @@ fn of(entry: &Entry) -> Vec<Line> {
     }
 }
 
-/// Says what was found, and what is to be done: `revision 1234567890: 2 create, 1 run`.
+/// Says what was found, and what is to be done: `plan for revision 1234567890: 2 create, 1 run`.
 fn plan(planned: &PlannedBody, revision: Option<&Revision>) -> String {
     let mut counts = BTreeMap::<String, usize>::new();
     for step in &planned.steps {
@@ -55,8 +55,8 @@ fn plan(planned: &PlannedBody, revision: Option<&Revision>) -> String {
     let counts: Vec<_> = counts.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let counts = if counts.is_empty() { "no steps".into() } else { counts.join(", ") };
     let revision = revision.map_or_else(|| "the state of before".into(), |one| format!("revision {}", one.short()));
-    let verdict = if planned.verdict.decision == Decision::Hold { "the plan waits" } else { "carrying out the plan" };
-    format!("{verdict} for {revision}: {counts}")
+    let held = if planned.verdict.decision == Decision::Hold { ", held" } else { "" };
+    format!("plan for {revision}: {counts}{held}")
 }
 
 fn step(entry: &Entry, outcome: &StepOutcomeBody) -> Line {

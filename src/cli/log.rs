@@ -26,7 +26,7 @@ pub(super) fn start(masks: &Masks) {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let fields = format::debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", printable(&format!("{value:?}"))),
-        name => match shown(name, &format!("{value:?}")) {
+        name => match shown(name, unquoted(&format!("{value:?}"))) {
             Some(value) => write!(writer, " {name}={value}"),
             None => Ok(()),
         },
@@ -48,6 +48,11 @@ pub(super) fn shown<'v>(name: &str, value: &'v str) -> Option<Cow<'v, str>> {
         "plan" | "revision" => Some(printable(value.get(..10).unwrap_or(value))),
         _ => Some(printable(value)),
     }
+}
+
+/// Returns a text without the marks that `Debug` puts around it.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
 /// Stderr, without secrets. A line comes in one piece.

@@ -1,4 +1,4 @@
-//! What systemd is told of the daemon: sd_notify(3). Without `NOTIFY_SOCKET` nothing is told, and nothing is different.
+//! What systemd is told of the daemon: `sd_notify(3)`. Without `NOTIFY_SOCKET` nothing is told, and nothing is different.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

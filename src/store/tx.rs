@@ -74,7 +74,9 @@ impl Tx {
                 // Whoever is told may take long: the connection is free meanwhile.
                 let then = std::mem::take(&mut self.then);
                 drop(self);
-                then.into_iter().for_each(|then| then());
+                for then in then {
+                    then();
+                }
                 Ok(())
             }
             Err(error) => {

@@ -15,6 +15,10 @@ pub fn status(status: &Status, now: Time) -> String {
         text.push_str("\nthe configuration on disk has mistakes; the daemon goes on with the one before:\n");
         text.push_str(&mistakes(&status.rejected_configuration));
     }
+    if status.repositories.is_empty() && status.applications.is_empty() {
+        text.push_str("\nnothing is declared yet\n");
+        return text;
+    }
     let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
