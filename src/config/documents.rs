@@ -162,7 +162,7 @@ pub struct Verify {
     /// Who may sign with an SSH key.
     #[serde(default)]
     pub ssh: Option<SshSigners>,
-    /// Who may sign with an `OpenPGP` key.
+    /// Who may sign with an OpenPGP key.
     #[serde(default)]
     pub openpgp: Option<OpenpgpKeys>,
 }
@@ -189,7 +189,7 @@ pub struct SshSigners {
     pub allowed_signers: PathBuf,
 }
 
-/// Who may sign with an `OpenPGP` key.
+/// Who may sign with an OpenPGP key.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenpgpKeys {

@@ -204,6 +204,29 @@ async fn weak_foreign_and_broken_openpgp_signatures_are_refused() {
 }
 
 #[tokio::test]
+async fn a_signature_with_any_byte_changed_is_refused_by_its_own_code_and_ends_nothing() {
+    let Some(it) = Signed::new() else { return };
+    let (key, gpg) = (it.ssh("key", &["-t", "ed25519"]), it.gpg());
+    let print = gpg.key("Ada <ada@x>", &[], ["ed25519", "sign", "never"]);
+    let followed = it.follow("tip", &format!("ada {}\n", key.public()), &gpg.export(&print));
+    for (settings, strict) in [(key.settings(), true), (gpg.settings(&print, ""), false)] {
+        it.sign_with(&settings);
+        it.repo.commit("signed");
+        let raw = it.raw("HEAD");
+        let (from, to) = (raw.find("-----\n").unwrap() + 6, raw.rfind("-----END").unwrap());
+        for at in (from..to).step_by(7) {
+            let mut changed = raw.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            it.land(&String::from_utf8(changed).unwrap());
+            match judged(&followed, None).await {
+                Ok(signer) => assert!(!strict, "byte {at} is not covered: {signer}"),
+                Err(error) => assert!(error.kind.code().starts_with("verify."), "byte {at}: {error:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn policies_say_which_commits_must_be_signed() {
     let Some(it) = Signed::new() else { return };
     let key = it.ssh("key", &["-t", "ed25519"]);

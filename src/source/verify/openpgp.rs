@@ -1,4 +1,4 @@
-//! Signatures made with `OpenPGP` keys (`gpg --detach-sign`): RFC 9580, of which the `pgp` crate does the packets and the
+//! Signatures made with OpenPGP keys (`gpg --detach-sign`): RFC 9580, of which the `pgp` crate does the packets and the
 //! arithmetic. What a key may do, and when, is judged here.
 
 use pgp::armor::{BlockType, Dearmor};

@@ -19,6 +19,10 @@ pub(super) fn verify(signers: &[Signer], object: &Canonical, armoured: &str) -> 
         error => refused(Unverified::Malformed, "its signature cannot be read").because(error),
     };
     let signature = SshSig::from_pem(armoured.trim_end()).map_err(odd)?;
+    // The version is not among what is signed, and the crate takes lower ones for its own.
+    if signature.version() != SshSig::VERSION {
+        return Err(refused(Unverified::Malformed, "its signature is of a version that is not known"));
+    }
     let key = signature.public_key();
     let print = key.fingerprint(HashAlg::Sha256);
     let named: Vec<_> = signers.iter().filter(|signer| signer.key == *key).collect();
