@@ -82,6 +82,18 @@ pub(super) enum Command {
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -33,9 +33,13 @@ impl Asking<'_> {
             Command::Resume(application) => self.resume(application).await,
             Command::History(history) => self.history(history).await,
             Command::Audit(audit) => trail::command(self, audit).await,
-            Command::Run(_) | Command::Demo(_) | Command::Check(_) | Command::Render(_) | Command::Host => {
-                Err(Trouble::new("this command asks no daemon"))
-            }
+            Command::Run(_)
+            | Command::Demo(_)
+            | Command::Check(_)
+            | Command::Render(_)
+            | Command::Host
+            | Command::Completions { .. }
+            | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),
         }
     }
 

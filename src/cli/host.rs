@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use listenfd::ListenFd;
-use sd_notify::NotifyState;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{CONFIG, Global};
 use super::trouble::Trouble;
-use super::{Exit, log};
+use super::{Exit, log, service};
 use crate::api::Socket;
+use crate::audit::Masks;
 use crate::model::Clock;
 use crate::target::root::{RootHalf, listen, load};
 
@@ -26,9 +26,9 @@ const IDLE: Duration = Duration::from_mins(1);
 
 /// Serves front halves on the socket that systemd passed, or on the one that is named, until it is told to stop.
 pub(super) fn host(global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
-    log::start();
+    log::start(&Masks::default());
     let file = if global.config == Path::new(CONFIG) { PathBuf::from(ACCESS) } else { global.config.clone() };
-    let access = load(&file).map_err(|all| Trouble::mistakes(&all))?;
+    let access = load(&file).map_err(|all| Trouble::mistakes(&all).lasting(true))?;
     let half = RootHalf::open(access, clock.clone()).map_err(|error| Trouble::chain(&error))?;
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -59,11 +59,9 @@ async fn serve(half: Arc<RootHalf>, named: Option<&Path>) -> Result<Exit, Troubl
         let trouble = Trouble::new("systemd passed no socket, and none is named");
         return Err(trouble.hint("start trueup-host.socket, or name one with --socket"));
     };
-    // Fails only where nobody waits to be told.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    service::serving();
     tracing::info!("the root half is ready");
     let ended = listen(half, listener, idle, stop).await;
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
     ended.map(|()| Exit::Done).map_err(|error| Trouble::chain(&error))
 }
 

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 pub use access::{HostAccess, Peer};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, SourceLimits, Span, Ssh, StoreKind,
-    SyncPolicy, Target, Tls, Transport,
+    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
+    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;

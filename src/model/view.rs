@@ -74,6 +74,19 @@ pub struct ApplicationStatus {
     pub suspended: Option<String>,
 }
 
+impl ApplicationStatus {
+    /// Returns its state in one word.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self.outcome {
+            _ if self.syncing => "syncing",
+            _ if self.suspended.is_some() => "suspended",
+            Some(outcome) => outcome.as_str(),
+            None => "new",
+        }
+    }
+}
+
 /// A plan with what a person needs to judge it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanView {

@@ -105,6 +105,12 @@ impl Store {
         tx.commit().await
     }
 
+    /// Returns once the database answers: by then everything that came before it has.
+    pub async fn answers(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        sqlx::query("SELECT 1").execute(&mut *session).await.map(|_| ()).map_err(database("read the store"))
+    }
+
     /// Writes back what lies in the journal and closes the database. The lock goes with the last clone.
     pub async fn close(self) -> Result<()> {
         self.take_connection().await

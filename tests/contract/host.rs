@@ -95,7 +95,8 @@ impl Written {
         let content = Digest::of(text.as_bytes());
         self.contents.0.insert(content, text.as_bytes().into());
         let size = text.len() as u64;
-        let mut file = FileSpec { content, size, attributes: attributes(None), validate: None, show: false };
+        let mut file =
+            FileSpec { content, size, attributes: attributes(None), validate: None, show: false, secret: None };
         change(&mut file);
         self.add(PATH, path, &HostSpec::File(file));
     }

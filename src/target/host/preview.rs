@@ -75,8 +75,11 @@ impl Look<'_> {
             return Err(not_a_path(id));
         };
         let same = live == Some(&wanted);
-        let show = matches!(&host, HostSpec::File(file) if file.show);
-        let hidden = !(show || wanted.readable() && live.is_none_or(Shape::readable));
+        let (show, secret) = match &host {
+            HostSpec::File(file) => (file.show, file.secret.is_some()),
+            _ => (false, false),
+        };
+        let hidden = secret || !(show || wanted.readable() && live.is_none_or(Shape::readable));
         let rank = rank::write(&wanted, live);
         let after = if same { After::Same } else { After::Is(Box::new(self.coming(spec, &wanted, hidden))) };
         let calls = if same { vec![] } else { self.calls(&host) };
@@ -98,13 +101,14 @@ impl Look<'_> {
             return None;
         }
         let sort = found::sort(&stat);
+        let secret = spec.body().get("secret").is_some();
         let state = State {
             digest: owned.left.state,
             fingerprint,
             sort: sort.into(),
             spec: Some(spec.clone()),
             content: None,
-            hidden: sort == "file" && !found::access(&stat).everyone_reads(),
+            hidden: sort == "file" && (secret || !found::access(&stat).everyone_reads()),
         };
         let live = Live::Known(Box::new(state));
         let rank = if sort == "directory" { rank::FOLDER } else { rank::FILE };

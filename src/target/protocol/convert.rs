@@ -54,7 +54,7 @@ impl From<Written> for Spec {
 }
 
 /// Whether the contents of a spec are secret, by its own word.
-pub(super) fn is_secret(spec: &Spec) -> bool {
+pub(in crate::target) fn is_secret(spec: &Spec) -> bool {
     spec.body().get("secret").is_some_and(|secret| *secret != Value::Bool(false) && !secret.is_null())
 }
 

@@ -14,6 +14,7 @@ mod server;
 
 pub use client::Remote;
 pub use connect::{Connect, Program, Socket};
+pub(super) use convert::is_secret;
 pub use fault::ProtocolError;
 pub use server::{Adapter, Limits, serve};
 

@@ -15,6 +15,7 @@ use crate::model::{
     Spec, State, SyncId,
 };
 use crate::target::host::{HostTarget, blocking};
+use crate::target::protocol::is_secret;
 use crate::target::protocol::message::{Failure, Finished};
 use crate::target::{Act, Asked, Batch, Bell, Call, Done, Interest, Outcomes, StepOutcome, Target, TargetError};
 
@@ -177,6 +178,9 @@ impl Guarded {
             content: kept.content.as_deref().map(Digest::of),
             size: kept.size,
             time: self.acts.clock.now(),
+            hidden: kept.access.is_some_and(|(mode, ..)| mode & 0o004 == 0)
+                || !self.inner.everyone_reaches(&act.step.id.name)
+                || act.spec.is_some_and(is_secret),
         };
         let written = self.acts.preimages.keep(&preimage, kept.content.as_deref(), self.acts.bounds);
         written.map_err(|error| TargetError::Unavailable {

@@ -36,6 +36,8 @@ pub struct Preimage {
     /// Of the content, in bytes.
     pub size: u64,
     pub time: Time,
+    /// Not everyone could read it, or what came in its place is secret: never to be shown, or put into a repository, unasked.
+    pub hidden: bool,
 }
 
 /// How much is kept.
@@ -221,6 +223,7 @@ mod tests {
             content: Some(Digest::of(content)),
             size: content.len() as u64,
             time: Time(time * 1_000_000),
+            hidden: false,
         }
     }
 
