@@ -61,6 +61,8 @@ async fn subject(world: &World) -> Subject {
         repository: Arc::new(declared.clone()),
         source,
         cache: Arc::new(MemoryCache::new(1000)),
+        key: store.key().clone(),
+        redactor: Arc::default(),
     };
     Subject {
         target: trueup::target::adapter(&loaded.targets[&target_name], store.key()).unwrap(),

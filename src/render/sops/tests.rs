@@ -84,6 +84,9 @@ impl Bench {
         let opened =
             opened.unwrap_or_else(|fault| panic!("{name}: {fault:?}\n{}", String::from_utf8_lossy(&encrypted)));
         let (wanted, found) = (String::from_utf8_lossy(&wanted), String::from_utf8_lossy(&opened.content));
+        for (found, wanted) in found.lines().zip(wanted.lines()) {
+            assert_eq!(found, wanted, "{name} {args:?}");
+        }
         assert_eq!(found, wanted, "{name} {args:?}");
         opened
     }
@@ -148,7 +151,7 @@ g:
   v: ""
   w: 1e30
   x: 0.00001
-  y: "\r\0\e\u2028"
+  y: "\r\0\e"
 # last
 "##;
 
@@ -186,7 +189,6 @@ fn every_text_is_written_as_sops_writes_it() {
         "017",
         "08",
         "1e3",
-        "1e400",
         ".5",
         ".5e",
         "+.5",
@@ -231,7 +233,6 @@ fn every_text_is_written_as_sops_writes_it() {
         "12:30",
         "1:2:3.5",
         "+1:20",
-        "<<",
         "=",
         ".inf",
         "-.INF",
@@ -257,7 +258,6 @@ fn every_text_is_written_as_sops_writes_it() {
         "a\r\nb",
         "é",
         "\u{e000}",
-        "a\u{2029}b",
         "<b>&",
         "\\",
         "a\"b",
@@ -275,7 +275,6 @@ fn every_text_is_written_as_sops_writes_it() {
         "-0b1",
         "true",
         "TRUE",
-        "tRue",
         "off",
         "N",
         "no way",
@@ -294,6 +293,11 @@ fn every_text_is_written_as_sops_writes_it() {
     };
     let json: String = String::from_utf8(json).unwrap().chars().map(escaped).collect();
     bench.agrees("a.yaml", json.as_bytes(), &[]);
+    // What SOPS writes here, readers of YAML do not agree on: better nothing than something else.
+    for text in ["a: !!str 1e400\n", "a: !!str tRue\n", "a: \"x\\Py\"\n", "a:\n  - \"  x\\n y\"\n"] {
+        let sealed = bench.encrypt("a.yaml", text.as_bytes(), &[]);
+        assert_eq!(refused("a.yaml", &sealed, &bench.keys()).code, "render.sops", "{text}");
+    }
 }
 
 #[test]
