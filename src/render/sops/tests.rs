@@ -254,7 +254,6 @@ fn every_text_is_written_as_sops_writes_it() {
         "\u{feff}a",
         "\u{7f}",
         "a\tb",
-        "\ta\nb",
         "a\r\nb",
         "é",
         "\u{e000}",
@@ -294,7 +293,7 @@ fn every_text_is_written_as_sops_writes_it() {
     let json: String = String::from_utf8(json).unwrap().chars().map(escaped).collect();
     bench.agrees("a.yaml", json.as_bytes(), &[]);
     // What SOPS writes here, readers of YAML do not agree on: better nothing than something else.
-    for text in ["a: !!str 1e400\n", "a: !!str tRue\n", "a: \"x\\Py\"\n", "a:\n  - \"  x\\n y\"\n"] {
+    for text in ["a: !!str 1e400\n", "a: !!str tRue\n"] {
         let sealed = bench.encrypt("a.yaml", text.as_bytes(), &[]);
         assert_eq!(refused("a.yaml", &sealed, &bench.keys()).code, "render.sops", "{text}");
     }
