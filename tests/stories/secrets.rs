@@ -9,10 +9,7 @@ use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
 
 use super::telling::{all_is_well, applied, ended, file, world};
-use super::world::{World, eventually, must};
-
-#[path = "../parts/mod.rs"]
-mod parts;
+use super::world::{World, eventually, must, parts};
 
 /// A world whose repository names an age identity, and `sops` to encrypt for it.
 struct Vault {
@@ -87,7 +84,8 @@ fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         // The first digits depend on what stands before.
         (lead.div_ceil(3) * 24..bytes.len() * 8 - 5).step_by(6).map(digit).collect()
     };
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap();
+    let hex: String = secret.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     let json = serde_json::to_string(secret).unwrap();

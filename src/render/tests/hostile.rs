@@ -106,7 +106,6 @@ fn c_bombs_and_ambiguities_are_typed_mistakes_with_a_place() {
 #[test]
 fn c11_a_sops_document_is_still_encrypted() {
     let by_kind = "apiVersion: ENC[AES256_GCM,data:x]\nkind: ENC[AES256_GCM,data:y]\nmetadata: ENC[x]\n";
-    let by_key = document("File", "/x", "{ content: 'ENC[AES256_GCM,data:y]' }") + "sops: { version: 3.9.0 }\n";
     let bare = document("File", "/x", "{ content: 'ENC[AES256_GCM,data:y]' }");
     for text in [by_kind, &bare] {
         let error = render(tree(&[("a/d.yaml", text)]), &["a"]).err().unwrap();
