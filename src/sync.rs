@@ -6,6 +6,7 @@ mod draft;
 mod facts;
 mod inherited;
 mod neighbours;
+mod preimages;
 mod recover;
 mod refusal;
 mod roll_back;

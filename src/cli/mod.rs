@@ -7,6 +7,7 @@ mod demo;
 mod local;
 mod log;
 mod progress;
+mod restore;
 mod run;
 mod screen;
 pub mod show;
