@@ -145,7 +145,7 @@ fn text(told: &Told) -> String {
             let _ = writeln!(text, "branch {} at {}", printable(branch), commit.get(..10).unwrap_or(commit));
         }
         _ if told.left_out.is_empty() => {
-            text.push_str("nothing to restore: the plan overwrote nothing, or Git has it all\n")
+            text.push_str("nothing to restore: the plan overwrote nothing, or Git has it all\n");
         }
         _ => text.push_str("nothing to restore but what was left out\n"),
     }
