@@ -30,9 +30,9 @@ fn settled(world: &mut World) -> String {
 fn plan_that(world: &World, action: &str, path: &str) -> String {
     let acts = |record: &Value| {
         record["kind"] == "planned"
-            && record["body"]["steps"]
-                .as_array()
-                .is_some_and(|steps| steps.iter().any(|step| step["action"] == action && step["object"]["name"] == path))
+            && record["body"]["steps"].as_array().is_some_and(|steps| {
+                steps.iter().any(|step| step["action"] == action && step["object"]["name"] == path)
+            })
     };
     let mut found = String::new();
     eventually(&format!("{action} {path}"), SOON, || {
