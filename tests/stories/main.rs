@@ -18,6 +18,7 @@ mod people;
 mod push;
 mod reload;
 mod renamed;
+mod restore;
 mod rounds;
 mod secrets;
 mod signed;
