@@ -2,6 +2,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Where the daemon's configuration lies unless it is said otherwise.
+pub(super) const CONFIG: &str = "/etc/trueup/trueup.yaml";
+
 /// Keep live systems true to Git
 #[derive(Debug, Parser)]
 #[command(name = "trueup", version, max_term_width = 100, propagate_version = true)]
@@ -15,7 +18,7 @@ pub(super) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Read the configuration from this file or folder
-    #[arg(long, global = true, env = "TRUEUP_CONFIG", value_name = "FILE", default_value = "/etc/trueup/trueup.yaml")]
+    #[arg(long, global = true, env = "TRUEUP_CONFIG", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
     /// Talk to the daemon at this socket instead of the one that the configuration names
     #[arg(long, global = true, env = "TRUEUP_SOCKET", value_name = "PATH")]
@@ -76,6 +79,8 @@ pub(super) enum Command {
     Resume(Application),
     /// Write a branch with what a plan deleted or overwrote; changes nothing live
     Restore(Restore),
+    /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
+    Host,
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),

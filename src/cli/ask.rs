@@ -38,6 +38,7 @@ impl Asking<'_> {
             | Command::Demo(_)
             | Command::Check(_)
             | Command::Render(_)
+            | Command::Host
             | Command::Completions { .. }
             | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),
         }

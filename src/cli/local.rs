@@ -40,6 +40,9 @@ pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exi
 fn sum(config: &Config) -> String {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     let repositories = count(config.repositories.len(), "repository", "repositories");
+    if config.access.is_some() && config.repositories.is_empty() {
+        return "what the root half may do".into();
+    }
     let targets = count(config.targets.len(), "target", "targets");
     format!("{repositories}, {targets}, {}", count(config.applications.len(), "application", "applications"))
 }

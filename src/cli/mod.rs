@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod client;
 mod demo;
+mod host;
 mod journal;
 mod local;
 mod log;
@@ -80,6 +81,7 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
 fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     match &cli.command {
         Command::Run(args) => return run::run(args, &cli.global, clock),
+        Command::Host => return host::host(&cli.global, clock),
         Command::Check(args) => return local::check(args, &cli.global, screen),
         Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),

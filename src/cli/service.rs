@@ -28,6 +28,11 @@ pub(super) fn ready(summary: &Summary) {
     tell(&[NotifyState::Ready, NotifyState::Status(&line(summary))]);
 }
 
+/// Says that the root half answers.
+pub(super) fn serving() {
+    tell(&[NotifyState::Ready, NotifyState::Status("Waiting for what is asked of it")]);
+}
+
 pub(super) fn reloading() {
     // Where the clock cannot be read, an old systemd does not miss it.
     let now = NotifyState::monotonic_usec_now();

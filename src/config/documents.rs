@@ -267,6 +267,10 @@ pub struct HostTarget {
     /// Prefix of every path on this target, for trying things out in a scratch folder.
     #[serde(default)]
     pub root: Option<PathBuf>,
+    /// The unix socket of this host's root half, which acts in the daemon's place. Its own `HostAccess` says what may be done;
+    /// what is written here only narrows it.
+    #[serde(default)]
+    pub via: Option<PathBuf>,
 }
 
 /// What is kept true: paths of a repository, on a target.

@@ -34,7 +34,10 @@ pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
 pub use tx::Tx;
 
+pub(crate) use contents::{seal, unseal};
 pub(crate) use error::{database, undecodable};
+pub(crate) use key::in_file as key_in_file;
+pub(crate) use lock::{Lock, NOFOLLOW};
 pub(crate) use random::random;
 pub(crate) use tx::{Memo, Session, placeholders, statement};
 

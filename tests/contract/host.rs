@@ -44,6 +44,7 @@ impl Host {
             units: vec![],
             allow_setuid: false,
             root: Some(scratch.path().join("root")),
+            via: None,
         };
         change(&mut declared);
         let target = HostTarget::new(&declared, DigestKey::new([7; 32])).unwrap();

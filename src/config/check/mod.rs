@@ -1,5 +1,6 @@
 //! What a schema cannot say: names, references, paths, and what belongs together.
 
+mod access;
 mod application;
 mod daemon;
 mod names;
@@ -35,6 +36,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     }
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    for typed in &gathered.accesses {
+        access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);

@@ -6,6 +6,7 @@
 mod apply;
 mod errors;
 mod found;
+mod keep;
 mod paths;
 mod preview;
 mod protected;
@@ -128,7 +129,7 @@ fn command_error(error: CommandError, failed: &'static str) -> TargetError {
 
 /// Runs work that waits for disks. It borrows what it works on, which a thread of its own could not: copying two thousand
 /// specs costs more than looking at two thousand files.
-fn blocking<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn blocking<R>(work: impl FnOnce() -> R) -> R {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
