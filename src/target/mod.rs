@@ -1,5 +1,6 @@
 //! Where live state is: the trait that every adapter implements, and the list of adapters.
 
+mod bus;
 mod command;
 pub mod host;
 
