@@ -133,6 +133,7 @@ impl Bed {
             clock,
             redactor: Arc::new(Redactor::default()),
             cancel: CancellationToken::new(),
+            progress: trueup::sync::Progress::default(),
             memory: Memory::default(),
         };
         Self { subject, target }
