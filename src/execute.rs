@@ -166,6 +166,7 @@ pub async fn carry_out(
         }
         let began = Instant::now();
         let outcome = perform(target, call, &batch(open, number, step, &contents), number).await;
+        let outcome = masked(outcome, &ledger.redactor);
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = outcome.result.as_ref().err().cloned();
         outcomes.push(Timed { outcome, milliseconds });
@@ -212,6 +213,24 @@ async fn perform(target: &dyn Target, call: &Call, batch: &Batch<'_>, number: us
             StepOutcome { number, result: Err(Arc::new(TargetError::InDoubt { doing, source: None })) }
         }
     }
+}
+
+/// Masks what a validator, check or handler printed, before it goes to records, log and people.
+fn masked(outcome: StepOutcome, redactor: &Redactor) -> StepOutcome {
+    let clean = |text: &str| redactor.mask(text).into_owned();
+    let result = match outcome.result {
+        Ok(done) => Ok(Done { output: done.output.as_deref().map(clean), ..done }),
+        Err(error) => Err(match &*error {
+            TargetError::Invalid { code, reason } => {
+                Arc::new(TargetError::Invalid { code: code.clone(), reason: clean(reason) })
+            }
+            TargetError::Denied { code, reason } => {
+                Arc::new(TargetError::Denied { code: code.clone(), reason: clean(reason) })
+            }
+            _ => error,
+        }),
+    };
+    StepOutcome { result, ..outcome }
 }
 
 /// Writes what the steps left behind into the inventory, and strikes the handlers that ran.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::model::{Health, HealthState, ObjectId};
-use crate::target::{Call, Target, TargetError};
+use crate::model::{Health, HealthState};
+use crate::target::{Asked, Call, Target, TargetError};
 
 /// How often a progressing object is asked about, in the beginning; later less often.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -19,13 +19,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub async fn settle(
     target: &dyn Target,
     call: &Call,
-    ids: &[ObjectId],
+    asked: &[Asked<'_>],
     patience: Duration,
 ) -> Result<Vec<Health>, TargetError> {
     let deadline = Instant::now() + patience;
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut health = target.health(call, ids).await?;
+        let mut health = target.health(call, asked).await?;
         health.retain(|health| !matches!(health.state, HealthState::Healthy | HealthState::Suspended));
         let progressing = health.iter().any(|health| health.state == HealthState::Progressing);
         if !progressing || Instant::now() >= deadline {

@@ -41,7 +41,7 @@ pub struct Planned {
     /// Objects left out of the plan, each with its reason.
     pub left_out: Vec<Finding>,
     /// Deletes that an adapter wants a person's yes for, with the reason.
-    pub protected: Vec<(ObjectId, &'static str)>,
+    pub protected: Vec<(ObjectId, String)>,
     /// First contact: found as desired, kept true from now on.
     pub matched: BTreeMap<ObjectId, Owned>,
     /// Ours and as desired, but what we remember of it moved.
@@ -102,6 +102,7 @@ impl<'a> Draft<'a> {
             (After::Run(_), _) => {}
             (_, Live::Unknown(reason)) => self.leave_out(Guard::Unknown, &preview.id, reason.clone()),
             (After::Absent, live) => self.remove(preview, live),
+            (After::Released, live) => self.release(preview, live),
             (After::Same | After::Is(_), _) if self.from.held.contains_key(&preview.id) => {
                 let holder = &self.from.held[&preview.id];
                 self.leave_out(Guard::Claim, &preview.id, format!("{} is already kept true by {holder}", preview.id));
@@ -159,12 +160,10 @@ impl<'a> Draft<'a> {
     fn remove(&mut self, preview: &'a Preview, live: &Live) {
         let Some(owned) = self.from.owned.objects.get(&preview.id) else { return };
         let id = &preview.id;
-        let Live::Known(state) = live else {
-            return self.step(preview, Action::Release, Cause::Intentional, Digest::ABSENT, Risk::Low);
-        };
+        let Live::Known(state) = live else { return self.release(preview, live) };
         let spared = self.from.only_delete.is_some_and(|only| !only.contains(id));
         if self.from.handed.contains_key(id) || owned.origin == Origin::Matched || spared {
-            return self.step(preview, Action::Release, Cause::Intentional, state.digest, Risk::Low);
+            return self.release(preview, live);
         }
         if !self.from.prune {
             return;
@@ -178,10 +177,22 @@ impl<'a> Draft<'a> {
             let message = format!("{id} is not as trueup left it, so it is not deleted");
             return self.leave_out(Guard::MissingWitness, id, message);
         }
-        if let Some(reason) = preview.protected {
-            self.planned.protected.push((id.clone(), reason));
+        if let Some(reason) = &preview.protected {
+            self.planned.protected.push((id.clone(), reason.to_string()));
         }
         self.step(preview, Action::Delete, Cause::Intentional, Digest::ABSENT, Risk::High);
+    }
+
+    /// It stays as it is, and is not ours any more.
+    fn release(&mut self, preview: &'a Preview, live: &Live) {
+        if !self.from.owned.objects.contains_key(&preview.id) {
+            return;
+        }
+        let digest = match live {
+            Live::Known(state) => state.digest,
+            Live::Absent | Live::Unknown(_) => Digest::ABSENT,
+        };
+        self.step(preview, Action::Release, Cause::Intentional, digest, Risk::Low);
     }
 
     fn step(&mut self, preview: &'a Preview, action: Action, cause: Cause, after: Digest, risk: Risk) {
@@ -214,7 +225,10 @@ impl<'a> Draft<'a> {
                 cause,
                 before: Digest::ABSENT,
                 after: command,
-                fingerprint: None,
+                fingerprint: match &preview.live {
+                    Live::Known(state) => Some(state.fingerprint.clone()),
+                    Live::Absent | Live::Unknown(_) => None,
+                },
                 risk: Risk::Low,
                 wave: preview.wave,
             };

@@ -11,6 +11,7 @@ mod recover;
 mod refusal;
 mod roll_back;
 mod run;
+mod secrets;
 mod subject;
 mod tell;
 mod view;
@@ -217,7 +218,7 @@ impl Subject {
         };
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
         self.progress.waits("the render", RENDER);
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        let candidate = self.origin.candidate(&self.name, &head, self.memory.candidate.as_ref()).await;
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
@@ -232,6 +233,7 @@ impl Subject {
             return Ok(desired.clone());
         }
         let desired = Arc::new(run::stored_desired(&self.store, &digest).await?);
+        self.learn(&desired).await;
         self.memory.kept = Some((digest, desired.clone()));
         Ok(desired)
     }

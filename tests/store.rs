@@ -82,6 +82,7 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
             revision: revision(),
             reference: "refs/heads/main".into(),
             url: "https://git.example.org/a.git".into(),
+            signer: None,
         },
         handed: BTreeMap::new(),
         unnamed: vec![],

@@ -13,7 +13,7 @@ use super::status::Followed;
 use super::watcher::Watcher;
 use crate::config::{Application, Config, Declared, Repository};
 use crate::model::{Actor, Guard, Name, SyncId};
-use crate::store::Open;
+use crate::store::{Applied, Open};
 use crate::sync::{Memory, Progress, Subject};
 use crate::target::Call;
 
@@ -90,10 +90,12 @@ impl Agent {
         let (following, reached) = (&estate.repositories[&spec.source.repository], &estate.targets[&spec.target]);
         let mut memory = Memory::load(&self.inner.store, &spec.target, name).await?;
         memory.open = open;
-        if let Some(applied) = &memory.state.applied {
+        // What another repository had last is no part of this one's history.
+        let same = |applied: &&Applied| applied.url == following.declared.url;
+        if let Some(applied) = memory.state.applied.as_ref().filter(same) {
             following.source.applied(name, applied.revision.clone());
         }
-        let origin = estate.origin(spec);
+        let origin = estate.origin(spec, self.inner.store.key());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
         let subject = Subject {

@@ -5,11 +5,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use crate::model::{Name, Revision, event};
-use crate::source::{Polled, Shared};
+use crate::model::{Name, event};
+use crate::source::{Head, Polled, Shared};
 
 /// Looks at one repository, at its interval and with back-off, and calls `news` when the followed ref moved or became
-/// (un)reachable.
+/// (un)reachable, or others may sign now.
 pub(super) struct Poller {
     pub(super) name: Name,
     pub(super) source: Arc<Shared>,
@@ -21,7 +21,7 @@ pub(super) struct Poller {
 /// What applications are rung for.
 #[derive(PartialEq)]
 enum Seen {
-    At(Revision),
+    At(Head),
     Wrong(&'static str),
 }
 
@@ -38,7 +38,7 @@ impl Poller {
             let now = match &polled.head {
                 Ok(head) => {
                     failures = 0;
-                    Seen::At(head.revision.clone())
+                    Seen::At(head.clone())
                 }
                 Err(error) => {
                     failures += 1;

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use crate::model::{Actor, deceives};
+use crate::model::{Actor, Digest, deceives};
 
 const MASK: &str = "[redacted]";
 
@@ -16,7 +17,22 @@ const SHORTEST: usize = 4;
 pub struct Redactor {
     /// Longest first, so that no part of a form is left over.
     forms: Vec<String>,
+    /// What was learnt since. Whoever follows this one in office knows it too.
+    learnt: Arc<RwLock<Learnt>>,
 }
+
+/// Values that were decrypted: the oldest goes where there are too many, for each costs a search of every text.
+#[derive(Default)]
+struct Learnt {
+    values: VecDeque<Digest>,
+    forms: VecDeque<Vec<String>>,
+    bytes: usize,
+    /// All forms, longest first.
+    sorted: Vec<String>,
+}
+
+const MOST_LEARNT: usize = 2000;
+const MOST_LEARNT_BYTES: usize = 16 * 1024 * 1024;
 
 impl Redactor {
     /// Takes note of secret values: passwords, tokens, keys. Each line of one with several is a secret too.
@@ -30,15 +46,49 @@ impl Redactor {
                 add(line, &mut forms);
             }
         }
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self { forms }
+        sort(&mut forms);
+        Self { forms, learnt: Arc::default() }
+    }
+
+    /// Returns one for other secrets that knows what this one learnt, and goes on to learn with it.
+    #[must_use]
+    pub fn renewed<S: AsRef<[u8]>>(&self, secrets: impl IntoIterator<Item = S>) -> Self {
+        Self { learnt: self.learnt.clone(), ..Self::new(secrets) }
+    }
+
+    /// Takes note of further secret values, from now on and in every clone.
+    pub fn learn<S: AsRef<[u8]>>(&self, secrets: impl IntoIterator<Item = S>) {
+        let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
+        for secret in secrets {
+            let value = Digest::of(secret.as_ref());
+            if learnt.values.contains(&value) {
+                continue;
+            }
+            let forms = Self::new([secret]).forms;
+            learnt.bytes += forms.iter().map(String::len).sum::<usize>();
+            learnt.values.push_back(value);
+            learnt.forms.push_back(forms);
+            while learnt.values.len() > MOST_LEARNT || learnt.bytes > MOST_LEARNT_BYTES {
+                learnt.values.pop_front();
+                let gone = learnt.forms.pop_front().unwrap_or_default();
+                learnt.bytes -= gone.iter().map(String::len).sum::<usize>();
+            }
+            news = true;
+        }
+        if news {
+            let mut sorted = learnt.forms.iter().flatten().cloned().collect();
+            sort(&mut sorted);
+            learnt.sorted = sorted;
+        }
     }
 
     /// Returns text without secrets.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.forms.iter().filter(|form| form.len() <= text.len()).fold(Cow::Borrowed(text), |text, form| {
+        let learnt = self.learnt.read().unwrap_or_else(PoisonError::into_inner);
+        let forms = self.forms.iter().chain(&learnt.sorted);
+        forms.filter(|form| form.len() <= text.len()).fold(Cow::Borrowed(text), |text, form| {
             if text.contains(form.as_str()) { Cow::Owned(text.replace(form.as_str(), MASK)) } else { text }
         })
     }
@@ -108,6 +158,11 @@ impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redactor(…)")
     }
+}
+
+fn sort(forms: &mut Vec<String>) {
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
 }
 
 fn add(secret: &[u8], forms: &mut Vec<String>) {

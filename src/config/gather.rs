@@ -105,9 +105,14 @@ impl<'w> Gathered<'w> {
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, tls, ssh, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, verify, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
-            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts) {
+            let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
+            let signers = verify.iter_mut().flat_map(|verify| {
+                let ssh = verify.ssh.iter_mut().map(|ssh| &mut ssh.allowed_signers);
+                ssh.chain(verify.openpgp.iter_mut().map(|openpgp| &mut openpgp.keys))
+            });
+            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts).chain(signers) {
                 *path = normal(&typed.written.folder.join(&*path));
             }
             (typed.metadata.name, typed.spec)
@@ -125,7 +130,7 @@ impl<'w> Gathered<'w> {
 }
 
 /// Drops `.` segments; `..` stays, since what it means depends on links.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     path.components().collect()
 }
 

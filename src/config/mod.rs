@@ -13,8 +13,8 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, SourceLimits, Span, Ssh, StoreKind,
-    SyncPolicy, Target, Tls, Transport,
+    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
+    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;

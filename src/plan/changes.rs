@@ -2,7 +2,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use crate::model::view::Change;
-use crate::model::{After, Complete, Live, Plan, Preview, Previews, State, Step};
+use crate::model::{After, Complete, Contents, Live, Plan, Preview, Previews, State, Step};
 
 /// Contents beyond this many bytes are not diffed.
 const LARGEST_DIFF: usize = 256 * 1024;
@@ -16,19 +16,19 @@ const NOT_ATTRIBUTES: [&str; 7] = ["content", "size", "calls", "validate", "show
 pub fn changes(plan: &Plan, previews: &Previews, desired: &Complete) -> Vec<Change> {
     let find = |step: &Step| previews.items.iter().find(|preview| preview.id == step.id);
     let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place().to_string());
-    plan.steps.iter().map(|step| change(step, find(step), place(step))).collect()
+    plan.steps.iter().map(|step| change(step, find(step), place(step), desired.contents.as_ref())).collect()
 }
 
-fn change(step: &Step, preview: Option<&Preview>, place: Option<String>) -> Change {
+fn change(step: &Step, preview: Option<&Preview>, place: Option<String>, contents: &dyn Contents) -> Change {
     let before = preview.and_then(|preview| match &preview.live {
         Live::Known(state) => Some(&**state),
         Live::Absent | Live::Unknown(_) => None,
     });
     let after = preview.and_then(|preview| match &preview.after {
         After::Is(state) => Some(&**state),
-        After::Same | After::Absent | After::Run(_) => None,
+        After::Same | After::Absent | After::Released | After::Run(_) => None,
     });
-    let (diff, note) = content(before, after);
+    let (diff, note) = content(before, after, contents);
     Change { step: step.clone(), attributes: attributes(before, after), diff, note, place }
 }
 
@@ -61,16 +61,20 @@ fn shown(name: &str, value: &Value) -> String {
 }
 
 /// Returns the diff of the content, or what to say instead of one.
-fn content(before: Option<&State>, after: Option<&State>) -> (Option<String>, Option<String>) {
-    let bytes = |state: Option<&State>| state.and_then(|state| state.content.clone());
-    let (old, new) = (bytes(before), bytes(after));
-    if old == new {
+fn content(before: Option<&State>, after: Option<&State>, contents: &dyn Contents) -> (Option<String>, Option<String>) {
+    let named = |state: Option<&State>| state?.spec.as_ref()?.contents().first().copied();
+    let (was, comes) = (named(before), named(after));
+    if was == comes {
         return (None, None);
     }
     if [before, after].into_iter().flatten().any(|state| state.hidden) {
         return (None, Some("content hidden".into()));
     }
-    let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
+    let Ok(new) = comes.map(|digest| contents.read(&digest)).transpose() else {
+        return (None, Some("content cannot be read".into()));
+    };
+    let old = before.and_then(|before| before.content.as_deref()).unwrap_or_default();
+    let new = new.as_deref().unwrap_or_default();
     let (Ok(old_text), Ok(new_text)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else {
         return (None, Some(format!("binary content, {} bytes", new.len())));
     };
@@ -89,6 +93,7 @@ mod tests {
     use crate::model::{Digest, Fingerprint, Place, Spec};
 
     fn state(sort: &'static str, body: Value) -> State {
+        let sort = sort.into();
         let place = Place { file: "x.yaml".into(), line: 1, column: 1 };
         let spec = Some(Spec::new(body, vec![], place));
         let (digest, fingerprint) = (Digest::ABSENT, Fingerprint("".into()));

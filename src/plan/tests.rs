@@ -22,6 +22,7 @@ fn spec(text: &str) -> Spec {
 
 #[allow(clippy::unnecessary_box_returns)] // It goes into `Live` and `After` as it is.
 fn state(text: &str, sort: &'static str) -> Box<State> {
+    let sort = sort.into();
     let fingerprint = Fingerprint(text.into());
     Box::new(State { digest: Digest::of(text.as_bytes()), fingerprint, sort, spec: None, content: None, hidden: false })
 }

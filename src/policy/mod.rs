@@ -29,7 +29,7 @@ pub struct Facts {
     pub automatic: bool,
     pub drift: Option<Drift>,
     /// Deletes that an adapter wants a person's yes for.
-    pub protected: Vec<(ObjectId, &'static str)>,
+    pub protected: Vec<(ObjectId, String)>,
     /// The plan takes back a failed sync: undoing what was allowed once is not asked about again.
     pub takes_back: bool,
     /// Created by the failed sync that this plan takes back: deleting them counts against no limit.

@@ -31,7 +31,7 @@ fn tripped(guard: Guard) -> (Plan, Facts) {
         Guard::EmptyRender => (plan(Action::Delete, 1), Facts { rendered: 0, ..facts() }),
         Guard::ProtectedDelete => {
             let plan = plan(Action::Delete, 1);
-            let protected = vec![(plan.steps[0].id.clone(), "a host needs it")];
+            let protected = vec![(plan.steps[0].id.clone(), "a host needs it".to_owned())];
             (plan, Facts { protected, ..facts() })
         }
         Guard::Adoption => (plan(Action::Adopt, 1), facts()),

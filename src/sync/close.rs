@@ -9,7 +9,7 @@ use crate::health;
 use crate::model::view::{StepReport, SyncReport};
 use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
 use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
-use crate::target::{Call, TargetError};
+use crate::target::{Asked, Call, TargetError};
 
 /// How long changed objects may take to settle.
 const SETTLE: Duration = Duration::from_mins(5);
@@ -66,11 +66,13 @@ impl Subject {
 
     /// Waits for the health of what changed.
     async fn settle(&self, open: &Open, call: &Call) -> Ending {
-        let lasting = |step: &&Step| !matches!(step.action, Action::Delete | Action::Release);
-        let changed = open.prepared.plan.steps.iter().filter(lasting).filter(|step| !host::is_run(&step.id));
-        let ids: Vec<ObjectId> = changed.map(|step| step.id.clone()).collect();
-        if !ids.is_empty() {
-            match health::settle(self.target.as_ref(), call, &ids, SETTLE).await {
+        let lasting = |step: &Step| !matches!(step.action, Action::Delete | Action::Release);
+        let steps = open.prepared.plan.steps.iter().enumerate();
+        let changed = steps.filter(|(_, step)| lasting(step) && host::settles(&step.id));
+        let asked: Vec<_> =
+            changed.map(|(number, step)| Asked { id: &step.id, spec: open.prepared.specs.get(&number) }).collect();
+        if !asked.is_empty() {
+            match health::settle(self.target.as_ref(), call, &asked, SETTLE).await {
                 Ok(health) => {
                     if let Some(ill) = health.iter().find(|health| health.state != HealthState::Progressing) {
                         return Ending::new(Outcome::Failed, "health.degraded", format!("{}: {}", ill.id, ill.message));
@@ -151,7 +153,7 @@ impl Subject {
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
         }
-        let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
+        let store::Purpose::Forward { revision, reference, url, .. } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {

@@ -40,6 +40,7 @@ impl Purpose {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
+                signer: candidate.signer.clone(),
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },

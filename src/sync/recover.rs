@@ -10,6 +10,9 @@ impl Subject {
     /// Takes up an execution that a crash, a stop or a failing store left open: the same plan, under its recorded verdict,
     /// with its `SyncId`. Nothing newer is looked at before it is closed.
     pub(super) async fn resume(&mut self, open: Open) -> SyncReport {
+        if let Ok(desired) = super::run::stored_desired(&self.store, &open.prepared.desired).await {
+            self.learn(&desired).await;
+        }
         let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
         let resumed = async {
             let mut tx = self.store.write().await?;

@@ -121,7 +121,7 @@ impl Draft {
         let complete = self.complete()?;
         let plan = self.planned.plan.clone();
         let spec = |(number, step): (usize, &Step)| {
-            let spec = complete.objects.get(&step.id).filter(|_| step.action != Action::Release)?;
+            let spec = self.spec(complete, step)?;
             Some((number, spec.clone()))
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
@@ -129,6 +129,12 @@ impl Draft {
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
         let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
         Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
+    }
+
+    /// Returns what a step makes or runs.
+    fn spec<'a>(&'a self, complete: &'a Complete, step: &Step) -> Option<&'a Spec> {
+        let written = || complete.objects.get(&step.id).or_else(|| self.previews.runs.get(&step.id));
+        if step.action == Action::Release { None } else { written() }
     }
 }
 

@@ -46,8 +46,9 @@ impl Subject {
         }
         let desired = Digest::of(&encode_desired(&draft.complete()?.objects));
         let held = Held { created: self.clock.now(), prepared: draft.prepared(desired)? };
-        let revision = draft.purpose.stored().revision().cloned();
-        let planned = PlannedBody { verdict: draft.verdict.clone(), steps: StepSummary::of(plan) };
+        let purpose = draft.purpose.stored();
+        let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
+        let planned = PlannedBody { verdict: draft.verdict.clone(), signer, steps: StepSummary::of(plan) };
         let mut entries = vec![
             self.entry(&ring.actor, revision.clone(), Body::Planned(planned)),
             self.closed(&ring.actor, revision, &report),

@@ -1,8 +1,10 @@
 //! Where live state is: the trait that every adapter implements, and the list of adapters.
 
+mod bus;
 mod command;
 pub mod host;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -48,6 +50,14 @@ pub struct Act<'a> {
     pub number: usize,
     pub step: &'a Step,
     /// What comes; `None` for a delete or a release.
+    pub spec: Option<&'a Spec>,
+}
+
+/// An object whose health is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub id: &'a ObjectId,
+    /// What it should be, which may say what healthy means.
     pub spec: Option<&'a Spec>,
 }
 
@@ -101,7 +111,7 @@ pub trait Target: Send + Sync {
     ///
     /// # Errors
     /// Where nothing at all can be said.
-    async fn health(&self, call: &Call, ids: &[ObjectId]) -> Result<Vec<Health>, TargetError>;
+    async fn health(&self, call: &Call, asked: &[Asked<'_>]) -> Result<Vec<Health>, TargetError>;
 
     /// Rings, naming objects, when something live may have changed, until cancelled. One per target, not per application.
     ///
@@ -130,10 +140,10 @@ pub enum TargetError {
     Locked { holder: String },
     /// An allow-list or the target's own permissions refuse it: trying again is no use. `code` is stable.
     #[error("{reason}")]
-    Denied { code: &'static str, reason: String },
+    Denied { code: Cow<'static, str>, reason: String },
     /// The target finds it wrong: Git must change. `code` is stable.
     #[error("{reason}")]
-    Invalid { code: &'static str, reason: String },
+    Invalid { code: Cow<'static, str>, reason: String },
     /// Not now: try again later.
     #[error("{doing}")]
     Unavailable {
@@ -155,7 +165,7 @@ pub enum TargetError {
 impl TargetError {
     /// The stable code of this error, as records and the API carry it.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Stale { .. } => "target.stale",
             Self::Conflict { .. } => "target.conflict",

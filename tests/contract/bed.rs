@@ -80,18 +80,18 @@ fn complete(desired: &Desired) -> &Complete {
 /// Returns the step that a preview asks for, with its spec; `None` where there is nothing to do or to know.
 pub(crate) fn step_specs(item: &Preview, desired: &Desired) -> Option<(Step, Option<Spec>)> {
     let (before, sort, fingerprint) = match &item.live {
-        Live::Known(state) => (state.digest, Some(state.sort), Some(state.fingerprint.clone())),
+        Live::Known(state) => (state.digest, Some(&state.sort), Some(state.fingerprint.clone())),
         Live::Absent => (Digest::ABSENT, None, None),
         Live::Unknown(_) => return None,
     };
     let (action, after) = match &item.after {
         After::Is(state) => match sort {
             None => (Action::Create, state.digest),
-            Some(sort) if sort == state.sort => (Action::Update, state.digest),
+            Some(sort) if *sort == state.sort => (Action::Update, state.digest),
             Some(_) => (Action::Replace, state.digest),
         },
         After::Absent if before != Digest::ABSENT => (Action::Delete, Digest::ABSENT),
-        After::Same | After::Absent => return None,
+        After::Same | After::Absent | After::Released => return None,
         After::Run(digest) => (Action::Run, *digest),
     };
     let id = item.id.clone();

@@ -41,6 +41,7 @@ impl Host {
         let mut declared = config::HostTarget {
             allow: vec!["/etc/app".into()],
             commands: vec![script, "/bin/sh".into(), "/bin/sleep".into()],
+            units: vec![],
             allow_setuid: false,
             root: Some(scratch.path().join("root")),
         };
@@ -93,7 +94,8 @@ impl Written {
         let content = Digest::of(text.as_bytes());
         self.contents.0.insert(content, text.as_bytes().into());
         let size = text.len() as u64;
-        let mut file = FileSpec { content, size, attributes: attributes(None), validate: None, show: false };
+        let mut file =
+            FileSpec { content, size, attributes: attributes(None), validate: None, show: false, secret: None };
         change(&mut file);
         self.add(PATH, path, &HostSpec::File(file));
     }

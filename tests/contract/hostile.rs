@@ -128,7 +128,7 @@ pub(crate) async fn things_that_are_no_files() {
         let desired = one("x");
         let previews = bed::preview(&host, &desired, &bed::owned()).await;
         let Live::Known(state) = &previews.items[0].live else { panic!("{:?}", previews.items[0].live) };
-        assert_eq!((state.sort, state.spec.is_none()), (sort, true));
+        assert_eq!((&*state.sort, state.spec.is_none()), (sort, true));
         let (mut plan, specs) = plan(&previews, &desired);
         assert_eq!(plan.steps[0].action, Action::Replace);
         plan.steps[0].action = Action::Update;

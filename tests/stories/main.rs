@@ -19,6 +19,7 @@ mod push;
 mod reload;
 mod renamed;
 mod rounds;
+mod signed;
 mod stop;
 mod takeover;
 mod telling;

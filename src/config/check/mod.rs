@@ -6,6 +6,7 @@ mod names;
 mod paths;
 mod repository;
 mod target;
+mod verify;
 
 use super::gather::{Gathered, Written};
 use super::load::mistake;
@@ -35,6 +36,7 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };

@@ -13,7 +13,7 @@ use super::paths::{Located, folder};
 use super::preview::{parse, run_digest};
 use super::shape::Shape;
 use super::{HostTarget, Ran, blocking};
-use crate::model::host::{CommandSpec, HostSpec, PATH};
+use crate::model::host::{CHECK, CommandSpec, HostSpec, PATH};
 use crate::model::{Action, Digest};
 use crate::target::{Act, Batch, Call, Done, TargetError};
 
@@ -50,16 +50,13 @@ impl HostTarget {
         }
         let spec = act.spec.map(|spec| parse(&act.step.id, spec)).transpose()?;
         match (&spec, act.step.action) {
-            (Some(HostSpec::Check(command)), Action::Run) => {
-                self.run_step(call, batch, act, command, "host.check-failed").await
-            }
-            (Some(HostSpec::Handler(command)), Action::Run) => {
-                self.run_step(call, batch, act, command, "host.handler-failed").await
+            (Some(HostSpec::Check(command) | HostSpec::Handler(command)), Action::Run) => {
+                self.run_step(call, batch, act, command).await
             }
             (None, Action::Delete) if act.step.id.kind == PATH => blocking(|| self.delete(act)),
             (Some(spec), _) if act.step.id.kind == PATH => self.write(call, batch, act, spec).await,
             _ => Err(TargetError::Invalid {
-                code: "host.step",
+                code: "host.step".into(),
                 reason: format!("a host cannot {} {}", act.step.action, act.step.id),
             }),
         }
@@ -71,7 +68,6 @@ impl HostTarget {
         batch: &Batch<'_>,
         act: &Act<'_>,
         command: &CommandSpec,
-        code: &'static str,
     ) -> Result<Done, TargetError> {
         if run_digest(command) != act.step.after {
             return Err(TargetError::Stale { object: act.step.id.clone() });
@@ -80,7 +76,11 @@ impl HostTarget {
         if self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
             return Ok(Done { already: true, ..Done::default() });
         }
-        let output = self.run(call, &command.command, command.timeout, code).await?;
+        let output = if act.step.id.kind == CHECK {
+            self.run(call, &command.command, command.timeout, "host.check-failed").await?
+        } else {
+            self.handle(call, command).await?
+        };
         let mut ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
         ran.push_back(key);
         if ran.len() > REMEMBERED {

@@ -6,7 +6,10 @@ use crate::target::TargetError;
 
 /// Returns the typed error of a system call that failed while `doing` ("write", "remove") something to `path`.
 pub(super) fn refused(doing: &str, path: &str, errno: Errno) -> TargetError {
-    let denied = |code, why: &str| TargetError::Denied { code, reason: format!("could not {doing} {path}: {why}") };
+    let denied = |code: &'static str, why: &str| TargetError::Denied {
+        code: code.into(),
+        reason: format!("could not {doing} {path}: {why}"),
+    };
     match errno {
         Errno::ROFS => denied("host.read-only", "its filesystem is mounted read-only"),
         Errno::PERM => {
@@ -17,7 +20,7 @@ pub(super) fn refused(doing: &str, path: &str, errno: Errno) -> TargetError {
         Errno::BUSY => denied("host.mount-point", "it is a mount point"),
         Errno::LOOP => denied("host.link-in-path", "a symbolic link lies in its path"),
         Errno::NOTDIR => denied("host.parent-not-folder", "something in its path is not a folder"),
-        Errno::NAMETOOLONG => TargetError::Invalid { code: "host.path", reason: format!("{path} is too long") },
+        Errno::NAMETOOLONG => TargetError::Invalid { code: "host.path".into(), reason: format!("{path} is too long") },
         _ => TargetError::Unavailable {
             doing: format!("could not {doing} {path}{}", full(errno)),
             source: Some(anyhow::Error::new(std::io::Error::from(errno))),
@@ -43,8 +46,8 @@ pub(super) fn retold(error: &TargetError) -> TargetError {
             TargetError::Conflict { object: object.clone(), holder: holder.clone() }
         }
         TargetError::Locked { holder } => TargetError::Locked { holder: holder.clone() },
-        TargetError::Denied { code, reason } => TargetError::Denied { code, reason: reason.clone() },
-        TargetError::Invalid { code, reason } => TargetError::Invalid { code, reason: reason.clone() },
+        TargetError::Denied { code, reason } => TargetError::Denied { code: code.clone(), reason: reason.clone() },
+        TargetError::Invalid { code, reason } => TargetError::Invalid { code: code.clone(), reason: reason.clone() },
         TargetError::Unavailable { doing, source } => {
             TargetError::Unavailable { doing: doing.clone(), source: cause(source) }
         }

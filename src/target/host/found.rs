@@ -46,9 +46,10 @@ impl Unknowable {
     pub(super) fn stops(&self, path: &str) -> TargetError {
         match self {
             Self::Refused(errno) => refused("look at", path, *errno),
-            Self::TooLarge(_) => {
-                TargetError::Denied { code: "host.too-large", reason: format!("could not compare {path}: {self}") }
-            }
+            Self::TooLarge(_) => TargetError::Denied {
+                code: "host.too-large".into(),
+                reason: format!("could not compare {path}: {self}"),
+            },
             Self::Moving => TargetError::Unavailable { doing: format!("could not read {path}: {self}"), source: None },
         }
     }

@@ -19,7 +19,8 @@ mod write;
 mod young;
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,8 +30,9 @@ use self::found::Reader;
 use self::paths::Roots;
 use self::wanted::Rules;
 use self::young::Young;
-use super::command::{CommandError, Commands};
-use super::{Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
+use super::bus::Bus;
+use super::command::{CommandError, Commands, Purpose};
+use super::{Asked, Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
 use crate::config;
 use crate::model::host::{CommandSpec, PATH};
 use crate::model::{Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
@@ -61,10 +63,15 @@ impl HostTarget {
     /// # Errors
     /// When a path of the declaration is not absolute and plain.
     pub fn new(declared: &config::HostTarget, key: DigestKey) -> Result<Self, TargetError> {
+        let roots = Roots::new(declared)?;
+        let owner = key.digest("trueup/command-units/v1", b"").to_string();
+        let writable: Vec<PathBuf> =
+            declared.allow.iter().map(|path| roots.real(path.to_str().unwrap_or_default())).collect();
+        let commands = Commands::new(declared.commands.clone(), Arc::<Bus>::default(), &owner[..8], &writable);
         Ok(Self {
-            roots: Roots::new(declared)?,
+            roots,
             rules: Rules { allow_setuid: declared.allow_setuid },
-            commands: Commands::new(declared.commands.clone()),
+            commands,
             key,
             reader: Reader::default(),
             young: Young::default(),
@@ -79,23 +86,43 @@ impl HostTarget {
     }
 
     fn allowed(&self, command: &CommandSpec) -> Result<(), TargetError> {
-        self.commands.program(&command.command).map(|_| ()).map_err(|error| command_error(&error, "host.command"))
+        self.commands.program(&command.command).map(|_| ()).map_err(|error| command_error(error, "host.command"))
     }
 
+    /// Runs a command that judges; `code` is what its failure is called.
     async fn run(&self, call: &Call, argv: &[String], timeout: u32, code: &'static str) -> Result<String, TargetError> {
+        self.run_for(call, Purpose::Judge, argv, timeout, code).await
+    }
+
+    /// Runs a handler.
+    async fn handle(&self, call: &Call, command: &CommandSpec) -> Result<String, TargetError> {
+        self.run_for(call, Purpose::Act, &command.command, command.timeout, "host.handler-failed").await
+    }
+
+    async fn run_for(
+        &self,
+        call: &Call,
+        purpose: Purpose,
+        argv: &[String],
+        timeout: u32,
+        code: &'static str,
+    ) -> Result<String, TargetError> {
         let timeout = Duration::from_secs(timeout.into());
-        self.commands.run(call, argv, timeout).await.map_err(|error| command_error(&error, code))
+        self.commands.run(call, purpose, argv, timeout).await.map_err(|error| command_error(error, code))
     }
 }
 
-fn command_error(error: &CommandError, failed: &'static str) -> TargetError {
+fn command_error(error: CommandError, failed: &'static str) -> TargetError {
+    let told = error.to_string();
     match error {
         CommandError::NotAllowed { .. } => {
-            TargetError::Denied { code: "host.command-not-allowed", reason: error.to_string() }
+            TargetError::Denied { code: "host.command-not-allowed".into(), reason: told }
         }
-        CommandError::Failed { .. } => TargetError::Invalid { code: failed, reason: error.to_string() },
-        CommandError::Deadline { .. } => TargetError::Unavailable { doing: error.to_string(), source: None },
+        CommandError::Failed { .. } => TargetError::Invalid { code: failed.into(), reason: told },
+        CommandError::Deadline { .. } => TargetError::Unavailable { doing: told, source: None },
         CommandError::Cancelled => TargetError::Cancelled,
+        CommandError::Unavailable { source, .. } => TargetError::Unavailable { doing: told, source: Some(source) },
+        CommandError::InDoubt { source, .. } => TargetError::InDoubt { doing: told, source: Some(source) },
     }
 }
 
@@ -114,7 +141,7 @@ impl Target for HostTarget {
         match desired {
             Desired::Objects(complete) => blocking(|| self.look(call, complete, owned)),
             Desired::Opaque { .. } => Err(TargetError::Invalid {
-                code: "host.opaque",
+                code: "host.opaque".into(),
                 reason: "a host cannot name its objects itself".into(),
             }),
         }
@@ -138,10 +165,10 @@ impl Target for HostTarget {
         Ok(())
     }
 
-    async fn health(&self, _: &Call, ids: &[ObjectId]) -> Result<Vec<Health>, TargetError> {
+    async fn health(&self, _: &Call, asked: &[Asked<'_>]) -> Result<Vec<Health>, TargetError> {
         blocking(|| {
             let mut folders = paths::Folders::new(self.roots.base()?);
-            Ok(ids.iter().map(|id| self.healthy(&mut folders, id)).collect())
+            Ok(asked.iter().map(|asked| self.healthy(&mut folders, asked.id)).collect())
         })
     }
 
@@ -150,7 +177,10 @@ impl Target for HostTarget {
     }
 
     async fn recover(&self, call: &Call, owned: &[ObjectId]) -> Result<(), TargetError> {
-        blocking(|| recover::recover(&self.roots, call, owned))
+        // First: a handler that still runs may write what is tidied.
+        let ended = self.commands.recover(call).await;
+        blocking(|| recover::recover(&self.roots, call, owned))?;
+        ended
     }
 }
 

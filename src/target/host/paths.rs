@@ -41,7 +41,7 @@ impl Roots {
                 return Ok(text.to_owned());
             }
             let reason = format!("{} is not an absolute path without `.` and `..`", path.display());
-            Err(TargetError::Invalid { code: "host.path", reason })
+            Err(TargetError::Invalid { code: "host.path".into(), reason })
         });
         let prefix = declared.root.clone().unwrap_or_else(|| "/".into());
         Ok(Self { prefix, allow: allow.collect::<Result<_, _>>()? })
@@ -54,14 +54,14 @@ impl Roots {
     pub(super) fn locate<'p>(&self, path: &'p str) -> Result<Located<'p>, TargetError> {
         if !canonical(path) {
             let reason = format!("{path:?} is not an absolute path without `.`, `..` and control characters");
-            return Err(TargetError::Invalid { code: "host.path", reason });
+            return Err(TargetError::Invalid { code: "host.path".into(), reason });
         }
         let below = |root: &String| {
             root == "/" || path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         if !self.allow.iter().any(below) {
             let reason = format!("{path} lies outside of every path that this target allows");
-            return Err(TargetError::Denied { code: "host.outside-roots", reason });
+            return Err(TargetError::Denied { code: "host.outside-roots".into(), reason });
         }
         let (folder, leaf) = path.rsplit_once('/').unwrap_or(("", path));
         let folder = folder.strip_prefix('/').unwrap_or(".");

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
-use super::found::{self, Found, KEPT, Unknowable, look};
+use super::found::{self, Found, Unknowable, look};
 use super::paths::{Folders, Located};
 use super::protected::protected;
 use super::shape::Shape;
@@ -75,11 +75,13 @@ impl Look<'_> {
             return Err(not_a_path(id));
         };
         let same = live == Some(&wanted);
-        let show = matches!(&host, HostSpec::File(file) if file.show);
-        let hidden = !(show || wanted.readable() && live.is_none_or(Shape::readable));
+        let (show, secret) = match &host {
+            HostSpec::File(file) => (file.show, file.secret.is_some()),
+            _ => (false, false),
+        };
+        let hidden = secret || !(show || wanted.readable() && live.is_none_or(Shape::readable));
         let rank = rank::write(&wanted, live);
-        let after =
-            if same { After::Same } else { After::Is(Box::new(self.coming(place.path, spec, &wanted, hidden)?)) };
+        let after = if same { After::Same } else { After::Is(Box::new(self.coming(spec, &wanted, hidden))) };
         let calls = if same { vec![] } else { self.calls(&host) };
         let live = self.live(place.path, found, hidden, !same);
         Ok(Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None })
@@ -99,13 +101,14 @@ impl Look<'_> {
             return None;
         }
         let sort = found::sort(&stat);
+        let secret = spec.body().get("secret").is_some();
         let state = State {
             digest: owned.left.state,
             fingerprint,
-            sort,
+            sort: sort.into(),
             spec: Some(spec.clone()),
             content: None,
-            hidden: sort == "file" && !found::access(&stat).everyone_reads(),
+            hidden: sort == "file" && (secret || !found::access(&stat).everyone_reads()),
         };
         let live = Live::Known(Box::new(state));
         let rank = if sort == "directory" { rank::FOLDER } else { rank::FILE };
@@ -129,7 +132,7 @@ impl Look<'_> {
         let hidden = !there.is_none_or(Shape::readable);
         let live = self.live(&id.name, found, hidden, true);
         let after = if self.holds_desired(&id.name) { After::Same } else { After::Absent };
-        Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: protected(&id.name) }
+        Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: protected(&id.name).map(Into::into) }
     }
 
     /// A folder that is not named any more, while something in it is: it goes when that goes.
@@ -169,7 +172,7 @@ impl Look<'_> {
         self.room -= content.as_ref().map_or(0, Vec::len);
         Live::Known(Box::new(State {
             digest: found.shape.digest(&self.target.key),
-            sort: found.shape.sort(),
+            sort: found.shape.sort().into(),
             spec: found.shape.spec(path),
             fingerprint: found.fingerprint,
             content: content.map(Arc::from),
@@ -177,26 +180,16 @@ impl Look<'_> {
         }))
     }
 
-    fn coming(&self, path: &str, spec: &Spec, wanted: &Shape, hidden: bool) -> Result<State, TargetError> {
-        let content = match wanted {
-            Shape::File { content, size, .. } if *size <= KEPT => {
-                let read = self.desired.contents.read(content);
-                Some(read.map_err(|error| TargetError::Unavailable {
-                    doing: format!("could not read the new content of {path}"),
-                    source: Some(error.into()),
-                })?)
-            }
-            _ => None,
-        };
-        Ok(State {
+    fn coming(&self, spec: &Spec, wanted: &Shape, hidden: bool) -> State {
+        State {
             digest: wanted.digest(&self.target.key),
             // Nothing has one before it exists.
             fingerprint: crate::model::Fingerprint("".into()),
-            sort: wanted.sort(),
+            sort: wanted.sort().into(),
             spec: Some(spec.clone()),
-            content,
+            content: None,
             hidden,
-        })
+        }
     }
 
     /// Every check of the application runs for every changed path; handlers run where the path names them.
@@ -212,7 +205,7 @@ impl Look<'_> {
 /// Reads the body of an object's spec.
 pub(super) fn parse(id: &ObjectId, spec: &Spec) -> Result<HostSpec, TargetError> {
     HostSpec::from_spec(spec).map_err(|error| TargetError::Invalid {
-        code: "host.spec",
+        code: "host.spec".into(),
         reason: format!("{}: {id} is not an object of a host: {error}", spec.place()),
     })
 }
@@ -228,7 +221,10 @@ fn unknown_preview(id: &ObjectId, reason: &impl ToString) -> Preview {
 }
 
 fn not_a_path(id: &ObjectId) -> TargetError {
-    TargetError::Invalid { code: "host.spec", reason: format!("{id} is described as something else than its kind") }
+    TargetError::Invalid {
+        code: "host.spec".into(),
+        reason: format!("{id} is described as something else than its kind"),
+    }
 }
 
 /// Ends the call where nobody waits for it any more.

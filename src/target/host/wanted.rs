@@ -33,7 +33,7 @@ impl Rules {
                 Shape::Directory { access: access(path, attributes, live, "directory")? }
             }
             HostSpec::Symlink { to, .. } => Shape::Symlink { to: to.clone().into_bytes() },
-            HostSpec::Check(_) | HostSpec::Handler(_) => return Ok(None),
+            _ => return Ok(None),
         };
         // Bits that are only kept are as dangerous on content that comes from Git; a folder has no content.
         let named = attributes(spec).is_some_and(|attributes| attributes.mode.is_some_and(|mode| mode & 0o7000 != 0));
@@ -41,7 +41,7 @@ impl Rules {
         let kept = special && matches!(shape, Shape::File { .. }) && live != Some(&shape);
         if (named || kept) && !self.allow_setuid {
             let reason = format!("{path} would have a setuid, setgid or sticky bit, which this target does not allow");
-            return Err(TargetError::Denied { code: "host.setuid", reason });
+            return Err(TargetError::Denied { code: "host.setuid".into(), reason });
         }
         Ok(Some(shape))
     }
@@ -51,7 +51,7 @@ pub(super) const fn attributes(spec: &HostSpec) -> Option<&Attributes> {
     match spec {
         HostSpec::File(file) => Some(&file.attributes),
         HostSpec::Directory(attributes) => Some(attributes),
-        HostSpec::Symlink { .. } | HostSpec::Check(_) | HostSpec::Handler(_) => None,
+        _ => None,
     }
 }
 
@@ -85,7 +85,7 @@ fn number(path: &str, name: &str, file: &str) -> Result<u32, TargetError> {
         if fields.next() == Some(name) { fields.nth(1)?.parse().ok() } else { None }
     });
     found.ok_or_else(|| TargetError::Invalid {
-        code: "host.unknown-owner",
+        code: "host.unknown-owner".into(),
         reason: format!("{path} names the owner or group {name:?}, which is not in {file}"),
     })
 }

@@ -72,7 +72,7 @@ impl HostTarget {
             && !matches!(seen.act.step.action, Action::Replace | Action::Adopt)
         {
             let reason = format!("{path} is a {} and is replaced only by a step that says so", there.sort());
-            return Err(TargetError::Denied { code: "host.not-a-replace", reason });
+            return Err(TargetError::Denied { code: "host.not-a-replace".into(), reason });
         }
         Ok(Write { seen, comes })
     }
@@ -226,7 +226,7 @@ fn remove_folder(seen: &Seen<'_>, at: &OwnedFd) -> Result<(), TargetError> {
     match unlinkat(at, seen.place.leaf, AtFlags::REMOVEDIR) {
         Ok(()) => Ok(()),
         Err(Errno::NOTEMPTY | Errno::EXIST) => Err(TargetError::Denied {
-            code: "host.folder-not-empty",
+            code: "host.folder-not-empty".into(),
             reason: format!("could not replace {}: {}", seen.place.path, strangers(seen, at)),
         }),
         Err(errno) => Err(refused("replace", seen.place.path, errno)),
