@@ -388,6 +388,36 @@ async fn an_approval_is_used_once_and_not_after_it_expired() {
     tx.commit().await.unwrap();
 }
 
+/// A secret that can be guessed is as good as told by its plain digest.
+#[tokio::test]
+async fn the_digests_of_contents_do_not_lie_in_the_database() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let secret = Digest::of(b"1234");
+    let mut prepared = prepared("nginx", "1");
+    let body = serde_json::json!({ "sort": "file", "content": secret });
+    let place = Place { file: "a.yaml".into(), line: 1, column: 1 };
+    prepared.specs.insert(0, Spec::new(body, vec![secret], place));
+    let open_one = Open {
+        sync: new_sync_id().unwrap(),
+        actor: Actor::daemon("poll"),
+        started: Time(1),
+        prepared: prepared.clone(),
+    };
+    let mut tx = store.write().await.unwrap();
+    tx.open_sync(&open_one).await.unwrap();
+    tx.hold_plan(&Held { created: Time(1), prepared }).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.open_syncs().await.unwrap(), vec![open_one]);
+    store.close().await.unwrap();
+    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { vec![] };
+        let told = secret.to_string();
+        assert!(!bytes.windows(told.len()).any(|part| part == told.as_bytes()), "{}", path.display());
+    }
+}
+
 #[tokio::test]
 async fn the_latest_held_plan_and_the_approved_ones_are_kept() {
     let folder = folder();
