@@ -9,12 +9,12 @@ use std::path::Path;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use trueup::model::{
-    Action, Actor, Cause, Decision, Digest, Fingerprint, Left, Name, ObjectId, Origin, Owned, Place, Plan, Revision,
-    Risk, Spec, Step, Time, Verdict,
+    Action, Actor, Cause, Decision, Digest, Fingerprint, Left, Name, ObjectId, Origin, Owned, Place, Plan, PlanId,
+    Revision, Risk, Spec, Step, Time, Verdict,
 };
 use trueup::store::{
-    Approval, BadInputs, Found, Good, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended,
-    encode_desired, new_sync_id,
+    Approval, BadInputs, Found, Good, Held, Open, Owed, Preimage, Preimages, Prepared, Purpose, Store, StoreErrorKind,
+    Suspended, encode_desired, new_sync_id,
 };
 
 fn folder() -> TempDir {
@@ -566,4 +566,42 @@ async fn a_sweep_keeps_what_applied_good_and_open_plans_need_and_drops_the_rest(
     let complete = store.desired(&good.desired).await.unwrap().unwrap();
     assert_eq!(complete.objects.len(), 1);
     assert_eq!(store.content(&Digest::of(&content)).await.unwrap().as_deref(), Some(&content[..]));
+}
+
+#[tokio::test]
+async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
+    const DAY: i64 = 24 * 60 * 60;
+    let folder = folder();
+    let store = open(&folder).await;
+    let kept = b"by hand".to_vec();
+    let one = |content: &[u8], lost: Option<&str>| Preimage {
+        id: path("/etc/motd"),
+        action: Action::Update,
+        spec: Some(Spec::new(serde_json::json!({}), vec![Digest::of(content)], spec("x").place().clone())),
+        place: None,
+        hidden: false,
+        lost: lost.map(str::to_owned),
+    };
+    let preimages = Preimages {
+        plan: PlanId(Digest::of(b"plan")),
+        sync: new_sync_id().unwrap(),
+        application: name("nginx"),
+        time: Time(0),
+        revision: None,
+        url: "https://example.org/platform.git".into(),
+        layers: vec!["web".into()],
+        objects: vec![one(&kept, None), one(b"too large", Some("too large"))],
+    };
+    let mut tx = store.write().await.unwrap();
+    tx.put_content(&kept).await.unwrap();
+    tx.keep_preimages(&preimages).await.unwrap();
+    assert_eq!(tx.sweep_unneeded(Time(0).plus_seconds(30 * DAY - 1)).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    let id = preimages.plan.to_string();
+    assert_eq!(store.preimages(&id[..8]).await.unwrap(), [preimages]);
+    assert!(store.content(&Digest::of(&kept)).await.unwrap().is_some());
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.sweep_unneeded(Time(0).plus_seconds(30 * DAY)).await.unwrap(), 2, "the list and the content");
+    tx.commit().await.unwrap();
+    assert!(store.preimages(&id).await.unwrap().is_empty());
 }
