@@ -23,7 +23,7 @@ use crate::audit::{self, Redactor};
 use crate::model::{
     Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
 };
-use crate::store::{ApplicationState, Open, Owed, Purpose, Store, StoreError, Tx};
+use crate::store::{ApplicationState, Open, Owed, Preimages, Purpose, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
 pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
@@ -49,6 +49,8 @@ pub struct Preparation {
     pub needs: Vec<Digest>,
     /// The plan was let through by an approval, which is used up.
     pub uses_approval: bool,
+    /// What the plan overwrites and deletes, where it does; its contents are among those above.
+    pub preimages: Option<Preimages>,
     /// What is remembered of the application from now on, where that changes before the first act.
     pub state: Option<ApplicationState>,
 }
@@ -116,6 +118,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     }
     if !tx.missing(&preparation.needs).await?.is_empty() {
         return Err(BeginError::Swept);
+    }
+    if let Some(preimages) = &preparation.preimages {
+        tx.keep_preimages(preimages).await?;
     }
     for owed in owed_by(open) {
         tx.put_owed(application, &owed).await?;

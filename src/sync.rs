@@ -6,6 +6,7 @@ mod draft;
 mod facts;
 mod inherited;
 mod neighbours;
+mod preimages;
 mod progress;
 mod recover;
 mod refusal;

@@ -19,6 +19,7 @@ mod housekeeping;
 mod owners;
 mod pace;
 mod poller;
+mod preimages;
 mod reload;
 mod status;
 mod watchdog;

@@ -32,7 +32,7 @@ struct Learnt {
 }
 
 const MOST_LEARNT: usize = 2000;
-const MOST_LEARNT_BYTES: usize = 16 * 1024 * 1024;
+const MOST_LEARNT_BYTES: usize = 4 * 1024 * 1024;
 
 impl Redactor {
     /// Takes note of secret values: passwords, tokens, keys. Each line of one with several is a secret too.
@@ -214,4 +214,29 @@ fn base64_core(secret: &[u8], lead: usize, alphabet: &[u8; 64]) -> String {
     // The first digit that begins inside the secret, in bits counted from its start.
     let first = (6 - lead * 8 % 6) % 6;
     (first..).step_by(6).take_while(|n| n + 6 <= secret.len() * 8).map(|n| char::from(alphabet[bits(n)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learnt_is_masked_in_every_clone_and_by_the_successor_and_never_grows_without_end() {
+        let first = Redactor::default();
+        let (clone, successor) = (first.clone(), first.renewed(["a password"]));
+        first.learn(["learnt-later"]);
+        for redactor in [&first, &clone, &successor] {
+            assert_eq!(redactor.mask("x learnt-later x"), "x [redacted] x");
+            assert_eq!(redactor.mask("6c6561726e742d6c61746572"), MASK);
+        }
+        assert_eq!((successor.mask("a password"), first.mask("a password")), (MASK.into(), "a password".into()));
+        first.learn((0..MOST_LEARNT).map(|number| format!("secret number {number:06}")));
+        assert_eq!(first.learnt.read().unwrap().values.len(), MOST_LEARNT);
+        assert_eq!(
+            (first.mask("learnt-later"), first.mask("secret number 000000")),
+            ("learnt-later".into(), MASK.into())
+        );
+        first.learn([vec![b'x'; MOST_LEARNT_BYTES / 16]]);
+        assert!(first.learnt.read().unwrap().bytes <= MOST_LEARNT_BYTES);
+    }
 }

@@ -77,6 +77,8 @@ pub(super) enum Command {
     Suspend(Suspend),
     /// Take care of a suspended application again
     Resume(Application),
+    /// Write a branch with what a plan deleted or overwrote; changes nothing live
+    Restore(Restore),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
     /// Read the trail
@@ -154,6 +156,22 @@ pub(super) struct Approve {
     /// The plan, by its id or the first 8 or more digits of it
     #[arg(value_name = "PLAN")]
     pub plan: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The plan that did it, by its id or the first 8 or more digits of it
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Your clone of the application's repository
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub repository: PathBuf,
+    /// Call the branch so, instead of `restore/PLAN`
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Also write what not everyone may read on the host: who can read the branch can read it
+    #[arg(long)]
+    pub include_hidden: bool,
 }
 
 #[derive(Debug, Args)]

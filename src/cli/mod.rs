@@ -10,6 +10,7 @@ mod local;
 mod log;
 mod manual;
 mod progress;
+mod restore;
 mod run;
 mod screen;
 mod service;

@@ -3,9 +3,11 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::contents::decode_sealed;
+use super::execution::SYNCS;
 use super::states::decode;
 use super::{ApplicationState, Open, Result, Store, Tx, database, undecodable};
-use crate::model::{Complete, Digest, ObjectId, Spec};
+use crate::model::{Complete, Digest, ObjectId, Spec, Time};
 
 const SWEEP: &str = "find out which contents are needed";
 
@@ -33,18 +35,20 @@ impl Store {
 }
 
 impl Tx {
-    /// Drops every content that neither last applied, last good nor an open execution needs. Returns how many went.
+    /// Drops every content that neither last applied, last good, an open execution nor a pre-image needs that is still kept at
+    /// `now`. Returns how many went.
     ///
     /// # Errors
     /// When what is needed cannot be found out: then nothing goes.
-    pub async fn sweep_unneeded(&mut self) -> Result<u64> {
+    pub async fn sweep_unneeded(&mut self, now: Time) -> Result<u64> {
         let mut keep = HashSet::new();
         let mut desired = HashSet::new();
+        self.sweep_preimages(now, &mut keep).await?;
         for state in self.bodies::<ApplicationState>("SELECT body FROM applications").await? {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));
         }
-        for open in self.bodies::<Open>("SELECT body FROM syncs").await? {
+        for open in self.open_bodies().await? {
             desired.insert(open.prepared.desired);
             keep.extend(open.prepared.artifact);
             keep.extend(open.prepared.specs.values().flat_map(|spec| spec.contents().iter().copied()));
@@ -57,6 +61,13 @@ impl Tx {
             }
         }
         self.sweep(&keep).await
+    }
+
+    async fn open_bodies(&mut self) -> Result<Vec<Open>> {
+        let key = self.store().key().clone();
+        let rows = sqlx::query("SELECT body FROM syncs").fetch_all(self.connection()).await.map_err(database(SWEEP))?;
+        let one = |row: &AnyRow| decode_sealed(&key, SYNCS, &row.try_get::<String, _>(0).map_err(database(SWEEP))?);
+        rows.iter().map(one).collect()
     }
 
     async fn bodies<T: serde::de::DeserializeOwned>(&mut self, query: &'static str) -> Result<Vec<T>> {

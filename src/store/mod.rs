@@ -11,6 +11,7 @@ mod key;
 mod lock;
 mod open;
 mod plans;
+mod preimages;
 mod random;
 mod states;
 mod tx;
@@ -29,6 +30,7 @@ pub use desired::encode_desired;
 pub use error::{StoreError, StoreErrorKind};
 pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
+pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
 pub use tx::Tx;
 

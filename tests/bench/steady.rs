@@ -126,6 +126,8 @@ impl Bed {
                 repository: Arc::new(repository),
                 source: Arc::new(Shared::new(Arc::new(source), clock.clone())),
                 cache: Arc::new(MemoryCache::new(20_000)),
+                key: store.key().clone(),
+                redactor: Arc::default(),
             },
             target: target.clone(),
             neighbours: Arc::new(Neighbours::default()),
@@ -133,6 +135,7 @@ impl Bed {
             clock,
             redactor: Arc::new(Redactor::default()),
             cancel: CancellationToken::new(),
+            progress: trueup::sync::Progress::default(),
             memory: Memory::default(),
         };
         Self { subject, target }

@@ -13,13 +13,14 @@ const SOON: Duration = Duration::from_secs(30);
 const PROBE: &str = r#"#!/bin/sh
 exec >"/var/log/probe-$1" 2>&1
 grep -E '^(NoNewPrivs|CapBnd):' /proc/self/status
-for path in /usr/new /boot/new /etc/new /etc/app/new /root/new /var/log/new /run/new /proc/sys/kernel/hostname; do
+for path in /usr/new /boot/new /etc/new /etc/app/new /root/new /root/app/new /var/log/new /run/new /proc/sys/kernel/hostname; do
     if ( : >>"$path" ) 2>/dev/null; then echo "may $path"; else echo "may not $path"; fi
 done
 [ -e /var/lib/trueup/trueup.db ] && echo "may see the store"
 unshare --mount true 2>/dev/null && echo "may unshare"
 hostname other 2>/dev/null && echo "may hostname"
 mknod /run/null c 1 3 2>/dev/null && echo "may mknod"
+systemctl is-active --quiet dbus && echo "may ask systemd"
 env | sort
 sed 's/^.*:://' /proc/self/cgroup
 echo end
@@ -94,10 +95,11 @@ fn check(command: &str, more: &str) -> String {
 
 #[test]
 fn a_command_may_do_what_its_purpose_needs_and_no_more() {
-    let Some(host) = Host::start("/etc/app", "/usr/local/bin/probe") else { return };
+    let Some(host) = Host::start("/etc/app, /root/app", "/usr/local/bin/probe") else { return };
     let judged = ", validate: [probe, validator, \"{}\"], onChange: [{ run: [probe, handler] }]";
     host.repo.write("app/all.yaml", file("/etc/app/conf", "one", judged) + &check("probe, check", ""));
     host.repo.land("first");
+    host.machine.ok(&["mkdir", "/root/app"]);
     host.daemon();
     eventually("the handler ran", SOON, || {
         host.machine.read("/var/log/probe-handler").is_some_and(|log| log.ends_with("end\n"))
@@ -115,7 +117,9 @@ fn a_command_may_do_what_its_purpose_needs_and_no_more() {
         for not in ["may see the store", "may unshare", "may hostname", "may mknod", "INVOCATION_ID", "LOGNAME"] {
             assert!(!log.contains(not), "{kind}, {not}: {log}");
         }
-        assert_eq!(log.contains("may /etc/app/new"), kind == "handler", "{kind}: {log}");
+        for handlers in ["may /etc/app/new", "may /root/app/new", "may ask systemd"] {
+            assert_eq!(log.contains(handlers), kind == "handler", "{kind}, {handlers}: {log}");
+        }
     }
     eventually("no unit stays", SOON, || host.units().is_empty());
     assert_eq!(host.machine.read("/etc/app/conf").as_deref(), Some("one"));

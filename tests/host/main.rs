@@ -5,6 +5,7 @@
 // A test says what went wrong by failing.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::print_stderr)]
 
+mod commands;
 mod itself;
 mod machine;
 #[path = "../world/mod.rs"]

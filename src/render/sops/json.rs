@@ -174,10 +174,7 @@ fn string(out: &mut String, text: &str) {
 
 /// Go writes a float with an exponent only below 1e-6 and from 1e21, and then with two digits at least for a large one.
 fn number(out: &mut String, number: &serde_json::Number) {
-    let float = match (number.as_i64(), number.as_f64()) {
-        (None, Some(float)) => float,
-        _ => return out.push_str(&number.to_string()),
-    };
+    let (None, Some(float)) = (number.as_i64(), number.as_f64()) else { return out.push_str(&number.to_string()) };
     let size = float.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let text = format!("{float:e}");

@@ -44,8 +44,8 @@ impl Rules {
         }
         let rule = written.into_iter().find_map(|(text, encrypted, pattern)| Some((text?, encrypted, pattern)));
         let (text, encrypted, pattern) = rule.unwrap_or_else(|| (DEFAULT_SUFFIX.into(), false, false));
-        let test = if pattern { Test::Pattern(Box::new(compile(&text)?)) } else { Test::Suffix(text) };
-        Ok(Self::Keys { test, encrypted })
+        let named = if pattern { Test::Pattern(Box::new(compile(&text)?)) } else { Test::Suffix(text) };
+        Ok(Self::Keys { test: named, encrypted })
     }
 
     /// Returns whether a rule names this key.

@@ -120,6 +120,8 @@ fn block(text: &str, indent: usize) -> Written {
 
 fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
+    // That writer takes each character of such a text for the mark.
+    let marked = text.starts_with('\u{feff}');
     for char in text.chars() {
         let short = match char {
             '\0' => '0',
@@ -135,7 +137,7 @@ fn double_quoted(text: &str) -> String {
             '\u{85}' => 'N',
             '\u{2028}' => 'L',
             '\u{2029}' => 'P',
-            char if printable(char) => {
+            char if printable(char) && !marked => {
                 out.push(char);
                 continue;
             }

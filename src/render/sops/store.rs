@@ -64,7 +64,8 @@ pub(in crate::render) fn sealed<'t>(name: &str, bytes: &'t [u8]) -> Result<Optio
     }
     if let Some(object) = json::object(bytes) {
         let metadata = json::metadata(&object)?;
-        let structured = name.ends_with(".json") || !json::is_binary(&object);
+        let structured =
+            std::path::Path::new(name).extension().is_some_and(|end| end == "json") || !json::is_binary(&object);
         let form = if structured { Form::Json(bytes, object) } else { Form::Binary(object) };
         return Ok(Some(Sealed { metadata, form }));
     }

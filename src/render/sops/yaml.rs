@@ -224,8 +224,8 @@ pub(in crate::render) fn documents(
         reveal(&mut node, &mut path, &mut opener, &mut secret)?;
         documents.push(Document { node, secret });
     }
-    let opened = opener.finish(&metadata, vec![])?;
-    Ok((documents, opened.values))
+    let values = opener.finish(&metadata, vec![])?.values;
+    Ok((documents, values))
 }
 
 fn reveal(node: &mut Node, path: &mut Path<'_>, opener: &mut Opener, secret: &mut bool) -> Result<(), Fault> {

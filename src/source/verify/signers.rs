@@ -83,7 +83,7 @@ fn signer(line: &str) -> Result<Signer, Wrong> {
     })?;
     let key = key.key_data().clone();
     if !understood(&key) {
-        let hint = "use ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, or ssh-rsa with 2048 to 4096 bits";
+        let hint = "use ssh-ed25519, sk-ssh-ed25519, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, or ssh-rsa with 2048 to 4096 bits";
         return Err(wrong(rest, "keys of this type are not understood", hint));
     }
     let principals = unquoted(principals).to_owned();
@@ -100,7 +100,7 @@ fn is_key_type(word: &str) -> bool {
 
 fn understood(key: &KeyData) -> bool {
     match key.algorithm() {
-        Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => true,
+        Algorithm::Ed25519 | Algorithm::SkEd25519 => true,
         Algorithm::Ecdsa { curve } => matches!(curve, EcdsaCurve::NistP256 | EcdsaCurve::NistP384),
         Algorithm::Rsa { .. } => rsa_bits(key).is_some_and(|bits| bits <= 4096),
         _ => false,

@@ -1,6 +1,6 @@
 //! Signatures made with SSH keys (`ssh-keygen -Y sign -n git`): OpenSSH's PROTOCOL.sshsig.
 
-use ssh_key::{Algorithm, Error, HashAlg, PublicKey, SshSig};
+use ssh_key::{Algorithm, Error, HashAlg, LineEnding, PublicKey, SshSig};
 
 use super::canonical::Canonical;
 use super::signers::{Signer, fits, rsa_bits};
@@ -19,9 +19,10 @@ pub(super) fn verify(signers: &[Signer], object: &Canonical, armoured: &str) -> 
         error => refused(Unverified::Malformed, "its signature cannot be read").because(error),
     };
     let signature = SshSig::from_pem(armoured.trim_end()).map_err(odd)?;
-    // The version is not among what is signed, and the crate takes lower ones for its own.
-    if signature.version() != SshSig::VERSION {
-        return Err(refused(Unverified::Malformed, "its signature is of a version that is not known"));
+    // Version and lengths are not among what is signed, and the crate passes over some that are wrong.
+    let again = signature.to_pem(LineEnding::LF).map_err(odd)?;
+    if signature.version() != SshSig::VERSION || again.trim_end() != armoured.trim_end() {
+        return Err(refused(Unverified::Malformed, "its signature is not written as ssh-keygen writes it"));
     }
     let key = signature.public_key();
     let print = key.fingerprint(HashAlg::Sha256);

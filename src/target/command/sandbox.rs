@@ -41,10 +41,13 @@ const CAPABILITIES: [u32; 9] = [
 ];
 
 /// Where services keep what is no configuration. A check opens logs and pid files for writing before it says anything.
-const STATE: [&str; 2] = ["/run", "/var"];
+const STATE: [&str; 3] = ["/run", "/var", "/tmp"];
 
 /// Where trueup keeps contents, keys and pre-images by default: no command has business there.
 const OURS: [&str; 3] = ["-/var/lib/trueup", "-/var/lib/private/trueup", "-/var/lib/trueup-host"];
+
+/// Where systemd takes orders from root: what judges gives none, or its sandbox would be as wide as systemd's.
+const ORDERS: [&str; 2] = ["-/run/dbus", "-/run/systemd/private"];
 
 /// Returns the sandbox of a command; `writable` is what handlers may write beyond state.
 pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {
@@ -71,7 +74,6 @@ pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {
         ("SystemCallFilter", Variant::from((true, vec!["@system-service"]))),
         ("SystemCallErrorNumber", Variant::from(1_i32)),
         ("RestrictAddressFamilies", Variant::from((true, vec!["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]))),
-        ("InaccessiblePaths", Variant::from(OURS.to_vec())),
         ("MemoryMax", Variant::from(MEMORY)),
         ("TasksMax", Variant::from(TASKS)),
         text("OOMPolicy", "kill"),
@@ -82,13 +84,15 @@ pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {
     match purpose {
         Purpose::Judge => {
             properties.push(text("ProtectSystem", "strict"));
-            properties.push(("ReadWritePaths", Variant::from(STATE.map(|path| format!("-{path}")).to_vec())));
+            properties.push(("ReadWritePaths", Variant::from(STATE.to_vec())));
+            properties.push(("InaccessiblePaths", Variant::from([&OURS[..], &ORDERS].concat())));
         }
         Purpose::Act => {
             // `full`: /usr, /boot and /etc (and above, homes) are read-only, but for what the target allows.
             properties.push(text("ProtectSystem", "full"));
             let paths: Vec<_> = writable.iter().map(|path| format!("-{}", path.display())).collect();
             properties.push(("ReadWritePaths", Variant::from(paths)));
+            properties.push(("InaccessiblePaths", Variant::from(OURS.to_vec())));
         }
     }
     properties

@@ -32,7 +32,7 @@ pub(super) struct Edits<'t> {
     /// What one level is indented by.
     indent: usize,
     /// Start, end, and what comes instead.
-    edits: Vec<(usize, usize, String)>,
+    made: Vec<(usize, usize, String)>,
 }
 
 impl<'t> Edits<'t> {
@@ -44,7 +44,7 @@ impl<'t> Edits<'t> {
         if !(1..=16).contains(&indent) {
             return Err(form());
         }
-        Ok(Self { text, lines, indent, edits: vec![] })
+        Ok(Self { text, lines, indent, made: vec![] })
     }
 
     fn line(&self, line: u32) -> Option<(usize, &'t str)> {
@@ -83,7 +83,7 @@ impl<'t> Edits<'t> {
             // In a list, an encrypted comment stands as an item.
             let dash = before.strip_suffix("- ").filter(|_| rest.is_empty() && matches!(under, Under::Item));
             let dash = dash.filter(|blank| blank.bytes().all(|byte| byte == b' ')).ok_or_else(wrong)?;
-            self.edits.push((start + dash.len(), end, format!("#{said}")));
+            self.made.push((start + dash.len(), end, format!("#{said}")));
             return Ok(());
         }
         let mut tail = rest;
@@ -94,7 +94,7 @@ impl<'t> Edits<'t> {
                 && let Some(said) = reveal(comment)
             {
                 let blank = line.len() - line.trim_start_matches(' ').len();
-                self.edits.push((start, start, format!("{}#{said}\n", &line[..blank])));
+                self.made.push((start, start, format!("{}#{said}\n", &line[..blank])));
                 tail = "";
             }
         }
@@ -118,7 +118,7 @@ impl<'t> Edits<'t> {
                 text
             }
         };
-        self.edits.push((at, end, text));
+        self.made.push((at, end, text));
         Ok(())
     }
 
@@ -126,15 +126,15 @@ impl<'t> Edits<'t> {
     pub(super) fn cut(&mut self, key: &Key, alone: bool) -> Result<(), Fault> {
         let (start, _) = self.line(key.line).filter(|(_, line)| line.starts_with("sops:")).ok_or_else(form)?;
         let end = self.text[start..].find("\n---").map_or(self.text.len(), |at| start + at + 1);
-        self.edits.push((start, end, if alone { "{}\n".into() } else { String::new() }));
+        self.made.push((start, end, if alone { "{}\n".into() } else { String::new() }));
         Ok(())
     }
 
     pub(super) fn apply(mut self) -> String {
-        self.edits.sort_by_key(|edit| (edit.0, edit.1));
+        self.made.sort_by_key(|edit| (edit.0, edit.1));
         let mut out = String::with_capacity(self.text.len());
         let mut at = 0;
-        for (start, end, text) in &self.edits {
+        for (start, end, text) in &self.made {
             out.push_str(self.text.get(at..*start).unwrap_or_default());
             out.push_str(text);
             at = (*end).max(at);
@@ -174,7 +174,7 @@ impl<'t> Comments<'t> {
         while let Some((_, at, text)) = self.next.filter(|(number, ..)| *number < line) {
             let said = opener.comment(text, above(path).chain(above(&self.last)));
             if let Some(said) = said {
-                edits.edits.push((at, at + text.len(), said));
+                edits.made.push((at, at + text.len(), said));
             }
             self.next = self.found.next();
         }
