@@ -23,7 +23,7 @@ use crate::audit::{self, Redactor};
 use crate::model::{
     Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
 };
-use crate::store::{ApplicationState, Open, Owed, Purpose, Store, StoreError, Tx};
+use crate::store::{ApplicationState, Open, Owed, Preimages, Purpose, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
 pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
@@ -49,6 +49,8 @@ pub struct Preparation {
     pub needs: Vec<Digest>,
     /// The plan was let through by an approval, which is used up.
     pub uses_approval: bool,
+    /// What the plan overwrites and deletes, where it does; its contents are among those above.
+    pub preimages: Option<Preimages>,
     /// What is remembered of the application from now on, where that changes before the first act.
     pub state: Option<ApplicationState>,
 }
@@ -117,6 +119,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     if !tx.missing(&preparation.needs).await?.is_empty() {
         return Err(BeginError::Swept);
     }
+    if let Some(preimages) = &preparation.preimages {
+        tx.keep_preimages(preimages).await?;
+    }
     for owed in owed_by(open) {
         tx.put_owed(application, &owed).await?;
     }
@@ -166,6 +171,7 @@ pub async fn carry_out(
         }
         let began = Instant::now();
         let outcome = perform(target, call, &batch(open, number, step, &contents), number).await;
+        let outcome = masked(outcome, &ledger.redactor);
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = outcome.result.as_ref().err().cloned();
         outcomes.push(Timed { outcome, milliseconds });
@@ -212,6 +218,24 @@ async fn perform(target: &dyn Target, call: &Call, batch: &Batch<'_>, number: us
             StepOutcome { number, result: Err(Arc::new(TargetError::InDoubt { doing, source: None })) }
         }
     }
+}
+
+/// Masks what a validator, check or handler printed, before it goes to records, log and people.
+fn masked(outcome: StepOutcome, redactor: &Redactor) -> StepOutcome {
+    let clean = |text: &str| redactor.mask(text).into_owned();
+    let result = match outcome.result {
+        Ok(done) => Ok(Done { output: done.output.as_deref().map(clean), ..done }),
+        Err(error) => Err(match &*error {
+            TargetError::Invalid { code, reason } => {
+                Arc::new(TargetError::Invalid { code: code.clone(), reason: clean(reason) })
+            }
+            TargetError::Denied { code, reason } => {
+                Arc::new(TargetError::Denied { code: code.clone(), reason: clean(reason) })
+            }
+            _ => error,
+        }),
+    };
+    StepOutcome { result, ..outcome }
 }
 
 /// Writes what the steps left behind into the inventory, and strikes the handlers that ran.

@@ -6,15 +6,19 @@ mod draft;
 mod facts;
 mod inherited;
 mod neighbours;
+mod preimages;
+mod progress;
 mod recover;
 mod refusal;
 mod roll_back;
 mod run;
+mod secrets;
 mod subject;
 mod tell;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -25,10 +29,14 @@ pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
 pub use inherited::Inherited;
 pub use neighbours::Neighbours;
+pub use progress::{Progress, Wait};
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
 pub use view::preview;
+
+/// What a render may take: it is bounded by size, and this is far more than the largest needs.
+const RENDER: Duration = Duration::from_mins(10);
 
 /// Syncs once: poll, render, preview, plan, judge, execute, settle. Where the newest revision is refused or held, the
 /// application is kept true to what was last applied.
@@ -195,6 +203,8 @@ impl Subject {
     /// Asks the source, and renders what is new.
     async fn candidate(&mut self, ring: &Ring) -> Result<Candidate, Refusal> {
         let source = &self.origin.source;
+        // Someone else's poll may have to end first.
+        self.progress.waits("Git", self.origin.repository.limits.timeout.0 * 4);
         let asked = async {
             match ring.since {
                 Some(since) => source.poll(since).await,
@@ -208,7 +218,8 @@ impl Subject {
             }
         };
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
-        let candidate = self.origin.candidate(&head, self.memory.candidate.as_ref()).await;
+        self.progress.waits("the render", RENDER);
+        let candidate = self.origin.candidate(&self.name, &head, self.memory.candidate.as_ref()).await;
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());
@@ -223,6 +234,7 @@ impl Subject {
             return Ok(desired.clone());
         }
         let desired = Arc::new(run::stored_desired(&self.store, &digest).await?);
+        self.learn(&desired).await;
         self.memory.kept = Some((digest, desired.clone()));
         Ok(desired)
     }

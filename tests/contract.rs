@@ -7,6 +7,8 @@ mod bed;
 mod host;
 #[path = "contract/hostile.rs"]
 mod hostile;
+#[path = "contract/rootside.rs"]
+mod rootside;
 #[path = "contract/steady.rs"]
 mod steady;
 
@@ -15,7 +17,7 @@ use trueup::model::{After, Live};
 use trueup::target::TargetError;
 
 fn adapters() -> Vec<Box<dyn Adapter>> {
-    vec![Box::new(host::Host::new())]
+    vec![Box::new(host::Host::new()), Box::new(rootside::RootSide::new())]
 }
 
 #[tokio::test(flavor = "multi_thread")]

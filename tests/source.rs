@@ -12,10 +12,17 @@
 mod content;
 #[path = "source/lying.rs"]
 mod lying;
+#[path = "parts/mod.rs"]
+mod parts;
 #[path = "source/repo.rs"]
 mod repo;
 #[path = "source/servers.rs"]
 mod servers;
+#[path = "source/signatures.rs"]
+mod signatures;
+#[path = "world/signing.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod signing;
 #[path = "source/stories.rs"]
 mod stories;
 #[path = "source/transports.rs"]

@@ -82,6 +82,7 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
             revision: revision(),
             reference: "refs/heads/main".into(),
             url: "https://git.example.org/a.git".into(),
+            signer: None,
         },
         handed: BTreeMap::new(),
         unnamed: vec![],
@@ -530,7 +531,7 @@ async fn a_sweep_keeps_what_applied_good_and_open_plans_need_and_drops_the_rest(
         tx.put_content(bytes).await.unwrap();
     }
     tx.put_application(&name("nginx"), &state).await.unwrap();
-    assert_eq!(tx.sweep_unneeded().await.unwrap(), 1);
+    assert_eq!(tx.sweep_unneeded(Time(0)).await.unwrap(), 1);
     tx.commit().await.unwrap();
     let complete = store.desired(&good.desired).await.unwrap().unwrap();
     assert_eq!(complete.objects.len(), 1);

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,7 @@ use super::commands::Command;
 use super::owners::Owners;
 use super::pace::Pace;
 use super::status::Board;
+use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
 use crate::model::{Action, Actor, Guard, Outcome, Problem};
@@ -32,7 +33,7 @@ pub(super) struct Task {
     pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
     pub(super) pace: Pace,
-    pub(super) at_once: Arc<Semaphore>,
+    pub(super) turns: Arc<Turns>,
     pub(super) stop: CancellationToken,
     pub(super) failures: u32,
 }
@@ -91,6 +92,8 @@ impl Task {
                 Some(due)
             }
             Command::Plan(revision, reply) => {
+                let turns = self.turns.clone();
+                let _busy = turns.aside(&self.subject.name, &self.subject.progress);
                 let view = Box::pin(sync::preview(&mut self.subject, revision.as_deref())).await;
                 let _ = reply.send(view);
                 None
@@ -107,9 +110,8 @@ impl Task {
     }
 
     async fn sync(&mut self, ring: &Ring) -> (Instant, SyncReport) {
-        // The semaphore is never closed; were it, syncing unbounded would be better than not at all.
-        let _turn = self.at_once.clone().acquire_owned().await;
-        let name = self.subject.name.clone();
+        let (name, turns) = (self.subject.name.clone(), self.turns.clone());
+        let _turn = turns.take(&name, &self.subject.progress).await;
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
@@ -129,11 +131,6 @@ impl Task {
             self.board.let_go();
             let waiting = self.board.held_by(Guard::Claim);
             self.bells.ring("claim", |application, _| waiting.contains(application));
-        }
-        if !matches!(report.outcome, Outcome::Unchanged) {
-            let plan = report.plan.map(|plan| plan.short());
-            let revision = report.revision.as_ref().map(crate::model::Revision::short);
-            tracing::info!(app = %name, outcome = %report.outcome, plan, revision, code = report.code, ms = report.milliseconds, "sync ended");
         }
         let wait = match report.outcome {
             Outcome::Failed => {

@@ -13,8 +13,8 @@ use super::status::Followed;
 use super::watcher::Watcher;
 use crate::config::{Application, Config, Declared, Repository};
 use crate::model::{Actor, Guard, Name, SyncId};
-use crate::store::Open;
-use crate::sync::{Memory, Subject};
+use crate::store::{Applied, Open};
+use crate::sync::{Memory, Progress, Subject};
 use crate::target::Call;
 
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
@@ -90,10 +90,12 @@ impl Agent {
         let (following, reached) = (&estate.repositories[&spec.source.repository], &estate.targets[&spec.target]);
         let mut memory = Memory::load(&self.inner.store, &spec.target, name).await?;
         memory.open = open;
-        if let Some(applied) = &memory.state.applied {
+        // What another repository had last is no part of this one's history.
+        let same = |applied: &&Applied| applied.url == following.declared.url;
+        if let Some(applied) = memory.state.applied.as_ref().filter(same) {
             following.source.applied(name, applied.revision.clone());
         }
-        let origin = estate.origin(spec);
+        let origin = estate.origin(spec, self.inner.store.key());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
         let subject = Subject {
@@ -107,6 +109,7 @@ impl Agent {
             clock: self.inner.clock.clone(),
             redactor: estate.redactor.clone(),
             cancel: stop.clone(),
+            progress: Progress::default(),
             memory,
         };
         let (commands, receiver) = mpsc::channel(QUEUE);
@@ -117,7 +120,7 @@ impl Agent {
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
             pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", config.daemon.data.display())),
-            at_once: self.inner.at_once.clone(),
+            turns: self.inner.turns.clone(),
             stop: stop.clone(),
             failures: 0,
         };

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 use crate::model::{Actor, Name, Problem};
 
 /// What the API asks of a running daemon.
@@ -23,6 +23,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Takes what was found at first contact, as the plan that waits for it says.
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
+    /// Returns what a plan overwrote or deleted. `plan`: an id or an unambiguous beginning of one, at least 8 digits.
+    async fn preimages(&self, plan: &str) -> Result<PreimagesView, Problem>;
+
+    /// Returns the content of one of them, by its place in the list.
+    async fn preimage(&self, plan: &str, number: usize) -> Result<Vec<u8>, Problem>;
 
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
 

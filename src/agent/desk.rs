@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::commands::{Asked, Command};
-use super::{Agent, Daemon, RecordQuery};
+use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
-use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, chain};
 use crate::store::{Approval, Found, Held, StoreError, StoreErrorKind};
 use crate::sync::{Refusal, Ring};
@@ -16,7 +16,7 @@ use crate::sync::{Refusal, Ring};
 /// An approval that nobody used expires after this many seconds.
 const APPROVAL_LASTS: i64 = 24 * 60 * 60;
 /// Fewer digits of a plan id might name another plan tomorrow.
-const SHORTEST_PLAN: usize = 8;
+pub(super) const SHORTEST_PLAN: usize = 8;
 
 #[async_trait]
 impl Daemon for Agent {
@@ -79,6 +79,14 @@ impl Daemon for Agent {
             Some(plan) => unmoved(plan, report),
             None => Ok(report),
         }
+    }
+
+    async fn preimages(&self, plan: &str) -> Result<PreimagesView, Problem> {
+        preimages::view(&self.inner.store, plan).await
+    }
+
+    async fn preimage(&self, plan: &str, number: usize) -> Result<Vec<u8>, Problem> {
+        preimages::content(&self.inner.store, plan, number).await
     }
 
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {

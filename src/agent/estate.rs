@@ -8,7 +8,7 @@ use super::commands::Asked;
 use super::owners::Owners;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
-use crate::model::Name;
+use crate::model::{DigestKey, Name};
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
 use crate::store::StoreError;
@@ -81,7 +81,8 @@ impl Agent {
         let mut estate = self.inner.estate.lock().await;
         let repositories = self.new_repositories(&estate, &config)?;
         let targets = self.new_targets(&estate, &config)?;
-        let redactor = Arc::new(Redactor::new(source::secrets(config.repositories.values())));
+        let redactor = Arc::new(estate.redactor.renewed(source::secrets(config.repositories.values())));
+        self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, &config]));
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
         estate.neighbours.expect(declared([&config]));
@@ -98,7 +99,8 @@ impl Agent {
         let new = |name: &Name| !estate.applications.contains_key(name);
         for (name, declared) in config.applications.iter().filter(|(name, _)| new(name)) {
             // Before the first of them begins: none may take another for gone.
-            estate.neighbours.declare(name, &declared.spec.target, estate.origin(&declared.spec));
+            let origin = estate.origin(&declared.spec, self.inner.store.key());
+            estate.neighbours.declare(name, &declared.spec.target, origin);
         }
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
@@ -194,7 +196,7 @@ impl Agent {
 
 impl Estate {
     /// Returns from where an application is rendered.
-    pub(super) fn origin(&self, spec: &Application) -> Origin {
+    pub(super) fn origin(&self, spec: &Application, key: &DigestKey) -> Origin {
         // `check` has seen to it that its repository is declared.
         let following = &self.repositories[&spec.source.repository];
         Origin {
@@ -202,6 +204,8 @@ impl Estate {
             repository: following.declared.clone(),
             source: following.source.clone(),
             cache: following.cache.clone(),
+            key: key.derive("trueup/secret/v1"),
+            redactor: self.redactor.clone(),
         }
     }
 }

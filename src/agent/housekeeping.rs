@@ -29,7 +29,7 @@ impl Agent {
 
     async fn sweep(&self) -> Result<u64, crate::store::StoreError> {
         let mut tx = self.inner.store.write().await?;
-        let gone = tx.sweep_unneeded().await?;
+        let gone = tx.sweep_unneeded(self.inner.clock.now()).await?;
         tx.commit().await?;
         Ok(gone)
     }

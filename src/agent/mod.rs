@@ -19,18 +19,19 @@ mod housekeeping;
 mod owners;
 mod pace;
 mod poller;
+mod preimages;
 mod reload;
 mod status;
+mod watchdog;
 mod watcher;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{self, Body, DaemonBody, Entry};
+use crate::audit::{self, Body, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
@@ -38,10 +39,8 @@ use crate::store::{Store, StoreError};
 
 pub use daemon::{Daemon, RecordQuery};
 pub use estate::StartError;
-
-/// Syncs that run at the same time: enough to keep both a slow target and a slow remote from holding up the rest, few enough
-/// to bound memory.
-const AT_ONCE: usize = 8;
+pub use status::Summary;
+pub use watchdog::Starved;
 
 /// The running daemon. A clone is the same one.
 #[derive(Clone)]
@@ -64,14 +63,17 @@ struct Inner {
     reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
-    at_once: Arc<Semaphore>,
+    turns: Arc<watchdog::Turns>,
+    /// What the log masks.
+    masks: Masks,
     tasks: TaskTracker,
     /// Cancelled: finish the step in hand, and start nothing new.
     stop: CancellationToken,
 }
 
 impl Agent {
-    /// Opens the store and starts everything that `config` declares: recovery first, then the timers.
+    /// Opens the store and starts everything that `config` declares: recovery first, then the timers. `masks` is told of every
+    /// secret before it is used.
     ///
     /// # Errors
     /// When the store cannot be opened, or a repository or target cannot be set up.
@@ -79,6 +81,7 @@ impl Agent {
         config: Config,
         configuration: PathBuf,
         clock: Arc<dyn Clock>,
+        masks: Masks,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let store = Store::open(&config.daemon.data).await?;
@@ -94,7 +97,8 @@ impl Agent {
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::default(),
+            masks,
             tasks: TaskTracker::new(),
             stop,
         };
@@ -103,6 +107,17 @@ impl Agent {
         agent.settle(config).await?;
         agent.keep_house();
         Ok(agent)
+    }
+
+    /// Returns how many there are of what.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.inner.board.summary()
+    }
+
+    /// Waits until the summary may be another one. For one who waits at a time; a change before the call is not lost.
+    pub async fn changed(&self) {
+        self.inner.board.changed.notified().await;
     }
 
     /// Waits until every task has ended; call after `stop` was cancelled.

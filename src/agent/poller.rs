@@ -5,11 +5,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use crate::model::{Name, Revision};
-use crate::source::Shared;
+use crate::model::{Name, event};
+use crate::source::{Head, Polled, Shared};
 
 /// Looks at one repository, at its interval and with back-off, and calls `news` when the followed ref moved or became
-/// (un)reachable.
+/// (un)reachable, or others may sign now.
 pub(super) struct Poller {
     pub(super) name: Name,
     pub(super) source: Arc<Shared>,
@@ -21,7 +21,7 @@ pub(super) struct Poller {
 /// What applications are rung for.
 #[derive(PartialEq)]
 enum Seen {
-    At(Revision),
+    At(Head),
     Wrong(&'static str),
 }
 
@@ -38,16 +38,15 @@ impl Poller {
             let now = match &polled.head {
                 Ok(head) => {
                     failures = 0;
-                    Seen::At(head.revision.clone())
+                    Seen::At(head.clone())
                 }
                 Err(error) => {
                     failures += 1;
-                    let message = crate::model::chain(error.as_ref());
-                    tracing::warn!(repository = %self.name, code = error.kind.code(), error = message, "could not poll");
                     Seen::Wrong(error.kind.code())
                 }
             };
             if seen.as_ref() != Some(&now) {
+                self.say(&polled);
                 news();
                 seen = Some(now);
             }
@@ -58,6 +57,22 @@ impl Poller {
             tokio::select! {
                 () = sleep(wait) => {} // a timer holds no data
                 () = self.stop.cancelled() => return, // level-triggered
+            }
+        }
+    }
+
+    /// Says what is new.
+    fn say(&self, polled: &Polled) {
+        let repository = self.name.as_str();
+        match &polled.head {
+            Ok(head) => {
+                let (event, revision) = (event::REPOSITORY_MOVED.name, head.revision.to_string());
+                tracing::info!(event, repository, revision, "{} is at {}", head.reference, head.revision.short());
+            }
+            Err(error) => {
+                let (event, code) = (event::REPOSITORY_FAILED.name, error.kind.code());
+                let message = crate::model::chain(error.as_ref());
+                tracing::warn!(event, repository, code, "could not follow the repository: {message}");
             }
         }
     }

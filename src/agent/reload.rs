@@ -10,7 +10,7 @@ use super::Agent;
 use crate::audit::{Body, Counts};
 use crate::config::Config;
 use crate::execute::{Reason, closed_body};
-use crate::model::{Mistake, Outcome, Place, chain};
+use crate::model::{Mistake, Outcome, Place, chain, event};
 
 /// Editors write, rename and touch; all of it is one change.
 const GATHER: Duration = Duration::from_millis(200);
@@ -33,12 +33,9 @@ impl Agent {
         }
         for mistake in &mistakes {
             let (place, hint) = (mistake.place.to_string(), mistake.hint.as_deref());
-            tracing::warn!(
-                place,
-                mistake = mistake.message,
-                hint,
-                "the new configuration is not taken, the old one runs"
-            );
+            let (event, code) = (event::CONFIGURATION_REFUSED.name, mistake.code.as_str());
+            let message = &mistake.message;
+            tracing::warn!(event, place, code, hint, "the new configuration is not taken, the old one runs: {message}");
         }
         if let Err(error) = self.tell("configuration", refusal(&mistakes)).await {
             tracing::error!(error = %chain(&error), "could not write to the trail");
@@ -58,7 +55,7 @@ impl Agent {
         }
         match self.settle(config).await {
             Ok(()) => {
-                tracing::info!("the new configuration is taken");
+                tracing::info!(event = event::CONFIGURATION_TAKEN.name, "the new configuration is taken");
                 vec![]
             }
             Err(error) => vec![self.mistake(chain(&error))],

@@ -2,9 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::config::{Application, Declared};
 use crate::model::view::{ApplicationStatus, RepositoryStatus, SyncReport};
-use crate::model::{Guard, Name, Time};
+use crate::model::{Guard, Name, Outcome, Time};
 use crate::source::{Polled, Shared};
 use crate::sync::Memory;
 
@@ -15,6 +17,16 @@ pub(super) struct Board {
     repositories: Mutex<BTreeMap<Name, Followed>>,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
+    /// The summary may be another one.
+    pub(super) changed: Notify,
+}
+
+/// The daemon in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub repositories: usize,
+    /// How many applications there are in each state: `syncing`, `suspended`, `new`, or how their last sync ended.
+    pub applications: BTreeMap<&'static str, usize>,
 }
 
 /// A repository as declared, and where its answers come from.
@@ -47,10 +59,12 @@ impl Board {
             suspended: None,
         };
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), status);
+        self.changed.notify_one();
     }
 
     pub(super) fn forget(&self, name: &Name) {
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.changed.notify_one();
     }
 
     pub(super) fn syncing(&self, name: &Name, syncing: bool) {
@@ -67,9 +81,17 @@ impl Board {
             status.code.clone_from(&report.code);
             status.message.clone_from(&report.message);
             status.findings.clone_from(&report.findings);
-            status.plan = report.plan.filter(|_| report.outcome == crate::model::Outcome::Held);
+            status.plan = report.plan.filter(|_| report.outcome == Outcome::Held);
             status.syncs += 1;
             status.syncing = false;
+        });
+    }
+
+    /// Shows that a sync is stuck, until it ends.
+    pub(super) fn stuck(&self, name: &Name, code: &str, message: String, now: Time) {
+        self.change(name, |status| {
+            (status.outcome, status.since) = (Some(Outcome::Failed), Some(now));
+            (status.code, status.message) = (Some(code.into()), Some(message));
         });
     }
 
@@ -105,10 +127,20 @@ impl Board {
         if let Some(status) = self.applications.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
             change(status);
         }
+        self.changed.notify_one();
     }
 
     pub(super) fn application(&self, name: &Name) -> Option<ApplicationStatus> {
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let mut summary = Summary { repositories, ..Summary::default() };
+        for one in self.applications.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            *summary.applications.entry(one.state()).or_default() += 1;
+        }
+        summary
     }
 
     pub(super) fn applications(&self) -> Vec<ApplicationStatus> {
@@ -117,6 +149,7 @@ impl Board {
 
     pub(super) fn follow(&self, name: &Name, followed: Followed) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), followed);
+        self.changed.notify_one();
     }
 
     pub(super) fn unfollow(&self, name: &Name) {

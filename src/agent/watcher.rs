@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::owners::Owners;
-use crate::model::{Actor, Name, ObjectId, SyncId};
+use crate::model::{Actor, Name, ObjectId, SyncId, chain, event};
 use crate::target::{Call, Target};
 
 /// Inventories change in bursts; the watch follows once for each.
@@ -36,8 +36,14 @@ impl Watcher {
                     Ok(()) if self.stop.is_cancelled() => return,
                     Ok(()) => {}
                     Err(error) => {
-                        let message = crate::model::chain(&error);
-                        tracing::warn!(target_name = %self.name, error = message, "could not watch; intervals still find everything");
+                        let (event, code, message) = (event::WATCH_LOST.name, error.code(), chain(&error));
+                        let live = self.name.as_str();
+                        tracing::warn!(
+                            event,
+                            live,
+                            code,
+                            "could not watch; intervals still find everything: {message}"
+                        );
                     }
                 }
                 sleep(AGAIN).await;

@@ -15,7 +15,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
 use super::{Daemon, RecordQuery};
 use crate::model::Problem;
-use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 
 pub(super) fn router() -> Router<Service> {
     Router::new()
@@ -26,6 +26,8 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/applications/{name}/suspend", post(suspend))
         .route("/v1/applications/{name}/resume", post(resume))
         .route("/v1/plans/{plan}/approve", post(approve))
+        .route("/v1/plans/{plan}/preimages", get(preimages))
+        .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
         .route("/v1/audit/records", get(records))
         .route("/v1/audit/records/{sequence}", get(record))
         .route("/v1/audit/verify", get(verify))
@@ -101,6 +103,21 @@ async fn approve(
 ) -> Answer<SyncReport> {
     let plan = path(plan)?;
     act(service, async move |daemon| daemon.approve(&plan, actor).await).await
+}
+
+/// What was overwritten may be anybody's: who may only read a plan does not see it.
+async fn preimages(State(service): State<Service>, Acting(_): Acting, plan: Named) -> Answer<PreimagesView> {
+    let plan = path(plan)?;
+    Ok(Json(service.daemon.preimages(&plan).await?))
+}
+
+async fn preimage(
+    State(service): State<Service>,
+    Acting(_): Acting,
+    named: Result<Path<(String, usize)>, PathRejection>,
+) -> Result<Vec<u8>, Refusal> {
+    let Path((plan, number)) = named.map_err(|error| Problem::new(400, "api.path", error.body_text()))?;
+    Ok(service.daemon.preimage(&plan, number).await?)
 }
 
 async fn suspend(

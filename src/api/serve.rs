@@ -25,7 +25,7 @@ pub(super) struct Service {
 
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
-    let Some(listener) = socket.listener.take() else { return };
+    let Some(listener) = socket.take() else { return };
     let service = Service { daemon, access: Arc::new(socket.access.clone()) };
     let app: Router = routes::router().with_state(service).layer(from_fn(one_request));
     let stop = shutdown.clone();

@@ -45,6 +45,11 @@ impl Socket {
         let (listener, inode) = opened?;
         Ok(Self { listener: Some(listener), access, path: path.into(), inode })
     }
+
+    /// Returns what listens, once: the socket's file stays as long as this does.
+    pub fn take(&mut self) -> Option<UnixListener> {
+        self.listener.take()
+    }
 }
 
 impl Drop for Socket {

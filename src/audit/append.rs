@@ -2,7 +2,7 @@ use sqlx::Row as _;
 
 use super::leaf::{self, Row};
 use super::tree::{Tree, leaf_hash};
-use super::{Entry, Redactor};
+use super::{Entry, Redactor, tell};
 use crate::model::{Digest, Time};
 use crate::store::{StoreError, StoreErrorKind, Tx, database, placeholders, statement};
 
@@ -14,7 +14,7 @@ const CHUNK: usize = 128;
 /// Appends records, in order, in the transaction of the change that they tell of. Returns their numbers.
 ///
 /// # Guarantees
-/// They are durable when, and only when, the transaction commits. Secrets are gone before anything is hashed.
+/// They are durable when, and only when, the transaction commits, and are told in the log then. Secrets are gone before anything is hashed.
 ///
 /// # Errors
 /// `store.damaged` where the last records are missing: nothing is ever written over a gap.
@@ -40,6 +40,8 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
     }
     let numbers = (before + 1..=tree.size).collect();
     tx.remember(tree);
+    let lines = tell::lines(entries);
+    tx.once_durable(move || lines.into_iter().for_each(tell::Line::say));
     Ok(numbers)
 }
 

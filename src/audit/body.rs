@@ -8,6 +8,9 @@ use crate::model::{Action, Cause, Digest, ObjectId, Outcome, Plan, Risk, Step, T
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedBody {
     pub verdict: Verdict,
+    /// Who signed the revision: as the trust root names them, with the key's fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     pub steps: Vec<StepSummary>,
 }
 

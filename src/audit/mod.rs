@@ -14,6 +14,7 @@ mod export;
 mod leaf;
 mod read;
 mod redact;
+mod tell;
 mod tree;
 mod verify;
 
@@ -25,6 +26,6 @@ pub use body::{
 pub use entry::{Act, Body, Entry, Kind, StepResult};
 pub use export::{Line, export, export_page, verify_export};
 pub use leaf::Head;
-pub use read::{Filter, Record, list, show};
-pub use redact::Redactor;
+pub use read::{Filter, Record, has_intent, list, show};
+pub use redact::{Masks, Redactor};
 pub use verify::{Problem, Report, check_tail, head, verify};

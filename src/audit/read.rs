@@ -115,3 +115,15 @@ fn record(row: &AnyRow) -> Result<Record, StoreError> {
         body,
     })
 }
+
+/// Returns whether a plan whose id begins with `prefix` (hexadecimal) was ever begun. Reads the trail from end to end.
+pub async fn has_intent(store: &Store, prefix: &str) -> Result<bool, StoreError> {
+    let mut session = store.session().await?;
+    let row = sqlx::query("SELECT 1 FROM records WHERE kind = $1 AND bytes LIKE $2 LIMIT 1")
+        .bind(Kind::Intent.as_str())
+        .bind(format!("%\"plan\":\"{prefix}%"))
+        .fetch_optional(&mut *session)
+        .await
+        .map_err(database(READ))?;
+    Ok(row.is_some())
+}

@@ -1,8 +1,10 @@
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use crate::model::{Actor, deceives};
+use crate::model::{Actor, Digest, deceives};
 
 const MASK: &str = "[redacted]";
 
@@ -15,7 +17,22 @@ const SHORTEST: usize = 4;
 pub struct Redactor {
     /// Longest first, so that no part of a form is left over.
     forms: Vec<String>,
+    /// What was learnt since. Whoever follows this one in office knows it too.
+    learnt: Arc<RwLock<Learnt>>,
 }
+
+/// Values that were decrypted: the oldest goes where there are too many, for each costs a search of every text.
+#[derive(Default)]
+struct Learnt {
+    values: VecDeque<Digest>,
+    forms: VecDeque<Vec<String>>,
+    bytes: usize,
+    /// All forms, longest first.
+    sorted: Vec<String>,
+}
+
+const MOST_LEARNT: usize = 2000;
+const MOST_LEARNT_BYTES: usize = 4 * 1024 * 1024;
 
 impl Redactor {
     /// Takes note of secret values: passwords, tokens, keys. Each line of one with several is a secret too.
@@ -29,15 +46,49 @@ impl Redactor {
                 add(line, &mut forms);
             }
         }
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self { forms }
+        sort(&mut forms);
+        Self { forms, learnt: Arc::default() }
+    }
+
+    /// Returns one for other secrets that knows what this one learnt, and goes on to learn with it.
+    #[must_use]
+    pub fn renewed<S: AsRef<[u8]>>(&self, secrets: impl IntoIterator<Item = S>) -> Self {
+        Self { learnt: self.learnt.clone(), ..Self::new(secrets) }
+    }
+
+    /// Takes note of further secret values, from now on and in every clone.
+    pub fn learn<S: AsRef<[u8]>>(&self, secrets: impl IntoIterator<Item = S>) {
+        let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
+        for secret in secrets {
+            let value = Digest::of(secret.as_ref());
+            if learnt.values.contains(&value) {
+                continue;
+            }
+            let forms = Self::new([secret]).forms;
+            learnt.bytes += forms.iter().map(String::len).sum::<usize>();
+            learnt.values.push_back(value);
+            learnt.forms.push_back(forms);
+            while learnt.values.len() > MOST_LEARNT || learnt.bytes > MOST_LEARNT_BYTES {
+                learnt.values.pop_front();
+                let gone = learnt.forms.pop_front().unwrap_or_default();
+                learnt.bytes -= gone.iter().map(String::len).sum::<usize>();
+            }
+            news = true;
+        }
+        if news {
+            let mut sorted = learnt.forms.iter().flatten().cloned().collect();
+            sort(&mut sorted);
+            learnt.sorted = sorted;
+        }
     }
 
     /// Returns text without secrets.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.forms.iter().filter(|form| form.len() <= text.len()).fold(Cow::Borrowed(text), |text, form| {
+        let learnt = self.learnt.read().unwrap_or_else(PoisonError::into_inner);
+        let forms = self.forms.iter().chain(&learnt.sorted);
+        forms.filter(|form| form.len() <= text.len()).fold(Cow::Borrowed(text), |text, form| {
             if text.contains(form.as_str()) { Cow::Owned(text.replace(form.as_str(), MASK)) } else { text }
         })
     }
@@ -88,10 +139,30 @@ impl Redactor {
     }
 }
 
+/// What the log masks: shared by whoever writes it and by who learns of new secrets. A clone is the same.
+#[derive(Clone, Default)]
+pub struct Masks(Arc<RwLock<Arc<Redactor>>>);
+
+impl Masks {
+    pub fn set(&self, redactor: Arc<Redactor>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Arc<Redactor> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redactor(…)")
     }
+}
+
+fn sort(forms: &mut Vec<String>) {
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
 }
 
 fn add(secret: &[u8], forms: &mut Vec<String>) {
@@ -143,4 +214,29 @@ fn base64_core(secret: &[u8], lead: usize, alphabet: &[u8; 64]) -> String {
     // The first digit that begins inside the secret, in bits counted from its start.
     let first = (6 - lead * 8 % 6) % 6;
     (first..).step_by(6).take_while(|n| n + 6 <= secret.len() * 8).map(|n| char::from(alphabet[bits(n)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learnt_is_masked_in_every_clone_and_by_the_successor_and_never_grows_without_end() {
+        let first = Redactor::default();
+        let (clone, successor) = (first.clone(), first.renewed(["a password"]));
+        first.learn(["learnt-later"]);
+        for redactor in [&first, &clone, &successor] {
+            assert_eq!(redactor.mask("x learnt-later x"), "x [redacted] x");
+            assert_eq!(redactor.mask("6c6561726e742d6c61746572"), MASK);
+        }
+        assert_eq!((successor.mask("a password"), first.mask("a password")), (MASK.into(), "a password".into()));
+        first.learn((0..MOST_LEARNT).map(|number| format!("secret number {number:06}")));
+        assert_eq!(first.learnt.read().unwrap().values.len(), MOST_LEARNT);
+        assert_eq!(
+            (first.mask("learnt-later"), first.mask("secret number 000000")),
+            ("learnt-later".into(), MASK.into())
+        );
+        first.learn([vec![b'x'; MOST_LEARNT_BYTES / 16]]);
+        assert!(first.learnt.read().unwrap().bytes <= MOST_LEARNT_BYTES);
+    }
 }

@@ -2,6 +2,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Where the daemon's configuration lies unless it is said otherwise.
+pub(super) const CONFIG: &str = "/etc/trueup/trueup.yaml";
+
 /// Keep live systems true to Git
 #[derive(Debug, Parser)]
 #[command(name = "trueup", version, max_term_width = 100, propagate_version = true)]
@@ -15,7 +18,7 @@ pub(super) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Read the configuration from this file or folder
-    #[arg(long, global = true, env = "TRUEUP_CONFIG", value_name = "FILE", default_value = "/etc/trueup/trueup.yaml")]
+    #[arg(long, global = true, env = "TRUEUP_CONFIG", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
     /// Talk to the daemon at this socket instead of the one that the configuration names
     #[arg(long, global = true, env = "TRUEUP_SOCKET", value_name = "PATH")]
@@ -74,9 +77,25 @@ pub(super) enum Command {
     Suspend(Suspend),
     /// Take care of a suspended application again
     Resume(Application),
+    /// Write a branch with what a plan deleted or overwrote; changes nothing live
+    Restore(Restore),
+    /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
+    Host,
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +156,22 @@ pub(super) struct Approve {
     /// The plan, by its id or the first 8 or more digits of it
     #[arg(value_name = "PLAN")]
     pub plan: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The plan that did it, by its id or the first 8 or more digits of it
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Your clone of the application's repository
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub repository: PathBuf,
+    /// Call the branch so, instead of `restore/PLAN`
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Also write what not everyone may read on the host: who can read the branch can read it
+    #[arg(long)]
+    pub include_hidden: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use super::progress::waiting;
 use super::screen::{self, Screen};
 use super::show;
 use super::trouble::Trouble;
-use super::{Exit, trail};
+use super::{Exit, restore, trail};
 use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
 use crate::model::{Clock, Decision, Name, Outcome};
 
@@ -32,10 +32,15 @@ impl Asking<'_> {
             Command::Suspend(suspend) => self.suspend(suspend).await,
             Command::Resume(application) => self.resume(application).await,
             Command::History(history) => self.history(history).await,
+            Command::Restore(args) => restore::command(self, args).await,
             Command::Audit(audit) => trail::command(self, audit).await,
-            Command::Run(_) | Command::Demo(_) | Command::Check(_) | Command::Render(_) => {
-                Err(Trouble::new("this command asks no daemon"))
-            }
+            Command::Run(_)
+            | Command::Demo(_)
+            | Command::Check(_)
+            | Command::Render(_)
+            | Command::Host
+            | Command::Completions { .. }
+            | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),
         }
     }
 
@@ -71,11 +76,7 @@ impl Asking<'_> {
     }
 
     async fn approve(&self, approve: &Approve) -> Result<Exit, Trouble> {
-        let plan = approve.plan.to_ascii_lowercase();
-        if plan.len() < 8 || plan.len() > 64 || !plan.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            let trouble = Trouble::new("a plan is named by its id, or by 8 or more of its first digits");
-            return Err(trouble.hint("`trueup status` names the plans that wait"));
-        }
+        let plan = plan_named(&approve.plan, "`trueup status` names the plans that wait")?;
         let path = ["plans", plan.as_str(), "approve"];
         self.report(&waiting("carrying out the plan", self.client.post(&path, &json!({}))).await?)
     }
@@ -124,6 +125,16 @@ impl Asking<'_> {
 fn named(application: &Application) -> Result<Name, Trouble> {
     let name = application.name.parse();
     name.map_err(|_| Trouble::new(format!("no application can be named '{}'", show::printable(&application.name))))
+}
+
+/// Refuses here what could be no plan; the hint says who names plans.
+pub(super) fn plan_named(typed: &str, hint: &str) -> Result<String, Trouble> {
+    let plan = typed.to_ascii_lowercase();
+    if plan.len() < 8 || plan.len() > 64 || !plan.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        let trouble = Trouble::new("a plan is named by its id, or by 8 or more of its first digits");
+        return Err(trouble.hint(hint));
+    }
+    Ok(plan)
 }
 
 /// The daemon may be newer or older than this command: then it is said, not guessed.

@@ -40,6 +40,16 @@ impl Client {
         self.send(self.http.request(Method::GET, url)).await
     }
 
+    /// Asks for bytes as they are.
+    pub(super) async fn bytes(&self, path: &[&str]) -> Result<Vec<u8>, Trouble> {
+        let request = self.http.request(Method::GET, address(path)?);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(response.bytes().await.map_err(|error| Trouble::chain(&error))?.to_vec());
+        }
+        Err(refusal(response).await)
+    }
+
     /// Asks for an act.
     pub(super) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Value, Trouble> {
         self.send(self.http.request(Method::POST, address(path)?).json(body)).await

@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 use crate::config::{Config, SourceLimits};
 use crate::model::{Mistake, Spec};
 use crate::render::{self, Folder, MemoryCache, RenderError, Request};
-use crate::source::Tree;
+use crate::source::{self, Tree};
 
 /// Says whether files are right, each by itself; every mistake of all of them at once.
 pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exit, Trouble> {
@@ -20,6 +20,7 @@ pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exi
     for file in files {
         match Config::load(file) {
             Ok(loaded) => {
+                all.extend(source::mistakes(&loaded.config));
                 sums.push(format!("{}: ok, {}\n", printable(&file.display().to_string()), sum(&loaded.config)));
             }
             Err(mistakes) => all.extend(mistakes),
@@ -39,6 +40,9 @@ pub(super) fn check(args: &Check, global: &Global, screen: Screen) -> Result<Exi
 fn sum(config: &Config) -> String {
     let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     let repositories = count(config.repositories.len(), "repository", "repositories");
+    if config.access.is_some() && config.repositories.is_empty() {
+        return "what the root half may do".into();
+    }
     let targets = count(config.targets.len(), "target", "targets");
     format!("{repositories}, {targets}, {}", count(config.applications.len(), "application", "applications"))
 }
@@ -51,7 +55,13 @@ pub(super) fn render(args: &Render, screen: Screen) -> Result<Exit, Trouble> {
     let tree: Arc<dyn Tree> = Arc::new(Folder::open(&root, &limits).map_err(|error| Trouble::chain(&error))?);
     let layers: Vec<String> = paths.iter().map(|path| layer(&root, path)).collect::<Result<_, _>>()?;
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
-    let request = Request { tree: &tree, layers: &layers, limits: &limits, cache: &MemoryCache::new(limits.files) };
+    let request = Request {
+        tree: &tree,
+        layers: &layers,
+        limits: &limits,
+        cache: &MemoryCache::new(limits.files),
+        keys: render::Keys::Sealed,
+    };
     match render::host(&request) {
         Ok(complete) if screen.json => screen::json(&complete.objects.values().map(Spec::body).collect::<Vec<_>>())?,
         Ok(complete) => screen.text(&render::to_yaml(&complete))?,

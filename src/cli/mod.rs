@@ -4,11 +4,16 @@ mod args;
 mod ask;
 mod client;
 mod demo;
+mod host;
+mod journal;
 mod local;
 mod log;
+mod manual;
 mod progress;
+mod restore;
 mod run;
 mod screen;
+mod service;
 pub mod show;
 mod trail;
 mod trouble;
@@ -34,6 +39,8 @@ enum Exit {
     Differs,
     /// The command could not do its work.
     Trouble,
+    /// The daemon cannot run, and would not run any better if started again: somebody has to mend something first.
+    Lasting,
 }
 
 impl Exit {
@@ -48,6 +55,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Differs => 1,
             Exit::Trouble => 2,
+            // EX_CONFIG of sysexits.h; the unit has `RestartPreventExitStatus=78`.
+            Exit::Lasting => 78,
         })
     }
 }
@@ -63,7 +72,8 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
         Err(trouble) => {
             screen.say(&format!("error: {}", trouble.message));
             trouble.hint.iter().for_each(|hint| screen.hint(hint));
-            Exit::Trouble.into()
+            let exit = if trouble.lasting { Exit::Lasting } else { Exit::Trouble };
+            exit.into()
         }
     }
 }
@@ -71,9 +81,12 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
 fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
     match &cli.command {
         Command::Run(args) => return run::run(args, &cli.global, clock),
+        Command::Host => return host::host(&cli.global, clock),
         Command::Check(args) => return local::check(args, &cli.global, screen),
         Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),
+        Command::Completions { shell } => return manual::completions(*shell),
+        Command::Man { folder } => return manual::man(folder),
         Command::Audit(Audit::Verify { export: Some(export) }) => return trail::verify_export(export, screen),
         _ => {}
     }

@@ -11,15 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, Run};
 use super::trouble::Trouble;
-use super::{Exit, log};
-use crate::agent::Agent;
+use super::{Exit, log, service};
+use crate::agent::{Agent, StartError};
 use crate::api::{Socket, serve};
+use crate::audit::Masks;
 use crate::config::Config;
-use crate::model::Clock;
+use crate::model::{Clock, event};
+use crate::store::StoreErrorKind;
 
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
-    log::start();
+    let masks = Masks::default();
+    log::start(&masks);
     keep_one_arena();
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.workers.into())
@@ -30,7 +33,7 @@ pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result
     let runtime = built.map_err(|error| Trouble::chain(&error))?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| Trouble::chain(&error))?;
-        agent(global, clock, signals).await
+        agent(global, clock, signals, masks).await
     });
     // Whoever asked twice does not wait for a fetch that is under way.
     runtime.shutdown_background();
@@ -82,7 +85,7 @@ impl Signals {
 
 async fn stages((mut terminate, mut interrupt): (Signal, Signal), stop: CancellationToken, abort: CancellationToken) {
     either(&mut terminate, &mut interrupt).await;
-    tracing::info!("stopping after the step at hand; once more to stop at once");
+    tracing::info!(event = event::STOPPING.name, "stopping after the step at hand; once more to stop at once");
     stop.cancel();
     either(&mut terminate, &mut interrupt).await;
     tracing::warn!("stopping at once; the next start takes up what is open");
@@ -98,23 +101,38 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Starts the agent and the API, and waits until both have ended.
-async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Result<Exit, Trouble> {
-    let loaded = Config::load(&global.config).map_err(|all| Trouble::mistakes(&all))?;
+async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks: Masks) -> Result<Exit, Trouble> {
+    let loaded = Config::load(&global.config).map_err(|all| Trouble::mistakes(&all).lasting(true))?;
     let daemon = loaded.config.daemon.clone();
-    let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), signals.stop.clone()).await;
-    let agent = agent.map_err(|error| Trouble::chain(&error))?;
+    service::doing("Opening the store, and cleaning up what was left half-way");
+    let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), masks, signals.stop.clone());
+    let agent = service::patiently(agent).await.map_err(|error| not_started(&error))?;
     let socket = Socket::bind(&daemon.socket, daemon.group.as_deref()).map_err(|error| Trouble::chain(&error))?;
     agent.follow_configuration();
-    let reloading = reload_on(signals.reload, agent.clone());
     // The API goes last: while the tasks end, people can still see what they do.
     let closed = CancellationToken::new();
     let serving = tokio::spawn(serve(socket, Arc::new(agent.clone()), closed.clone()));
-    tracing::info!(socket = %daemon.socket.display(), data = %daemon.data.display(), "ready");
+    let (at, data) = (daemon.socket.display(), daemon.data.display());
+    tracing::info!(event = event::READY.name, socket = %at, data = %data, "ready");
+    // Plans that are taken up again may still run: a unit that they start may be ordered after this one, and would wait for us.
+    service::ready(&agent.summary());
+    let beside = [
+        tokio::spawn(reload_on(signals.reload, agent.clone())),
+        tokio::spawn(service::feed(agent.clone())),
+        tokio::spawn(service::show(agent.clone())),
+    ];
+    let stopped = async {
+        signals.stop.cancelled().await;
+        beside[0].abort();
+        beside[2].abort();
+        service::stopping();
+        service::patiently(agent.stopped()).await;
+    };
     tokio::select! {
-        () = async { signals.stop.cancelled().await; agent.stopped().await } => {} // level-triggered
+        () = stopped => {} // level-triggered
         () = signals.abort.cancelled() => {} // level-triggered; what is open is resumed at the next start
     }
-    reloading.abort();
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
@@ -122,11 +140,28 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals) -> Res
     Ok(Exit::Done)
 }
 
-fn reload_on(hangup: Arc<Notify>, agent: Agent) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            hangup.notified().await;
-            agent.reload().await;
+/// Says why the daemon does not start, and whether it might the next time.
+fn not_started(error: &StartError) -> Trouble {
+    let lasting = match error {
+        StartError::Store(error) => {
+            matches!(error.kind, StoreErrorKind::Newer | StoreErrorKind::Damaged | StoreErrorKind::Key)
         }
-    })
+        StartError::Source { .. } | StartError::Target { .. } => false,
+    };
+    let trouble = Trouble::chain(error).lasting(lasting);
+    match error {
+        StartError::Store(error) if error.kind == StoreErrorKind::Newer => {
+            trouble.hint("install the newer trueup again, or restore the backup of before the upgrade")
+        }
+        _ => trouble,
+    }
+}
+
+async fn reload_on(hangup: Arc<Notify>, agent: Agent) {
+    loop {
+        hangup.notified().await;
+        service::reloading();
+        service::patiently(agent.reload()).await;
+        service::ready(&agent.summary());
+    }
 }

@@ -12,11 +12,13 @@ pub(super) struct Trouble {
     pub hint: Option<String>,
     /// The reader of our output went away: nobody is left to be told, and nothing is wrong.
     pub quiet: bool,
+    /// Trying again would not help, before somebody has mended it.
+    pub lasting: bool,
 }
 
 impl Trouble {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, quiet: false }
+        Self { message: message.into(), hint: None, quiet: false, lasting: false }
     }
 
     /// Tells of an error and all its causes.
@@ -26,6 +28,11 @@ impl Trouble {
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) const fn lasting(mut self, lasting: bool) -> Self {
+        self.lasting = lasting;
         self
     }
 
@@ -47,6 +54,6 @@ impl From<Problem> for Trouble {
         if !problem.mistakes.is_empty() {
             message = format!("{message}\n{}", mistakes(&problem.mistakes).trim_end());
         }
-        Self { message, hint: problem.hint.map(|hint| printable(&hint).into_owned()), quiet: false }
+        Self { hint: problem.hint.map(|hint| printable(&hint).into_owned()), ..Self::new(message) }
     }
 }

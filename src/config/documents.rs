@@ -1,6 +1,6 @@
 //! The documents that people declare on the machine, as they are written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub struct Repository {
     /// The secret to log in with: a token or password for https, a private key for ssh. Never sent over `http://`.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// What opens files of the repository that are encrypted with SOPS.
+    #[serde(default)]
+    pub secrets: Secrets,
     /// How an https server is known.
     #[serde(default)]
     pub tls: Tls,
@@ -82,6 +85,9 @@ pub struct Repository {
     /// `http://` or `https://` proxy for https repositories.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// Whose signature a revision must bear before anything of it is rendered. Without it, whoever may push is believed.
+    #[serde(default)]
+    pub verify: Option<Verify>,
     /// What a repository may cost before it is refused.
     #[serde(default)]
     pub limits: SourceLimits,
@@ -109,6 +115,24 @@ pub struct Credentials {
     pub systemd: Option<String>,
 }
 
+/// What opens files of the repository that are encrypted with SOPS.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Secrets {
+    /// age identities: any of them may open a file.
+    pub age: Vec<AgeIdentity>,
+}
+
+/// Where age identities come from, as `age-keygen` writes them: exactly one of `file` and `systemd`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AgeIdentity {
+    /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
+    pub file: Option<PathBuf>,
+    /// The name of a systemd credential (`LoadCredential=`).
+    pub systemd: Option<String>,
+}
+
 /// How an https server is known.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -125,6 +149,61 @@ pub struct Ssh {
     /// `known_hosts` file with the keys of the Git host. Needed for ssh: an unknown key is refused. Relative to the
     /// file that names it.
     pub known_hosts: Option<PathBuf>,
+}
+
+/// Whose signature a revision must bear: at least one of `ssh` and `openpgp`. What is not validly signed is refused, and
+/// nothing passes that by.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verify {
+    /// Which commits must be signed, up to the new revision. First contact judges that revision alone.
+    #[serde(default)]
+    pub policy: VerifyPolicy,
+    /// Who may sign with an SSH key.
+    #[serde(default)]
+    pub ssh: Option<SshSigners>,
+    /// Who may sign with an OpenPGP key.
+    #[serde(default)]
+    pub openpgp: Option<OpenpgpKeys>,
+}
+
+/// Which commits must be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyPolicy {
+    /// The new revision: whoever signs it vouches for what lies behind it.
+    #[default]
+    Tip,
+    /// And each first parent back to what was last applied: every merge, not what it merged.
+    FirstParent,
+    /// And every commit that it has and what was last applied has not.
+    Range,
+}
+
+/// Who may sign with an SSH key.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SshSigners {
+    /// An `allowed_signers` file of ssh-keygen(1), that nobody but root and the daemon's user may write. Relative to the file
+    /// that names it.
+    pub allowed_signers: PathBuf,
+}
+
+/// Who may sign with an OpenPGP key.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenpgpKeys {
+    /// Armoured public keys (`gpg --armor --export`), in a file that nobody but root and the daemon's user may write.
+    /// Relative to the file that names it.
+    pub keys: PathBuf,
+}
+
+impl Verify {
+    /// Returns the files that say who may sign, each with where it is named below `verify`.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let ssh = self.ssh.iter().map(|ssh| ("ssh/allowedSigners", ssh.allowed_signers.as_path()));
+        ssh.chain(self.openpgp.iter().map(|openpgp| ("openpgp/keys", openpgp.keys.as_path())))
+    }
 }
 
 /// What a repository may cost before it is refused.
@@ -188,6 +267,10 @@ pub struct HostTarget {
     /// Prefix of every path on this target, for trying things out in a scratch folder.
     #[serde(default)]
     pub root: Option<PathBuf>,
+    /// The unix socket of this host's root half, which acts in the daemon's place. Its own `HostAccess` says what may be done;
+    /// what is written here only narrows it.
+    #[serde(default)]
+    pub via: Option<PathBuf>,
 }
 
 /// What is kept true: paths of a repository, on a target.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, KINDS, RepositoryKind, TargetKind};
+use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
 use super::load::mistake;
-use super::{Application, Config, Daemon, Declared, Metadata, Repository, Target};
+use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Repository, Target};
 use crate::model::{Mistake, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
 
@@ -58,19 +58,28 @@ pub(super) struct Gathered<'w> {
     pub repositories: Vec<Typed<'w, Repository>>,
     pub targets: Vec<Typed<'w, Target>>,
     pub applications: Vec<Typed<'w, Application>>,
+    pub accesses: Vec<Typed<'w, HostAccess>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
 }
 
 impl<'w> Gathered<'w> {
     pub(super) fn from(all: &'w [Written], mistakes: &mut Vec<Mistake>) -> Self {
-        let mut gathered = Self { daemons: vec![], repositories: vec![], targets: vec![], applications: vec![], all };
+        let mut gathered = Self {
+            daemons: vec![],
+            repositories: vec![],
+            targets: vec![],
+            applications: vec![],
+            accesses: vec![],
+            all,
+        };
         for written in all {
             match written.kind() {
                 Some("Daemon") => gathered.daemons.extend(typed::<DaemonKind, _>(written, mistakes)),
                 Some("Repository") => gathered.repositories.extend(typed::<RepositoryKind, _>(written, mistakes)),
                 Some("Target") => gathered.targets.extend(typed::<TargetKind, _>(written, mistakes)),
                 Some("Application") => gathered.applications.extend(typed::<ApplicationKind, _>(written, mistakes)),
+                Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
         }
@@ -93,15 +102,28 @@ impl<'w> Gathered<'w> {
     }
 
     pub(super) fn names_repository(&self) -> bool {
-        !self.documents("Repository").is_empty() || self.unknown().next().is_some()
+        // The file of a root half holds nothing else.
+        let of_root_half = !self.all.is_empty() && self.documents("HostAccess").len() == self.all.len();
+        !self.documents("Repository").is_empty() || self.unknown().next().is_some() || of_root_half
+    }
+
+    /// Whether nothing but the daemon itself is declared: it then waits for more. An empty file is a mistake all the same, as is
+    /// one with applications that nothing could feed.
+    pub(super) fn is_daemon_alone(&self) -> bool {
+        !self.all.is_empty() && self.all.iter().all(|written| written.kind() == Some("Daemon"))
     }
 
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, tls, ssh, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, verify, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
-            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts) {
+            let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
+            let signers = verify.iter_mut().flat_map(|verify| {
+                let ssh = verify.ssh.iter_mut().map(|ssh| &mut ssh.allowed_signers);
+                ssh.chain(verify.openpgp.iter_mut().map(|openpgp| &mut openpgp.keys))
+            });
+            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts).chain(signers) {
                 *path = normal(&typed.written.folder.join(&*path));
             }
             (typed.metadata.name, typed.spec)
@@ -114,12 +136,13 @@ impl<'w> Gathered<'w> {
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             applications: self.applications.into_iter().map(labelled).collect::<BTreeMap<_, _>>(),
+            access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }
     }
 }
 
 /// Drops `.` segments; `..` stays, since what it means depends on links.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     path.components().collect()
 }
 

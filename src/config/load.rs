@@ -36,7 +36,7 @@ impl Config {
         }
         let whole = mistakes.is_empty();
         let gathered = Gathered::from(&written, &mut mistakes);
-        if whole && !gathered.names_repository() {
+        if whole && !gathered.names_repository() && !gathered.is_daemon_alone() {
             let place = whole_file(files.first().map_or(path, PathBuf::as_path));
             let hint = "declare where the files come from: kind: Repository, spec: { url: … }";
             mistakes.push(mistake("config.no-repository", place, "no Repository is declared", Some(hint.to_owned())));

@@ -1,5 +1,6 @@
 //! Declared documents → [`Config`]: every mistake reported at once, with its place, what was expected, and a hint.
 
+mod access;
 mod check;
 mod documents;
 mod envelope;
@@ -12,9 +13,10 @@ mod url;
 
 use std::collections::BTreeMap;
 
+pub use access::{HostAccess, Peer};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, Repository, SourceLimits, Span, Ssh, StoreKind,
-    SyncPolicy, Target, Tls, Transport,
+    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
+    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;
@@ -31,6 +33,8 @@ pub struct Config {
     pub repositories: BTreeMap<Name, Repository>,
     pub targets: BTreeMap<Name, Target>,
     pub applications: BTreeMap<Name, Declared<Application>>,
+    /// What the root half may do. Only it takes its word from here; to the daemon it means nothing.
+    pub access: Option<HostAccess>,
 }
 
 /// A document with its labels.

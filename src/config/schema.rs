@@ -2,8 +2,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::envelope::{ApplicationKind, DaemonKind, Document, KINDS, RepositoryKind, TargetKind};
-use super::{Application, Daemon, Repository, Target};
+use super::envelope::{ApplicationKind, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
+use super::{Application, Daemon, HostAccess, Repository, Target};
 
 /// Returns one JSON Schema (2020-12) for every document that may be declared: `kind` says which.
 #[must_use]
@@ -14,6 +14,7 @@ pub fn schema() -> Value {
         choice::<Document<RepositoryKind, Repository>>("Repository", &mut generator),
         choice::<Document<TargetKind, Target>>("Target", &mut generator),
         choice::<Document<ApplicationKind, Application>>("Application", &mut generator),
+        choice::<Document<HostAccessKind, HostAccess>>("HostAccess", &mut generator),
     ];
     let mut definitions = generator.take_definitions(true);
     for kind in KINDS {

@@ -30,7 +30,7 @@ pub fn entry(open: &Open, body: Body) -> Entry {
 
 pub(super) fn planned(open: &Open) -> Entry {
     let (verdict, steps) = (open.prepared.verdict.clone(), StepSummary::of(&open.prepared.plan));
-    entry(open, Body::Planned(PlannedBody { verdict, steps }))
+    entry(open, Body::Planned(PlannedBody { verdict, signer: open.prepared.purpose.signer(), steps }))
 }
 
 pub(super) fn intent(open: &Open, wave: u32) -> Entry {

@@ -157,6 +157,10 @@ pub struct FileSpec {
     /// Show its content in diffs though not everyone may read the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub show: bool,
+    /// For content that was encrypted in Git: its digest under a key of the installation. It is shown to nobody, and without
+    /// the key the digest of this spec cannot be compared with a guess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Digest>,
 }
 
 /// Mode and ownership. What is `None` keeps what exists; what does not exist gets the default: root (or whoever the daemon

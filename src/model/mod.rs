@@ -5,6 +5,7 @@ mod chain;
 mod clock;
 mod deceives;
 mod digest;
+pub mod event;
 mod guard;
 mod health;
 pub mod host;

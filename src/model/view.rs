@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Mistake, Name, ObjectId, Outcome, Plan, PlanId, Revision, Step, Time, Verdict};
+use super::{
+    Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
+};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +76,19 @@ pub struct ApplicationStatus {
     pub suspended: Option<String>,
 }
 
+impl ApplicationStatus {
+    /// Returns its state in one word.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self.outcome {
+            _ if self.syncing => "syncing",
+            _ if self.suspended.is_some() => "suspended",
+            Some(outcome) => outcome.as_str(),
+            None => "new",
+        }
+    }
+}
+
 /// A plan with what a person needs to judge it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanView {
@@ -137,4 +152,43 @@ pub struct StepReport {
     pub result: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// What a plan overwrote or deleted when it was carried out; without contents, which are asked for one by one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PreimagesView {
+    /// The id, or the beginning of it that was asked for where the plan left no pre-images.
+    pub plan: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Name>,
+    /// When the execution began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// What the plan went to, or was made at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// The repository, without credentials.
+    pub url: String,
+    /// The application's paths in it, lowest first.
+    pub layers: Vec<String>,
+    /// Each is asked for by its place in this list.
+    pub objects: Vec<PreimageView>,
+}
+
+/// One object as it was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PreimageView {
+    pub id: ObjectId,
+    pub action: Action,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+    /// Where Git has it, or had it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Not everyone may read it.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Why it cannot be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
 }

@@ -13,6 +13,8 @@ pub struct Blob {
     pub digest: Digest,
     /// In bytes.
     pub size: u64,
+    /// It may be encrypted: digest and size are those of what Git holds, not of what comes out.
+    pub sealed: bool,
 }
 
 /// Remembers blobs by their object id, so that a render after a small commit reads only what is new. An object id names its

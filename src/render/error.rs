@@ -10,6 +10,10 @@ const MOST_MISTAKES: usize = 500;
 pub(super) const INVALID: &str = "render.invalid";
 /// It is still encrypted.
 pub(super) const ENCRYPTED: &str = "render.encrypted";
+/// It is encrypted, and not as SOPS writes it.
+pub(super) const SOPS: &str = "render.sops";
+/// It was changed since it was encrypted.
+pub(super) const TAMPERED: &str = "render.tampered";
 
 /// Why there is no render. What is live stays as it is.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use crate::source::{Entry, EntryKind};
 
 use super::contents::Blob;
 use super::escape::escape;
-use super::{RenderError, Request};
+use super::{Keys, RenderError, Request, sops};
 
 const MIB: u64 = 1024 * 1024;
 /// As Linux has it: what a link may say at most.
@@ -66,6 +66,11 @@ impl<'a> Files<'a> {
             within(&files.entries, request.limits)?;
         }
         if missing.is_empty() { Ok(files) } else { Err(RenderError::PathMissing { paths: missing }) }
+    }
+
+    /// Returns what becomes of encrypted files.
+    pub(super) fn keys(&self) -> Keys<'a> {
+        self.request.keys
     }
 
     pub(super) fn layers(&self) -> &[String] {
@@ -164,7 +169,8 @@ impl<'a> Files<'a> {
             return Ok(blob);
         }
         let bytes = self.read(entry)?;
-        let blob = Blob { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        let sealed = sops::looks_sealed(&bytes);
+        let blob = Blob { digest: Digest::of(&bytes), size: bytes.len() as u64, sealed };
         self.request.cache.put(&entry.id, blob);
         Ok(blob)
     }

@@ -5,7 +5,7 @@ use crate::source::{SourceError, Tree};
 use super::files::normal;
 
 /// Grows when the same tree would render to something else than before.
-const RENDER_VERSION: u32 = 1;
+const RENDER_VERSION: u32 = 2;
 
 /// Everything that decides what an application renders to, as one digest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ mod layer;
 mod merge;
 mod overlay;
 mod print;
+mod secret;
+mod sops;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -32,6 +34,8 @@ pub use error::RenderError;
 pub use folder::Folder;
 pub use inputs::{Inputs, inputs};
 pub use print::to_yaml;
+pub use secret::{DeclaredKeys, Keys};
+pub use sops::{Fault, Identities, Keyring};
 
 /// What to render: the folders of one application in one tree.
 pub struct Request<'a> {
@@ -41,6 +45,8 @@ pub struct Request<'a> {
     pub limits: &'a SourceLimits,
     /// Spares a later render the blobs that this one read.
     pub cache: &'a dyn BlobCache,
+    /// What becomes of encrypted files.
+    pub keys: Keys<'a>,
 }
 
 /// Renders a host application: every document and overlay file of its layers, later layers over earlier ones.

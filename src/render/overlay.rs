@@ -3,11 +3,11 @@ use crate::model::{ObjectId, Place};
 use crate::source::{Entry, EntryKind};
 
 use super::RenderError;
-use super::contents::Origin;
 use super::error::Mistakes;
 use super::files::Files;
 use super::identity;
 use super::merge::Declared;
+use super::secret::Content;
 
 /// The folder of a layer that is laid over the host.
 pub(super) const FOLDER: &str = "root";
@@ -36,8 +36,10 @@ pub(super) fn object(
         }
     };
     let declared = match entry.kind {
-        EntryKind::File => file(files, entry, 0o644)?,
-        EntryKind::Executable => file(files, entry, 0o755)?,
+        EntryKind::File | EntryKind::Executable => match file(files, entry, place, mistakes)? {
+            Some(declared) => declared,
+            None => return Ok(None),
+        },
         EntryKind::Symlink => {
             let Some(to) = files.link(entry)? else {
                 let hint = "a link points to a path of 1 to 4095 bytes of UTF-8 without control characters";
@@ -47,13 +49,21 @@ pub(super) fn object(
             Declared::new(HostSpec::Symlink { to, calls: vec![] }, place.clone())
         }
     };
-    Ok(Some((id, Declared { place: place.clone(), ..declared })))
+    Ok(Some((id, declared)))
 }
 
-fn file(files: &Files<'_>, entry: &Entry, default_mode: u32) -> Result<Declared, RenderError> {
-    let blob = files.blob(entry)?;
-    let attributes = Attributes { default_mode, ..Attributes::default() };
-    let spec = FileSpec { content: blob.digest, size: blob.size, attributes, validate: None, show: false };
-    let declared = Declared::new(HostSpec::File(spec), super::files::whole(&entry.path));
-    Ok(Declared { content: Some(Origin::Tree(entry.clone())), ..declared })
+fn file(
+    files: &Files<'_>,
+    entry: &Entry,
+    place: &Place,
+    mistakes: &mut Mistakes,
+) -> Result<Option<Declared>, RenderError> {
+    let Some(Content { origin, blob, secret, default_mode }) = files.content(&place.file, entry, place, mistakes)?
+    else {
+        return Ok(None);
+    };
+    let mode = secret.map(|_| default_mode);
+    let attributes = Attributes { mode, default_mode, ..Attributes::default() };
+    let spec = FileSpec { content: blob.digest, size: blob.size, attributes, validate: None, show: false, secret };
+    Ok(Some(Declared { content: Some(origin), ..Declared::new(HostSpec::File(spec), place.clone()) }))
 }

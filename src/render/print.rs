@@ -33,8 +33,13 @@ fn document(complete: &Complete, spec: &Spec) -> (&'static str, Value) {
     let mut body = Map::new();
     let kind = match HostSpec::from_spec(spec) {
         Ok(HostSpec::File(file)) => {
-            body.insert("digest".into(), json!(format!("sha256:{}", file.content)));
-            body.insert("size".into(), json!(file.size));
+            if file.secret.is_some() {
+                // A digest that anyone can make would tell a guess from the truth.
+                body.insert("secret".into(), json!(true));
+            } else {
+                body.insert("digest".into(), json!(format!("sha256:{}", file.content)));
+                body.insert("size".into(), json!(file.size));
+            }
             attributes(&mut body, &file.attributes, complete);
             if let Some(validate) = file.validate {
                 body.insert("validate".into(), json!(validate.command));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{MemoryCache, RenderError, Request, host};
+use super::{Keys, MemoryCache, RenderError, Request, host};
 use crate::config::SourceLimits;
 use crate::model::{Complete, Digest, Mistake, Revision};
 use crate::source::{Entry, EntryKind, SourceError, SourceErrorKind, Tree};
@@ -83,7 +83,7 @@ pub(super) fn render(tree: MemoryTree, layers: &[&str]) -> Result<Complete, Rend
 
 pub(super) fn render_within(tree: MemoryTree, layers: &[&str], limits: &SourceLimits) -> Result<Complete, RenderError> {
     let tree: Arc<dyn Tree> = Arc::new(tree);
-    host(&Request { tree: &tree, layers, limits, cache: &MemoryCache::new(100) })
+    host(&Request { tree: &tree, layers, limits, cache: &MemoryCache::new(100), keys: Keys::Sealed })
 }
 
 /// Renders what must not render, and returns its mistakes.

@@ -60,8 +60,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the commit that a branch or tag stands for, fetched; `None` where there is neither.
-    pub(super) fn named(&mut self, name: &str) -> Result<Option<ObjectId>, SourceError> {
+    /// Returns what a branch or tag points to and the commit that it stands for, fetched; `None` where there is neither.
+    pub(super) fn named(&mut self, name: &str) -> Result<Option<(ObjectId, ObjectId)>, SourceError> {
         let candidates = match name.strip_prefix("refs/") {
             Some(rest) => vec![qualified("refs/", rest)?],
             None => ["refs/heads/", "refs/tags/"].iter().flat_map(|prefix| qualified(prefix, name)).collect(),
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         }
         self.keep(&generation, fresh)?;
         let commit = Objects::new(&generation.store()?).peel(id, reference.strip_prefix("refs/tags/"));
-        commit.map(Some).map_err(|error| noted(&generation, error))
+        commit.map(|commit| Some((id, commit))).map_err(|error| noted(&generation, error))
     }
 
     /// Fetches one commit by its id.
@@ -191,6 +191,21 @@ impl<'a> Session<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Fetches more of the history behind two commits, the more the higher `step`. Returns whether there was more to ask for.
+    pub(super) fn further(
+        &mut self,
+        generation: &Generation,
+        head: ObjectId,
+        other: ObjectId,
+        step: usize,
+    ) -> Result<bool, SourceError> {
+        let Some(depth) = DEPTHS.get(step) else { return Ok(false) };
+        if generation.shallow()?.is_empty() {
+            return Ok(false);
+        }
+        self.deepen(generation, head, &[other], *depth)
     }
 
     /// Fetches an applied commit. Returns whether the server has it.

@@ -14,9 +14,10 @@ use super::followed::Followed;
 use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
+use super::verify::Judge;
 use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
 use crate::config::{Repository, RepositoryUrl, Transport};
-use crate::model::Revision;
+use crate::model::{Revision, Time};
 
 /// A declared repository, its mirror, and what of it was seen.
 ///
@@ -33,6 +34,8 @@ pub(super) struct Inner {
     pub(super) address: RepositoryUrl,
     pub(super) followed: Followed,
     pub(super) mirror: Mirror,
+    /// Where signatures are asked for.
+    pub(super) judge: Option<Judge>,
     /// One conversation with the server at a time.
     turn: Mutex<()>,
     pub(super) seen: Mutex<Seen>,
@@ -62,8 +65,9 @@ impl GitSource {
         let alloc = usize::try_from(mib * 1024 * 1024).unwrap_or(usize::MAX);
         let mirror = Mirror::open(folder, alloc)?;
         let (turn, seen) = (Mutex::new(()), Mutex::default());
+        let judge = declared.verify.as_ref().map(Judge::new);
         let declared = declared.clone();
-        Ok(Self { inner: Arc::new(Inner { declared, address, followed, mirror, turn, seen }) })
+        Ok(Self { inner: Arc::new(Inner { declared, address, followed, mirror, judge, turn, seen }) })
     }
 
     /// Runs `act` where it may block, and tells what it was for if it fails.
@@ -90,10 +94,19 @@ impl Source for GitSource {
         self.blocking(what, move |inner, runtime| inner.poll(runtime, &applied)).await
     }
 
-    async fn resolve(&self, name: &str) -> Result<Revision, SourceError> {
+    async fn resolve(&self, name: &str) -> Result<Head, SourceError> {
         let name = name.to_owned();
         let what = format!("find {:?}", super::error::harmless(name.as_bytes()));
         self.blocking(what, move |inner, runtime| inner.resolve(runtime, &name)).await
+    }
+
+    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time) -> Result<Option<String>, SourceError> {
+        if self.inner.judge.is_none() {
+            return Ok(None);
+        }
+        let (head, applied) = (head.clone(), applied.cloned());
+        let what = format!("verify {}", head.revision.short());
+        self.blocking(what, move |inner, runtime| inner.verify(&runtime, &head, applied.as_ref(), now)).await
     }
 
     async fn relation(&self, from: &Revision, to: &Revision) -> Result<Relation, SourceError> {
@@ -141,7 +154,7 @@ impl Inner {
                 .follow(id, generation, applied)
                 .map_err(|error| error.while_doing(format!("could not fetch {id}")))?,
         };
-        Ok(Head { revision: revision_of(&commit)?, reference: self.followed.reference() })
+        self.head(self.followed.reference(), &id, &commit)
     }
 
     /// Returns the commit that `id` stands for if the mirror is there already.
@@ -161,22 +174,29 @@ impl Inner {
         Some(commit)
     }
 
-    fn resolve(&self, runtime: Handle, name: &str) -> Result<Revision, SourceError> {
+    fn resolve(&self, runtime: Handle, name: &str) -> Result<Head, SourceError> {
         if let Ok(revision) = name.parse::<Revision>() {
-            self.ensure(runtime, &id_of(&revision)?)?;
-            return Ok(revision);
+            let id = id_of(&revision)?;
+            self.ensure(runtime, &id)?;
+            return self.head(name.to_owned(), &id, &id);
         }
         let _turn = self.turn();
         let mut session = Session::new(self, self.budget(runtime));
-        if let Some(found) = session.named(name)? {
-            return revision_of(&found);
+        if let Some((object, commit)) = session.named(name)? {
+            return self.head(name.to_owned(), &object, &commit);
         }
         let abbreviated = self.objects().ok().and_then(|objects| objects.abbreviated(name).transpose()).transpose()?;
         let missing = || {
             let message = "there is no such branch or tag, and no commit at hand begins so: give the full commit id";
             SourceError::new(SourceErrorKind::RevisionMissing, message)
         };
-        revision_of(&abbreviated.ok_or_else(missing)?)
+        let commit = abbreviated.ok_or_else(missing)?;
+        self.head(name.to_owned(), &commit, &commit)
+    }
+
+    fn head(&self, reference: String, object: &ObjectId, commit: &ObjectId) -> Result<Head, SourceError> {
+        let trust = self.judge.as_ref().map_or(0, Judge::changes);
+        Ok(Head { revision: revision_of(commit)?, reference, object: object.to_string(), trust })
     }
 
     fn tree(&self, runtime: Handle, revision: Revision) -> Result<Arc<dyn Tree>, SourceError> {
@@ -192,7 +212,7 @@ impl Inner {
     }
 
     /// Returns a mirror that has the commit, fetched by its id where needed.
-    fn ensure(&self, runtime: Handle, id: &ObjectId) -> Result<Arc<Generation>, SourceError> {
+    pub(super) fn ensure(&self, runtime: Handle, id: &ObjectId) -> Result<Arc<Generation>, SourceError> {
         let at_hand = |generation: &Arc<Generation>| has_commit(generation, id);
         if let Some(generation) = self.usable().filter(at_hand) {
             return Ok(generation);
@@ -201,6 +221,19 @@ impl Inner {
         let fetched = Session::new(self, self.budget(runtime)).pin(*id);
         // A damaged mirror may still hold this one whole; each object is checked when it is read.
         fetched.or_else(|error| self.mirror.current().filter(at_hand).ok_or(error))
+    }
+
+    /// Fetches more of the history behind two commits, the more the higher `step`. Returns whether there was more to ask for.
+    pub(super) fn further(
+        &self,
+        runtime: &Handle,
+        generation: &Generation,
+        head: ObjectId,
+        other: ObjectId,
+        step: usize,
+    ) -> Result<bool, SourceError> {
+        let _turn = self.turn();
+        Session::new(self, self.budget(runtime.clone())).further(generation, head, other, step)
     }
 
     fn objects(&self) -> Result<Objects, SourceError> {

@@ -22,6 +22,7 @@ mod remote;
 mod secret;
 mod shared;
 mod tree;
+mod verify;
 
 use std::sync::Arc;
 
@@ -30,8 +31,9 @@ use async_trait::async_trait;
 use crate::model::{Revision, Time};
 
 pub use git::GitSource;
-pub use secret::secrets;
+pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
+pub use verify::{Unverified, mistakes};
 
 /// One declared repository and the ref that is followed.
 #[async_trait]
@@ -44,7 +46,14 @@ pub trait Source: Send + Sync {
     async fn poll(&self, applied: &[Revision]) -> Result<Head, SourceError>;
 
     /// Returns the commit that a person named: a branch, a tag, a full or abbreviated id. Fetches it where needed.
-    async fn resolve(&self, name: &str) -> Result<Revision, SourceError>;
+    async fn resolve(&self, name: &str) -> Result<Head, SourceError>;
+
+    /// Returns who signed what `poll` or `resolve` found, once every commit that the repository's `verify` names was judged:
+    /// those between `applied` and the revision, where its policy asks for them. `None` where it asks for no signature.
+    ///
+    /// # Errors
+    /// `Unverified`, with its own code for each reason: nothing of the revision may be used.
+    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time) -> Result<Option<String>, SourceError>;
 
     /// Returns how `to` stands to `from`.
     async fn relation(&self, from: &Revision, to: &Revision) -> Result<Relation, SourceError>;
@@ -60,8 +69,12 @@ pub trait Source: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     pub revision: Revision,
-    /// The fully qualified ref, or the commit id where one commit is held.
+    /// The fully qualified ref, or the commit id where one commit is held; what a person named is as it was written.
     pub reference: String,
+    /// What the ref points to, as object id in hexadecimal: the commit, or the annotated tag that stands for it.
+    pub object: String,
+    /// How often the files that say who may sign were seen to change: after a change it is judged again.
+    pub trust: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +172,8 @@ pub enum SourceErrorKind {
     BadTree,
     /// The mirror cannot be read or written.
     Mirror,
+    /// It is not validly signed by whom the repository's `verify` names.
+    Unverified(Unverified),
 }
 
 impl SourceErrorKind {
@@ -183,6 +198,7 @@ impl SourceErrorKind {
             Self::TooLarge => "source.too-large",
             Self::BadTree => "source.bad-tree",
             Self::Mirror => "source.mirror",
+            Self::Unverified(why) => why.code(),
         }
     }
 }

@@ -9,8 +9,7 @@ use gix::objs::{CommitRefIter, Find, Kind, TagRefIter};
 use gix::odb::store::RefreshMode;
 use gix::odb::{HandleArc, Header, Store};
 
-use super::error::harmless;
-use super::{Relation, SourceError, SourceErrorKind};
+use super::{Relation, SourceError, SourceErrorKind, verify};
 
 /// A commit or a tag is not longer.
 const SMALL: u64 = 4 * 1024 * 1024;
@@ -78,6 +77,11 @@ impl Objects {
             .verify_checksum(id)
             .map_err(|error| corrupt(id, "has another content than its id says").because(error))?;
         Ok(object.data)
+    }
+
+    /// Returns the bytes of a commit or a tag, as they were hashed.
+    pub(super) fn content(&mut self, id: &ObjectId, kind: Kind) -> Result<&[u8], SourceError> {
+        self.read(id, kind, SMALL)
     }
 
     pub(super) fn commit(&mut self, id: &ObjectId) -> Result<CommitRefIter<'_>, SourceError> {
@@ -174,8 +178,7 @@ fn check_tag_name(data: &[u8], name: &str) -> Result<(), SourceError> {
     if said == name.as_bytes() {
         return Ok(());
     }
-    let message = format!("the tag {name} says that it is {}: it was put under another name", harmless(said));
-    Err(SourceError::new(SourceErrorKind::RevisionMissing, message))
+    Err(verify::misnamed(name, &String::from_utf8_lossy(said)))
 }
 
 pub(super) fn corrupt(id: &ObjectId, what: &str) -> SourceError {

@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{SourceError, SourceErrorKind};
-use crate::config::{Credentials, Repository};
+use age::secrecy::SecretString;
+
+use crate::config::{AgeIdentity, Credentials, Repository};
 
 /// No token and no key is longer.
 const LIMIT: u64 = 64 * 1024;
@@ -29,11 +31,51 @@ impl fmt::Debug for Secret {
 /// Returns the secrets of these repositories as they are now, so that they can be kept out of records and messages. One that
 /// cannot be read cannot leak either.
 pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Vec<u8>> {
-    let declared = repositories.filter_map(|repository| repository.credentials.as_ref());
-    declared.filter_map(|credentials| raw(credentials).ok()).collect()
+    let mut secrets = vec![];
+    for repository in repositories {
+        secrets.extend(repository.credentials.as_ref().and_then(|declared| raw(&declared.into()).ok()));
+        for identity in repository.secrets.age.iter().filter_map(|declared| raw(&declared.into()).ok()) {
+            // Its comments name the recipient, which is no secret.
+            let lines = identity.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().starts_with(b"#"));
+            secrets.extend(lines.map(<[u8]>::to_vec));
+        }
+    }
+    secrets
 }
 
-fn raw(declared: &Credentials) -> Result<Vec<u8>, SourceError> {
+/// Reads files of age identities as they are now.
+///
+/// # Errors
+/// `Credentials`, where one cannot be read, or somebody else could read it.
+pub fn identities(declared: &[AgeIdentity]) -> Result<Vec<SecretString>, SourceError> {
+    let text = |declared: &AgeIdentity| {
+        let place = declared.into();
+        let text = String::from_utf8(raw(&place)?);
+        let text = text.map_err(|_| refused(&locate(&place).unwrap_or_default(), "it is not text"))?;
+        Ok(SecretString::from(text))
+    };
+    declared.iter().map(text).collect()
+}
+
+/// Where one secret is: a file, or what systemd hands out under a name.
+struct Held<'a> {
+    file: Option<&'a Path>,
+    systemd: Option<&'a str>,
+}
+
+impl<'a> From<&'a Credentials> for Held<'a> {
+    fn from(declared: &'a Credentials) -> Self {
+        Self { file: declared.file.as_deref(), systemd: declared.systemd.as_deref() }
+    }
+}
+
+impl<'a> From<&'a AgeIdentity> for Held<'a> {
+    fn from(declared: &'a AgeIdentity) -> Self {
+        Self { file: declared.file.as_deref(), systemd: declared.systemd.as_deref() }
+    }
+}
+
+fn raw(declared: &Held<'_>) -> Result<Vec<u8>, SourceError> {
     let path = locate(declared)?;
     let mut bytes = vec![];
     let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_end(&mut bytes);
@@ -46,7 +88,7 @@ fn raw(declared: &Credentials) -> Result<Vec<u8>, SourceError> {
 /// # Errors
 /// `Credentials`, where it cannot be read, or somebody else could read it.
 pub(super) fn file(declared: &Credentials) -> Result<PathBuf, SourceError> {
-    let path = locate(declared)?;
+    let path = locate(&declared.into())?;
     open(&path, declared.systemd.is_some())?;
     Ok(path)
 }
@@ -56,7 +98,7 @@ pub(super) fn file(declared: &Credentials) -> Result<PathBuf, SourceError> {
 /// # Errors
 /// As [`file`].
 pub(super) fn read(declared: &Credentials) -> Result<Secret, SourceError> {
-    let path = locate(declared)?;
+    let path = locate(&declared.into())?;
     let mut text = String::new();
     let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_string(&mut text);
     read.map_err(|error| refused(&path, "it could not be read as text").because(error))?;
@@ -67,18 +109,25 @@ pub(super) fn read(declared: &Credentials) -> Result<Secret, SourceError> {
     Ok(Secret(text))
 }
 
-fn locate(declared: &Credentials) -> Result<PathBuf, SourceError> {
-    let Some(name) = &declared.systemd else {
-        let nowhere = || SourceError::new(SourceErrorKind::Credentials, "`credentials` names neither file nor systemd");
-        return declared.file.clone().ok_or_else(nowhere);
+fn locate(declared: &Held<'_>) -> Result<PathBuf, SourceError> {
+    let Some(name) = declared.systemd else {
+        let nowhere = || SourceError::new(SourceErrorKind::Credentials, "a secret names neither file nor systemd");
+        return declared.file.map(Path::to_owned).ok_or_else(nowhere);
     };
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|_| plain);
     let missing = || {
-        let message = format!("the systemd credential {name} is not there: add LoadCredential={name}:… to the unit");
+        let message = format!(
+            "the systemd credential {name} is not there: put it into /etc/trueup/credentials/{name} and restart the service, \
+             or add LoadCredential={name}:… to its unit"
+        );
         SourceError::new(SourceErrorKind::Credentials, message)
     };
-    folder.map(|folder| Path::new(&folder).join(name)).ok_or_else(missing)
+    let folder = folder.ok_or_else(missing)?;
+    let alone = Path::new(&folder).join(name);
+    // As systemd names the files of a folder that is loaded whole: `LoadCredential=trueup:/etc/trueup/credentials`.
+    let of_folder = Path::new(&folder).join(format!("trueup_{name}"));
+    [alone, of_folder].into_iter().find(|path| path.exists()).ok_or_else(missing)
 }
 
 fn open(path: &Path, systemd: bool) -> Result<std::fs::File, SourceError> {

@@ -66,6 +66,12 @@ impl Shared {
         polled
     }
 
+    /// Returns who signed what `head` says, as an application may take it; see [`Source::verify`].
+    pub async fn verify(&self, head: &Head, application: &Name) -> Result<Option<String>, SourceError> {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner).get(application).cloned();
+        self.source.verify(head, applied.as_ref(), self.clock.now()).await
+    }
+
     /// Returns the last answer where there is one, and polls where there is none.
     pub async fn head(&self) -> Polled {
         match self.last() {
@@ -99,7 +105,11 @@ mod tests {
             Err(refused())
         }
 
-        async fn resolve(&self, _: &str) -> Result<Revision, SourceError> {
+        async fn resolve(&self, _: &str) -> Result<Head, SourceError> {
+            Err(refused())
+        }
+
+        async fn verify(&self, _: &Head, _: Option<&Revision>, _: Time) -> Result<Option<String>, SourceError> {
             Err(refused())
         }
 

@@ -113,7 +113,7 @@ async fn content(connection: &mut AnyConnection, key: &DigestKey, digest: &Diges
     let Some(row) = row else { return Ok(None) };
     let sealed: Vec<u8> = row.try_get(0).map_err(database(READ))?;
     let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not read content {}", digest.short()));
-    let bytes = open(key, &address, &sealed).ok_or_else(damaged)?;
+    let bytes = unseal(key, &address, &sealed).ok_or_else(damaged)?;
     if Digest::of(&bytes) != *digest {
         return Err(damaged());
     }
@@ -159,7 +159,7 @@ fn cipher(key: &DigestKey) -> Aes256Gcm {
 }
 
 /// Returns nonce and ciphertext; the address goes in as associated data, so that no row can stand in for another.
-fn seal(key: &DigestKey, address: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn seal(key: &DigestKey, address: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let nonce = random::<NONCE>()?;
     let payload = Payload { msg: bytes, aad: address.as_bytes() };
     let failed = |_| StoreError::new(StoreErrorKind::Unavailable, "could not encrypt a content");
@@ -167,7 +167,8 @@ fn seal(key: &DigestKey, address: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok([&nonce[..], &sealed].concat())
 }
 
-fn open(key: &DigestKey, address: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+/// Returns what [`seal`] was given; `None` where it is not that, or lies under another address.
+pub(crate) fn unseal(key: &DigestKey, address: &str, sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
     cipher(key).decrypt(&(*nonce).into(), Payload { msg: sealed, aad: address.as_bytes() }).ok()
 }

@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::states::decode;
 use super::{ApplicationState, Open, Result, Store, Tx, database, undecodable};
-use crate::model::{Complete, Digest, ObjectId, Spec};
+use crate::model::{Complete, Digest, ObjectId, Spec, Time};
 
 const SWEEP: &str = "find out which contents are needed";
 
@@ -33,13 +33,15 @@ impl Store {
 }
 
 impl Tx {
-    /// Drops every content that neither last applied, last good nor an open execution needs. Returns how many went.
+    /// Drops every content that neither last applied, last good, an open execution nor a pre-image needs that is still kept at
+    /// `now`. Returns how many went.
     ///
     /// # Errors
     /// When what is needed cannot be found out: then nothing goes.
-    pub async fn sweep_unneeded(&mut self) -> Result<u64> {
+    pub async fn sweep_unneeded(&mut self, now: Time) -> Result<u64> {
         let mut keep = HashSet::new();
         let mut desired = HashSet::new();
+        self.sweep_preimages(now, &mut keep).await?;
         for state in self.bodies::<ApplicationState>("SELECT body FROM applications").await? {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));

@@ -37,7 +37,14 @@ pub struct Prepared {
 #[serde(tag = "purpose", rename_all = "kebab-case")]
 pub enum Purpose {
     /// To a revision, which is then the last applied one.
-    Forward { revision: Revision, reference: String, url: String },
+    Forward {
+        revision: Revision,
+        reference: String,
+        url: String,
+        /// Who signed it, where that was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signer: Option<String>,
+    },
     /// To what was last applied, while the newest revision is not.
     Keep,
     /// Back to last good, after this sync failed.
@@ -50,6 +57,15 @@ impl Purpose {
     pub const fn revision(&self) -> Option<&Revision> {
         match self {
             Self::Forward { revision, .. } => Some(revision),
+            Self::Keep | Self::RollBack { .. } => None,
+        }
+    }
+
+    /// Returns who signed that revision, where that was asked.
+    #[must_use]
+    pub fn signer(&self) -> Option<String> {
+        match self {
+            Self::Forward { signer, .. } => signer.clone(),
             Self::Keep | Self::RollBack { .. } => None,
         }
     }

@@ -19,7 +19,12 @@ pub(super) fn load(folder: &Path, first_start: bool) -> Result<DigestKey> {
             return read(&path, 0o007);
         }
     }
-    let path = folder.join("content.key");
+    in_file(folder, "content.key", first_start)
+}
+
+/// Returns the key in a file of a folder, made where it is the first start.
+pub(crate) fn in_file(folder: &Path, name: &str, first_start: bool) -> Result<DigestKey> {
+    let path = folder.join(name);
     match std::fs::symlink_metadata(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound && first_start => make(folder, &path),
         _ => read(&path, 0o077),
@@ -28,7 +33,7 @@ pub(super) fn load(folder: &Path, first_start: bool) -> Result<DigestKey> {
 
 fn read(path: &Path, forbidden: u32) -> Result<DigestKey> {
     let failed = |source: anyhow::Error| {
-        StoreError::because(StoreErrorKind::Key, format!("could not read the content key {}", path.display()), source)
+        StoreError::because(StoreErrorKind::Key, format!("could not read the key {}", path.display()), source)
     };
     let mut file = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path).map_err(|e| failed(e.into()))?;
     let mode = file.metadata().map_err(|e| failed(e.into()))?.permissions().mode() & 0o777;
@@ -45,11 +50,10 @@ fn read(path: &Path, forbidden: u32) -> Result<DigestKey> {
 
 /// Written beside and renamed, so that a crash leaves no half of a key.
 fn make(folder: &Path, path: &Path) -> Result<DigestKey> {
-    let failed = |source| {
-        StoreError::because(StoreErrorKind::Key, format!("could not make the content key {}", path.display()), source)
-    };
+    let failed =
+        |source| StoreError::because(StoreErrorKind::Key, format!("could not make the key {}", path.display()), source);
     let bytes = random::<32>()?;
-    let beside = folder.join("content.key.new");
+    let beside = path.with_extension("key.new");
     let write = || -> std::io::Result<()> {
         if let Err(e) = std::fs::remove_file(&beside)
             && e.kind() != ErrorKind::NotFound

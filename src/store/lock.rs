@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Result, StoreError, StoreErrorKind};
 
 /// The lock that makes one daemon the owner of a data folder. The kernel lets go of it when the process ends, however it ends.
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Lock {
     /// Takes the lock, and writes down who holds it.
-    pub(super) fn take(folder: &Path) -> Result<Self> {
+    pub(crate) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("lock");
         let failed = |source| StoreError::file(format!("could not lock {}", folder.display()), source);
         let mut file = OpenOptions::new()
@@ -47,7 +47,7 @@ impl Lock {
 
 /// A link in the data folder is not ours.
 #[allow(clippy::cast_possible_wrap)] // The flag is a low bit.
-pub(super) const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+pub(crate) const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 
 fn held(folder: &Path, file: &mut File) -> StoreError {
     let mut text = String::new();

@@ -11,6 +11,7 @@ mod key;
 mod lock;
 mod open;
 mod plans;
+mod preimages;
 mod random;
 mod states;
 mod tx;
@@ -29,10 +30,14 @@ pub use desired::encode_desired;
 pub use error::{StoreError, StoreErrorKind};
 pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
+pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
 pub use tx::Tx;
 
+pub(crate) use contents::{seal, unseal};
 pub(crate) use error::{database, undecodable};
+pub(crate) use key::in_file as key_in_file;
+pub(crate) use lock::{Lock, NOFOLLOW};
 pub(crate) use random::random;
 pub(crate) use tx::{Memo, Session, placeholders, statement};
 
@@ -100,6 +105,12 @@ impl Store {
         .map_err(database("write to the store"))
         .inspect_err(|error| self.note(Some(error.kind)))?;
         tx.commit().await
+    }
+
+    /// Returns once the database answers: by then everything that came before it has.
+    pub async fn answers(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        sqlx::query("SELECT 1").execute(&mut *session).await.map(|_| ()).map_err(database("read the store"))
     }
 
     /// Writes back what lies in the journal and closes the database. The lock goes with the last clone.

@@ -139,9 +139,15 @@ async fn check(connection: &mut AnyConnection) -> Result<()> {
 }
 
 async fn migrate(connection: &mut AnyConnection) -> Result<()> {
-    let first = include_str!("migrations/sqlite/0001.sql").into_sql_str();
-    let migrations = vec![Migration::new(1, Cow::Borrowed("first"), MigrationType::Simple, first, false)];
-    Migrator::with_migrations(migrations).run(connection).await.map_err(|error| match error {
+    // A version that does not know one of these refuses the store (`store.newer`): it would sweep contents that they need.
+    let all = [
+        (1, "first", include_str!("migrations/sqlite/0001.sql")),
+        (2, "preimages", include_str!("migrations/sqlite/0002.sql")),
+    ];
+    let migration = |(version, name, text): (i64, &'static str, &'static str)| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.map(migration).to_vec()).run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::new(
             StoreErrorKind::Newer,
             format!("could not open the store: a newer trueup wrote it (schema {version})"),

@@ -16,7 +16,11 @@ pub struct Tx {
     store: Store,
     /// Taken at the beginning and given back by the commit alone: what a change that failed knew is forgotten.
     memo: Option<Memo>,
+    /// What is done once it is durable.
+    then: Vec<Then>,
 }
+
+type Then = Box<dyn FnOnce() + Send>;
 
 pub(crate) type Memo = Box<dyn std::any::Any + Send>;
 
@@ -32,7 +36,7 @@ impl Store {
             .map_err(database("begin a change of the store"))
             .inspect_err(|error| self.note(Some(error.kind)))?;
         let memo = self.inner.memo.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(Tx { session, store: self.clone(), memo })
+        Ok(Tx { session, store: self.clone(), memo, then: vec![] })
     }
 
     /// Lends the connection, free of what a dropped transaction left.
@@ -67,6 +71,12 @@ impl Tx {
                 self.store.inner.begun.store(false, Ordering::Release);
                 self.store.note(None);
                 *self.store.inner.memo.lock().unwrap_or_else(PoisonError::into_inner) = self.memo.take();
+                // Whoever is told may take long: the connection is free meanwhile.
+                let then = std::mem::take(&mut self.then);
+                drop(self);
+                for then in then {
+                    then();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -74,6 +84,11 @@ impl Tx {
                 Err(error)
             }
         }
+    }
+
+    /// Does this after the commit, and not at all without it.
+    pub(crate) fn once_durable(&mut self, then: impl FnOnce() + Send + 'static) {
+        self.then.push(Box::new(then));
     }
 
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Refusal;
+use crate::audit::Redactor;
 use crate::config::{Application, Repository};
-use crate::model::{Complete, Desired, Digest, Revision};
+use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
 use crate::source::{Head, Shared, Tree};
 
@@ -13,6 +14,8 @@ pub struct Candidate {
     /// The ref it was found at, and the repository: another one later is a change of configuration, not a rewind.
     pub reference: String,
     pub url: String,
+    /// Who signed it, where the repository asks for signatures.
+    pub signer: Option<String>,
     pub inputs: Digest,
     /// Layers that the revision does not have. The rest is rendered; a guard holds what follows from it.
     pub missing: Vec<String>,
@@ -28,20 +31,27 @@ pub struct Origin {
     pub repository: Arc<Repository>,
     pub source: Arc<Shared>,
     pub cache: Arc<dyn BlobCache>,
+    /// For the digests of what is secret.
+    pub key: DigestKey,
+    /// Learns what is secret.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Origin {
-    /// Renders what `head` says, unless `known` already is just that.
-    pub async fn candidate(&self, head: &Head, known: Option<&Candidate>) -> Result<Candidate, Refusal> {
+    /// Renders what `head` says, unless `known` already is just that; nothing of it before its signatures were found valid.
+    pub async fn candidate(&self, name: &Name, head: &Head, known: Option<&Candidate>) -> Result<Candidate, Refusal> {
+        // Known or not: who may sign may have changed.
+        let signer = self.source.verify(head, name).await.map_err(|error| Refusal::source(&error))?;
         if let Some(known) = known.filter(|known| known.revision == head.revision && known.reference == head.reference)
         {
-            return Ok(known.clone());
+            return Ok(Candidate { signer, ..known.clone() });
         }
         let tree = self.source.source().tree(&head.revision).await.map_err(|error| Refusal::source(&error))?;
         let known = known.cloned();
         let (origin, head) = (self.clone(), head.clone());
         let rendered = tokio::task::spawn_blocking(move || origin.render(&tree, &head, known)).await;
-        rendered.map_err(|error| Refusal::broken("render", &error))?
+        let rendered = rendered.map_err(|error| Refusal::broken("render", &error))??;
+        Ok(Candidate { signer, ..rendered })
     }
 
     /// Blocking: reads the tree.
@@ -55,6 +65,7 @@ impl Origin {
             revision: head.revision.clone(),
             reference: head.reference.clone(),
             url: self.repository.url.clone(),
+            signer: None,
             inputs: inputs.digest,
             missing: inputs.missing,
             desired,
@@ -66,7 +77,10 @@ impl Origin {
         let mut layers = self.application.source.layers();
         layers.retain(|layer| !missing.iter().any(|path| path == layer.trim_matches('/')));
         let limits = &self.repository.limits;
-        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref() };
+        let keyring = render::DeclaredKeys(&self.repository.secrets.age);
+        let learn = |values| self.redactor.learn::<Vec<u8>>(values);
+        let keys = render::Keys::Open { keyring: &keyring, digest: &self.key, learn: &learn };
+        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref(), keys };
         render::host(&request).map_err(|error| Refusal::render(&error))
     }
 }

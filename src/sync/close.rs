@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::refusal::Refusal;
-use super::subject::{Ring, Subject};
+use super::subject::{PATIENCE, Ring, Subject};
 use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
@@ -35,12 +35,16 @@ impl Subject {
         let ledger = self.ledger();
         let target = self.target.clone();
         let inventory = &mut self.memory.inventory;
+        self.progress.waits("the target's steps", PATIENCE);
         let carried = execute::carry_out(&ledger, target.as_ref(), &open, &call, inventory).await;
         let carried = carried.map_err(|error| Refusal::store(&error))?;
         let ending = match &carried.end {
             End::Stopped => return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes)),
             End::Failed(number, error) => failed(&open, *number, error),
-            End::Done => self.settle(&open, &call).await,
+            End::Done => {
+                self.progress.waits("health", SETTLE);
+                self.settle(&open, &call).await
+            }
         };
         if ending.outcome == Outcome::Stopped {
             return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes));
@@ -149,7 +153,7 @@ impl Subject {
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
         }
-        let store::Purpose::Forward { revision, reference, url } = &open.prepared.purpose else { return state };
+        let store::Purpose::Forward { revision, reference, url, .. } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {

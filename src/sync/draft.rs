@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Refusal;
 use super::candidate::Candidate;
 use super::inherited::{Claims, Inherited};
-use super::subject::{Ring, Subject};
+use super::subject::{PATIENCE, Ring, Subject};
 use crate::config::Drift;
 use crate::model::{
     Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
@@ -40,6 +40,7 @@ impl Purpose {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
+                signer: candidate.signer.clone(),
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
@@ -82,6 +83,7 @@ impl Subject {
         if !inherited.owned.objects.is_empty() {
             owned.to_mut().objects.extend(inherited.owned.objects.clone());
         }
+        self.progress.waits("the target's preview", PATIENCE);
         let previews = self.target.preview(&call, &desired, &owned).await;
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;

@@ -66,7 +66,7 @@ impl Neighbours {
         let mut desired = BTreeMap::new();
         for (name, origin, known) in self.others(target, except) {
             let candidate = match (origin.source.head().await.head, known) {
-                (Ok(head), known) => origin.candidate(&head, known.as_ref()).await.map_err(|_| name.clone())?,
+                (Ok(head), known) => origin.candidate(&name, &head, known.as_ref()).await.map_err(|_| name.clone())?,
                 // A repository that does not answer desires what it desired when it last did.
                 (Err(_), Some(known)) => known,
                 (Err(_), None) => return Err(name),

@@ -10,7 +10,9 @@ impl Subject {
     /// Takes up an execution that a crash, a stop or a failing store left open: the same plan, under its recorded verdict,
     /// with its `SyncId`. Nothing newer is looked at before it is closed.
     pub(super) async fn resume(&mut self, open: Open) -> SyncReport {
-        tracing::info!(app = %self.name, plan = %open.prepared.plan.id.short(), sync = %open.sync, "resuming a plan");
+        if let Ok(desired) = super::run::stored_desired(&self.store, &open.prepared.desired).await {
+            self.learn(&desired).await;
+        }
         let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
         let resumed = async {
             let mut tx = self.store.write().await?;
@@ -24,11 +26,12 @@ impl Subject {
             Err(error) => Err(Refusal::store(&error)),
         };
         match ended {
-            Ok(report) => {
-                tracing::info!(app = %self.name, outcome = %report.outcome, "a resumed plan ended");
-                report
+            Ok(report) => report,
+            Err(refusal) => {
+                // It was not written down, so nothing has told of it.
+                tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "could not go on with a plan");
+                self.report(Outcome::Failed).because(&refusal.code, &refusal.full_message())
             }
-            Err(refusal) => self.report(Outcome::Failed).because(&refusal.code, &refusal.full_message()),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Subject {
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let open = Open { sync, actor: ring.actor.clone(), started: self.clock.now(), prepared };
+        self.keep_preimages(draft, &open, &mut preparation).await?;
         Ok((open, preparation))
     }
 

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::candidate::{Candidate, Origin};
 use super::neighbours::Neighbours;
+use super::progress::Progress;
 use crate::audit::{Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
@@ -14,7 +15,7 @@ use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
 /// How long one act of a sync on its target may take altogether.
-const PATIENCE: Duration = Duration::from_mins(15);
+pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 
 /// One application, and all that a sync of it needs.
 pub struct Subject {
@@ -29,6 +30,7 @@ pub struct Subject {
     pub redactor: Arc<Redactor>,
     /// Cancelled: finish the step in hand.
     pub cancel: CancellationToken,
+    pub progress: Progress,
     pub memory: Memory,
 }
 

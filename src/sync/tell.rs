@@ -46,8 +46,9 @@ impl Subject {
         }
         let desired = Digest::of(&encode_desired(&draft.complete()?.objects));
         let held = Held { created: self.clock.now(), prepared: draft.prepared(desired)? };
-        let revision = draft.purpose.stored().revision().cloned();
-        let planned = PlannedBody { verdict: draft.verdict.clone(), steps: StepSummary::of(plan) };
+        let purpose = draft.purpose.stored();
+        let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
+        let planned = PlannedBody { verdict: draft.verdict.clone(), signer, steps: StepSummary::of(plan) };
         let mut entries = vec![
             self.entry(&ring.actor, revision.clone(), Body::Planned(planned)),
             self.closed(&ring.actor, revision, &report),
@@ -58,7 +59,6 @@ impl Subject {
         self.tell(Tale { told: Some(told), entries, held: Some(held) })
             .await
             .map_err(|error| Refusal::store(&error))?;
-        tracing::info!(app = %self.name, plan = %plan.id.short(), code = report.code, "a plan is held");
         Ok(report)
     }
 
@@ -72,7 +72,6 @@ impl Subject {
             self.memory.count_quiet(self.clock.now());
             return report;
         }
-        tracing::warn!(app = %self.name, code = %refusal.code, error = %refusal.message, "a sync was refused");
         let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
         if let Err(error) = self.tell(Tale { told: Some(told), entries, held: None }).await {
             let more = Refusal::store(&error);

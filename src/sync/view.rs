@@ -6,7 +6,6 @@ use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::model::view::PlanView;
 use crate::plan;
-use crate::source::Head;
 
 /// Returns what a sync would do now, or what it would do at another revision: a branch not merged yet, an older commit. Changes
 /// nothing, and is never executed.
@@ -41,13 +40,12 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
 async fn newest(subject: &mut Subject) -> Result<Candidate, Refusal> {
     let polled = subject.origin.source.poll(Instant::now()).await;
     let head = polled.head.map_err(|error| Refusal::source(&error))?;
-    subject.origin.candidate(&head, subject.memory.candidate.as_ref()).await
+    subject.origin.candidate(&subject.name, &head, subject.memory.candidate.as_ref()).await
 }
 
 async fn named(subject: &Subject, name: &str) -> Result<Candidate, Refusal> {
     let source = subject.origin.source.source();
-    let revision = source.resolve(name).await.map_err(|error| Refusal::source(&error))?;
     // Not the followed ref: whether it descends from what was applied is no question here.
-    let head = Head { revision, reference: name.to_owned() };
-    subject.origin.candidate(&head, None).await
+    let head = source.resolve(name).await.map_err(|error| Refusal::source(&error))?;
+    subject.origin.candidate(&subject.name, &head, None).await
 }

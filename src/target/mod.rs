@@ -3,6 +3,8 @@
 mod bus;
 mod command;
 pub mod host;
+pub mod protocol;
+pub mod root;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -183,5 +185,11 @@ impl TargetError {
 /// # Errors
 /// When what is declared cannot be set up.
 pub fn adapter(declared: &config::Target, key: &DigestKey) -> Result<Arc<dyn Target>, TargetError> {
-    Ok(Arc::new(host::HostTarget::new(&declared.host, key.derive("trueup/host-state/v1"))?))
+    let host = &declared.host;
+    if let Some(via) = &host.via {
+        // Plain data: serialisation cannot fail, and null would be refused at the other end.
+        let asked = serde_json::to_value(config::HostTarget { via: None, ..host.clone() }).unwrap_or_default();
+        return Ok(Arc::new(protocol::Remote::new(Box::new(protocol::Socket(via.clone())), asked)));
+    }
+    Ok(Arc::new(host::HostTarget::new(host, key.derive("trueup/host-state/v1"))?))
 }

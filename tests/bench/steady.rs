@@ -126,6 +126,8 @@ impl Bed {
                 repository: Arc::new(repository),
                 source: Arc::new(Shared::new(Arc::new(source), clock.clone())),
                 cache: Arc::new(MemoryCache::new(20_000)),
+                key: store.key().clone(),
+                redactor: Arc::default(),
             },
             target: target.clone(),
             neighbours: Arc::new(Neighbours::default()),

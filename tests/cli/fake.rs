@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use trueup::api::{self, Daemon, RecordQuery, Socket};
-use trueup::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use trueup::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 use trueup::model::{Actor, Name, Outcome, Problem};
 
 use crate::samples;
@@ -51,6 +51,14 @@ impl Daemon for Fake {
 
     async fn adopt(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
         Ok(samples::report(application, Outcome::Held, "first contact"))
+    }
+
+    async fn preimages(&self, plan: &str) -> Result<PreimagesView, Problem> {
+        Err(Problem::new(404, "plan.unknown", format!("no plan that was carried out begins with {plan}")))
+    }
+
+    async fn preimage(&self, _: &str, _: usize) -> Result<Vec<u8>, Problem> {
+        Err(Problem::new(404, "preimage.unknown", "there is no such pre-image"))
     }
 
     async fn suspend(&self, _: &str, reason: &str, _: Actor) -> Result<ApplicationStatus, Problem> {

@@ -153,7 +153,12 @@ pub(crate) async fn apply(
     desired: &Desired,
     number: usize,
 ) -> Result<Done, TargetError> {
-    apply_with(adapter.target(), &call(), (plan, specs), desired, number).await
+    apply_with(adapter.target(), &call_of(plan), (plan, specs), desired, number).await
+}
+
+/// Returns the call of the one execution that a plan has here: content recurs, and each execution has a SyncId of its own.
+pub(crate) fn call_of(plan: &Plan) -> Call {
+    Call { sync: SyncId(plan.id.to_string()[..32].into()), ..call() }
 }
 
 /// Carries out everything, and returns the inventory that it leaves.
@@ -165,8 +170,9 @@ pub(crate) async fn sync_target(target: &dyn Target, desired: &Desired, owned: &
     let previews = target.preview(&call(), desired, owned).await.unwrap();
     let (plan, specs) = plan(&previews, desired);
     let mut owned = owned.clone();
+    let call = Call { sync: trueup::store::new_sync_id().unwrap(), ..call() };
     for number in number(&plan) {
-        let done = apply_with(target, &call(), (&plan, &specs), desired, number).await;
+        let done = apply_with(target, &call, (&plan, &specs), desired, number).await;
         let done = done.unwrap_or_else(|error| panic!("{}: {error:?}", plan.steps[number].id));
         let step = &plan.steps[number];
         match (done.left, &specs[number]) {

@@ -44,6 +44,7 @@ impl Host {
             units: vec![],
             allow_setuid: false,
             root: Some(scratch.path().join("root")),
+            via: None,
         };
         change(&mut declared);
         let target = HostTarget::new(&declared, DigestKey::new([7; 32])).unwrap();
@@ -94,7 +95,8 @@ impl Written {
         let content = Digest::of(text.as_bytes());
         self.contents.0.insert(content, text.as_bytes().into());
         let size = text.len() as u64;
-        let mut file = FileSpec { content, size, attributes: attributes(None), validate: None, show: false };
+        let mut file =
+            FileSpec { content, size, attributes: attributes(None), validate: None, show: false, secret: None };
         change(&mut file);
         self.add(PATH, path, &HostSpec::File(file));
     }

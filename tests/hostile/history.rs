@@ -128,7 +128,7 @@ fn tags() -> Vec<Case> {
             let tree = ground.repo.git_bare(&["rev-parse", "main^{tree}"]);
             ground.repo.set_ref("refs/tags/v1", &tree);
         }),
-        tagged("a tag object that names another tag", &["source.revision-missing"], |ground| {
+        tagged("a tag object that names another tag", &["verify.tag-name"], |ground| {
             let head = ground.repo.head();
             let tag = format!("object {head}\ntype commit\ntag v0\ntagger A <a> 1700000000 +0000\n\nold\n");
             let id = ground.repo.raw_object("tag", tag.as_bytes());

@@ -1,4 +1,4 @@
-//! Classes A, B, C and J of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
+//! Classes A, B, C, J and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
 //! with the same invariants asked of every one.
 //!
 //! I1 it lives, answers, and lives after a restart with the poison still there; I3 memory, files, threads, children and time
@@ -19,6 +19,7 @@ mod lies;
 mod probe;
 mod raw;
 mod runner;
+mod signed;
 mod trail;
 mod transport;
 #[path = "../world/mod.rs"]
@@ -36,22 +37,23 @@ const LATER: [(&str, &str); 6] = [
         "A11",
         "no document holds an allow-list of URLs yet; a repository's one URL is taken apart and compared by its parts",
     ),
-    ("B14", "signatures are not verified yet (`verify:` comes with a later issue)"),
     ("B21", "there is no bucket, OCI or tar source yet"),
     ("C9", "kind: List is Kubernetes', whose adapter comes with a later issue"),
     ("C10", "names that become URLs are Kubernetes', whose adapter comes with a later issue"),
     ("C12", "kind: Secret is Kubernetes', whose adapter comes with a later issue"),
+    ("P6", "there are no attestations yet; a commit or tag with two signatures is B14"),
 ];
 
 type Group = (&'static str, fn() -> Vec<case::Case>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("A", transport::cases),
     ("A, declared", declared::cases),
     ("B, trees", content::cases),
     ("B, histories", history::cases),
     ("C", yaml::cases),
     ("J", host::cases),
+    ("P", signed::cases),
 ];
 
 fn main() -> ExitCode {

@@ -20,6 +20,20 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Returns where a program is that `tests/setup` builds, or `None` with a SKIP line where it was not built.
+///
+/// # Panics
+/// Where `TRUEUP_REQUIRE_PARTS=1` and it is missing.
+pub fn built(name: &str) -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_default();
+    let found = Some(cache.join("trueup-tests/bin").join(name)).filter(|path| path.is_file());
+    if found.is_none() {
+        skip(&format!("{name} is missing; tests/setup builds it"));
+    }
+    found
+}
+
 /// Says that a test, or a part of one, is left out.
 ///
 /// # Panics

@@ -236,11 +236,11 @@ async fn names_are_resolved_and_ambiguous_ones_refused() {
         let source = followed.source.clone();
         async move { source.resolve(&name).await }
     };
-    assert_eq!(resolve("feature".into()).await.unwrap(), feature);
-    assert_eq!(resolve("v1".into()).await.unwrap(), first);
-    assert_eq!(resolve("refs/heads/main".into()).await.unwrap(), second);
-    assert_eq!(resolve(first.to_string()).await.unwrap(), first);
-    assert_eq!(resolve(second.as_str()[..12].into()).await.unwrap(), second);
+    assert_eq!(resolve("feature".into()).await.unwrap().revision, feature);
+    assert_eq!(resolve("v1".into()).await.unwrap().revision, first);
+    assert_eq!(resolve("refs/heads/main".into()).await.unwrap().revision, second);
+    assert_eq!(resolve(first.to_string()).await.unwrap().revision, first);
+    assert_eq!(resolve(second.as_str()[..12].into()).await.unwrap().revision, second);
     assert_eq!(resolve("nothing".into()).await.unwrap_err().kind, SourceErrorKind::RevisionMissing);
     // B18: a branch and a tag of one name.
     repo.git(&["tag", "main", &first.to_string()]);
@@ -272,7 +272,8 @@ async fn tags_are_peeled_to_the_commit_and_must_bear_their_own_name() {
     for tag in ["light", "v1", "nested"] {
         assert_eq!(follow(tag).poll().await.unwrap(), first, "{tag}");
     }
-    for tag in ["v2", "blob", "tree", "deep11"] {
+    assert_eq!(follow("v2").poll().await.unwrap_err().kind.code(), "verify.tag-name");
+    for tag in ["blob", "tree", "deep11"] {
         let error = follow(tag).poll().await.unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::RevisionMissing, "{tag}: {error:?}");
     }

@@ -31,7 +31,7 @@ async fn follows(repo: &Repo, declared: &Repository) {
     repo.git(&["checkout", "-q", "-b", "feature"]);
     let feature = repo.commit("feature");
     repo.git(&["checkout", "-q", "main"]);
-    assert_eq!(followed.source.resolve("feature").await.unwrap(), feature);
+    assert_eq!(followed.source.resolve("feature").await.unwrap().revision, feature);
 }
 
 fn private(folder: &Path, name: &str, content: &str) -> Credentials {

@@ -11,7 +11,7 @@ use trueup::model::{Clock, Name, Outcome, Time};
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
-use trueup::sync::{Memory, Neighbours, Origin, Ring, Subject, sync};
+use trueup::sync::{Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
 
 use super::telling::{all_is_well, applied, file_with_handler, lines, status, until, world, world_of};
 use super::world::parts::say;
@@ -56,11 +56,14 @@ async fn subject(world: &World) -> Subject {
     let source = GitSource::new(declared, &loaded.daemon.transports, folder).unwrap();
     let source = Arc::new(Shared::new(Arc::new(source), clock.clone()));
     let memory = Memory::load(&store, &target_name, &name).await.unwrap();
+    let redactor = Arc::new(Redactor::new(Vec::<Vec<u8>>::new()));
     let origin = Origin {
         application: Arc::new(application.clone()),
         repository: Arc::new(declared.clone()),
         source,
         cache: Arc::new(MemoryCache::new(1000)),
+        key: store.key().clone(),
+        redactor: redactor.clone(),
     };
     Subject {
         target: trueup::target::adapter(&loaded.targets[&target_name], store.key()).unwrap(),
@@ -71,9 +74,10 @@ async fn subject(world: &World) -> Subject {
         neighbours: Arc::new(Neighbours::default()),
         store,
         clock,
-        redactor: Arc::new(Redactor::new(Vec::<Vec<u8>>::new())),
+        redactor,
         cancel: CancellationToken::new(),
         memory,
+        progress: Progress::default(),
     }
 }
 

@@ -95,12 +95,18 @@ impl HttpServer {
     }
 
     pub fn with(root: &Path, options: Options<'_>) -> Self {
+        Self::on(std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"), root, options)
+    }
+
+    /// Serves on a socket that listens, on whatever network it was made.
+    pub fn on(listener: std::net::TcpListener, root: &Path, options: Options<'_>) -> Self {
         let login = options.login.map(|(user, password)| (user.to_owned(), password.to_owned()));
         let served =
             Arc::new(Served { root: root.to_owned(), login, hook: RwLock::default(), requests: Mutex::default() });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback has a free port");
+        listener.set_nonblocking(true).expect("a socket can be asked not to block");
+        let listener = runtime.block_on(async { TcpListener::from_std(listener) }).expect("a runtime takes a socket");
         let address = listener.local_addr().expect("a bound socket has an address");
         let router = axum::Router::new().fallback(serve).with_state(served.clone());
         let names = options.names.unwrap_or(&["localhost", "127.0.0.1"]);

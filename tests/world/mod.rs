@@ -17,6 +17,7 @@ mod http;
 #[path = "../parts/mod.rs"]
 pub mod parts;
 mod repo;
+pub mod signing;
 mod snapshot;
 mod ssh;
 

@@ -189,6 +189,33 @@ impl Repo {
         id
     }
 
+    /// Signs every commit and tag that the work clone makes from now on, by settings of a key.
+    pub fn sign_with(&self, settings: &[[String; 2]]) -> &Self {
+        for [name, value] in settings {
+            self.git(&["config", name, value]);
+        }
+        self
+    }
+
+    /// Signs nothing from now on.
+    pub fn sign_nothing(&self) -> &Self {
+        self.git(&["config", "commit.gpgsign", "false"]);
+        self.git(&["config", "tag.gpgsign", "false"]);
+        self
+    }
+
+    /// Points a branch of the bare repository at a commit object of any text, and returns its id.
+    pub fn land_raw(&self, commit: &str) -> String {
+        let id = self.raw_object("commit", commit.as_bytes());
+        self.set_ref("refs/heads/main", &id);
+        id
+    }
+
+    /// Returns the text of the commit that the work clone is on.
+    pub fn raw_commit(&self) -> String {
+        self.git(&["cat-file", "commit", "HEAD"]) + "\n"
+    }
+
     /// Points a ref of the bare repository at an object.
     pub fn set_ref(&self, reference: &str, id: &str) -> &Self {
         self.git_bare(&["update-ref", reference, id]);

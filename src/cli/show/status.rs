@@ -15,6 +15,10 @@ pub fn status(status: &Status, now: Time) -> String {
         text.push_str("\nthe configuration on disk has mistakes; the daemon goes on with the one before:\n");
         text.push_str(&mistakes(&status.rejected_configuration));
     }
+    if status.repositories.is_empty() && status.applications.is_empty() {
+        text.push_str("\nnothing is declared yet\n");
+        return text;
+    }
     let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
@@ -44,18 +48,9 @@ fn applications(all: &[ApplicationStatus], now: Time) -> String {
         let since = one.since.map_or_else(String::new, |time| when::ago(time, now));
         let objects = one.objects.to_string();
         let waiting = waiting(one);
-        table.row([one.name.as_str(), state(one), &since, short(one.applied.as_ref()), &objects, &waiting]);
+        table.row([one.name.as_str(), one.state(), &since, short(one.applied.as_ref()), &objects, &waiting]);
     }
     table.render()
-}
-
-fn state(one: &ApplicationStatus) -> &'static str {
-    match one.outcome {
-        _ if one.syncing => "syncing",
-        _ if one.suspended.is_some() => "suspended",
-        Some(outcome) => outcome.as_str(),
-        None => "new",
-    }
 }
 
 /// Says why it is in its state, and what a person could do about it.

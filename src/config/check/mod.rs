@@ -1,11 +1,13 @@
 //! What a schema cannot say: names, references, paths, and what belongs together.
 
+mod access;
 mod application;
 mod daemon;
 mod names;
 mod paths;
 mod repository;
 mod target;
+mod verify;
 
 use super::gather::{Gathered, Written};
 use super::load::mistake;
@@ -35,6 +37,10 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    for typed in &gathered.accesses {
+        access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };

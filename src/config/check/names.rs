@@ -8,9 +8,9 @@ use crate::config::load::mistake;
 use crate::model::Mistake;
 use crate::yaml::{nearest, quoted};
 
-/// One name is one document of its kind, and there is one Daemon.
+/// One name is one document of its kind, and there is one Daemon and one `HostAccess`.
 pub(super) fn unique(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
-    for kind in KINDS.iter().filter(|kind| **kind != "Daemon") {
+    for kind in KINDS.iter().filter(|kind| !["Daemon", "HostAccess"].contains(kind)) {
         let mut seen = HashMap::new();
         for (name, written) in gathered.names(kind) {
             let first: &Written = seen.entry(name).or_insert(written);
@@ -22,11 +22,12 @@ pub(super) fn unique(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
             mistakes.push(mistake("config.duplicate-name", here, message, Some("rename or remove one".to_owned())));
         }
     }
-    if let [first, others @ ..] = gathered.documents("Daemon").as_slice() {
+    for (kind, code) in [("Daemon", "config.two-daemons"), ("HostAccess", "config.two-accesses")] {
+        let [first, others @ ..] = &*gathered.documents(kind) else { continue };
         for other in others {
-            let message = format!("a second Daemon; the first is at {}", first.place(""));
+            let message = format!("a second {kind}; the first is at {}", first.place(""));
             let hint = Some("write everything into one".to_owned());
-            mistakes.push(mistake("config.two-daemons", other.place("/kind"), message, hint));
+            mistakes.push(mistake(code, other.place("/kind"), message, hint));
         }
     }
 }

@@ -95,20 +95,35 @@ fn ref_name(name: &str) -> bool {
     whole && !name.contains("..") && !name.contains("@{") && !name.contains(barred) && name.split('/').all(segment)
 }
 
+/// What is secret comes from a file or from systemd, never from the document itself.
 fn credentials(repository: &Repository, scope: &mut Scope) {
-    let Some(credentials) = &repository.credentials else { return };
-    match (&credentials.file, &credentials.systemd) {
-        (Some(_), Some(_)) => {
-            let message = "expected either file or systemd, found both";
-            scope.hint("config.credentials", "/spec/credentials", message, "keep one");
+    if let Some(credentials) = &repository.credentials {
+        secret(
+            "config.credentials",
+            "/spec/credentials",
+            credentials.file.is_some(),
+            credentials.systemd.as_deref(),
+            scope,
+        );
+    }
+    for (number, identity) in repository.secrets.age.iter().enumerate() {
+        let pointer = format!("/spec/secrets/age/{number}");
+        secret("config.secrets", &pointer, identity.file.is_some(), identity.systemd.as_deref(), scope);
+    }
+}
+
+fn secret(code: &'static str, pointer: &str, file: bool, systemd: Option<&str>, scope: &mut Scope) {
+    match (file, systemd) {
+        (true, Some(_)) => {
+            scope.hint(code, pointer, "expected either file or systemd, found both", "keep one");
         }
-        (None, None) => {
-            let hint = "file: the-token, mode 0600, beside this file; or systemd: the name of a LoadCredential=";
-            scope.hint("config.credentials", "/spec/credentials", "expected file or systemd", hint);
+        (false, None) => {
+            let hint = "file: its-name, mode 0600, beside this file; or systemd: the name of a LoadCredential=";
+            scope.hint(code, pointer, "expected file or systemd", hint);
         }
-        (None, Some(name)) if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) => {
+        (false, Some(name)) if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) => {
             let message = format!("expected the name of a systemd credential, found {}", quoted(name));
-            scope.say("config.credentials", "/spec/credentials/systemd", message, None);
+            scope.say(code, &format!("{pointer}/systemd"), message, None);
         }
         _ => {}
     }

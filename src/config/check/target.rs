@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Scope;
 use super::paths::wrong_absolute;
@@ -7,24 +7,39 @@ use crate::yaml::quoted;
 
 pub(super) fn check(target: &Target, scope: &mut Scope) {
     let host = &target.host;
-    for (at, path) in host.allow.iter().enumerate() {
-        let pointer = format!("/spec/host/allow/{at}");
+    allowed(&host.allow, host.root.as_deref(), "/spec/host/allow", scope);
+    commands(&host.commands, "/spec/host/commands", scope);
+    if let Some(root) = &host.root {
+        absolute("config.path", root, "/spec/host/root", scope);
+        if host.via.is_some() {
+            let message = "the root half has a root of its own";
+            scope.hint("config.via", "/spec/host/root", message, "write it into the HostAccess of that host");
+        }
+    }
+    if let Some(via) = &host.via {
+        absolute("config.path", via, "/spec/host/via", scope);
+    }
+}
+
+pub(super) fn allowed(paths: &[PathBuf], root: Option<&Path>, pointer: &str, scope: &mut Scope) {
+    for (at, path) in paths.iter().enumerate() {
+        let pointer = format!("{pointer}/{at}");
         absolute("config.allow", path, &pointer, scope);
         // Below a scratch folder, `/` is that folder.
-        if path == Path::new("/") && host.root.is_none() {
+        if path == Path::new("/") && root.is_none() {
             let message = "'/' lets a commit change every file of this machine";
             scope.hint("config.allow", &pointer, message, "name the folders that applications write to");
         }
     }
-    for (at, path) in host.commands.iter().enumerate() {
-        absolute("config.command", path, &format!("/spec/host/commands/{at}"), scope);
-    }
-    if let Some(root) = &host.root {
-        absolute("config.path", root, "/spec/host/root", scope);
+}
+
+pub(super) fn commands(programs: &[PathBuf], pointer: &str, scope: &mut Scope) {
+    for (at, path) in programs.iter().enumerate() {
+        absolute("config.command", path, &format!("{pointer}/{at}"), scope);
     }
 }
 
-fn absolute(code: &str, path: &Path, pointer: &str, scope: &mut Scope) {
+pub(super) fn absolute(code: &str, path: &Path, pointer: &str, scope: &mut Scope) {
     if let Some(expected) = wrong_absolute(path) {
         let plain: Vec<_> =
             path.to_str().into_iter().flat_map(|text| text.split('/')).filter(|part| !part.is_empty()).collect();

@@ -1,25 +1,15 @@
 //! A decoded document → an object.
 
-use std::sync::Arc;
-
 use super::command::Handlers;
 use super::{Document, schema};
 use crate::model::host::{Attributes, CHECK, FileSpec, HostSpec, UNIT};
-use crate::model::{Digest, Name, ObjectId};
+use crate::model::{Name, ObjectId};
 use crate::render::RenderError;
-use crate::render::contents::{Blob, Origin};
 use crate::render::error::Mistakes;
 use crate::render::identity;
 use crate::render::merge::Declared;
-use crate::source::EntryKind;
+use crate::render::secret::Content;
 use crate::yaml::{Node, Value, quoted};
-
-/// The content of a file: where it lies, what it digests to, and what mode a new file gets.
-struct Content {
-    origin: Origin,
-    blob: Blob,
-    default_mode: u32,
-}
 
 impl Document<'_> {
     pub(super) fn id(&self, kind: &str, name: &str, mistakes: &mut Mistakes) -> Option<ObjectId> {
@@ -64,20 +54,25 @@ impl Document<'_> {
     }
 
     fn file(&self, file: schema::File, mistakes: &mut Mistakes) -> Result<Option<Declared>, RenderError> {
-        let content = self.content(file.source.as_deref(), file.content, mistakes)?;
-        let handlers = self.handlers(file.on_change, mistakes);
+        let mut file = file;
+        let content = self.content(file.source.as_deref(), file.content.take(), mistakes)?;
+        let handlers = self.handlers(std::mem::take(&mut file.on_change), mistakes);
         // An empty list says nothing, and so is no validator.
-        let validate =
-            if file.validate.is_empty() { None } else { self.command(file.validate, None, "validate", mistakes) };
-        let Some(Content { origin, blob, default_mode }) = content else { return Ok(None) };
+        let validate = std::mem::take(&mut file.validate);
+        let validate = if validate.is_empty() { None } else { self.command(validate, None, "validate", mistakes) };
+        let Some(Content { origin, blob, secret, default_mode }) = content else { return Ok(None) };
+        if secret.is_some() {
+            self.may_be_secret(&file, mistakes);
+        }
         let attributes = Attributes {
-            mode: file.mode.map(|mode| mode.0),
+            // What others could read before is not left open to them.
+            mode: file.mode.as_ref().map(|mode| mode.0).or(secret.map(|_| default_mode)),
             owner: file.owner.map(|owner| owner.0),
             group: file.group.map(|group| group.0),
             default_mode,
             calls: handlers.calls.clone(),
         };
-        let spec = FileSpec { content: blob.digest, size: blob.size, attributes, validate, show: file.show };
+        let spec = FileSpec { content: blob.digest, size: blob.size, attributes, validate, show: file.show, secret };
         let declared = self.declared(HostSpec::File(spec), handlers);
         Ok(Some(Declared { content: Some(origin), ..declared }))
     }
@@ -91,13 +86,11 @@ impl Document<'_> {
         match (source, content) {
             (Some(source), None) => {
                 let Some(entry) = self.source(source, mistakes)? else { return Ok(None) };
-                let default_mode = if entry.kind == EntryKind::Executable { 0o755 } else { 0o644 };
-                Ok(Some(Content { origin: Origin::Tree(entry.clone()), blob: self.files.blob(entry)?, default_mode }))
+                self.files.content(source, entry, &self.place_at("/spec/source"), mistakes)
             }
             (None, Some(text)) => {
-                let blob = Blob { digest: Digest::of(text.as_bytes()), size: text.len() as u64 };
-                let origin = Origin::Inline(Arc::from(text.into_bytes()));
-                Ok(Some(Content { origin, blob, default_mode: 0o644 }))
+                let secret = self.secret.then(|| self.files.keys().mark(text.as_bytes()));
+                Ok(Some(Content::inline(text.into_bytes(), secret)))
             }
             (given, _) => {
                 let found = if given.is_some() { "both" } else { "neither" };
@@ -107,6 +100,22 @@ impl Document<'_> {
                 mistakes.add(&self.place_of(self.node.get("spec")), &message, Some(hint));
                 Ok(None)
             }
+        }
+    }
+
+    /// Adds a mistake where a document would show what is secret.
+    fn may_be_secret(&self, file: &schema::File, mistakes: &mut Mistakes) {
+        if file.show {
+            let hint = "leave out `show`: what is encrypted in Git is shown nowhere";
+            mistakes.add(&self.place_at("/spec/show"), "the content of this file is secret", Some(hint));
+        }
+        if file.mode.as_ref().is_some_and(|mode| mode.0 & 0o007 != 0) {
+            let hint = "name the group that may read it: `mode: \"0640\"` and `group`";
+            mistakes.add(
+                &self.place_at("/spec/mode"),
+                "the content of this file is secret, and not for everyone",
+                Some(hint),
+            );
         }
     }
 

@@ -14,8 +14,9 @@ use crate::yaml::{self, Node, Profile, Value, nearest, quoted};
 
 use super::RenderError;
 use super::error::{ENCRYPTED, Mistakes};
-use super::files::Files;
+use super::files::{Files, whole};
 use super::merge::{Declared, Objects};
+use super::{Keys, secret, sops};
 
 const API_VERSION: &str = "host.trueup.dev/v1alpha1";
 const KINDS: [&str; 5] = ["File", "Directory", "Symlink", "Check", "Unit"];
@@ -28,6 +29,8 @@ struct Document<'a> {
     /// Path in the repository.
     file: Arc<str>,
     node: &'a Node,
+    /// Its content was encrypted.
+    secret: bool,
 }
 
 /// Renders every document of the file at `path` of the repository, whose content is `entry`.
@@ -46,8 +49,9 @@ pub(super) fn read(
         }
     };
     let file: Arc<str> = path.into();
-    for node in nodes.iter().filter(|node| node.value != Value::Null) {
-        let document = Document { files, layer, file: file.clone(), node };
+    let Some(opened) = open(files, path, nodes, mistakes) else { return Ok(()) };
+    for sops::Document { node, secret } in opened.iter().filter(|opened| opened.node.value != Value::Null) {
+        let document = Document { files, layer, file: file.clone(), node, secret: *secret };
         if let Some((id, declared)) = document.render(mistakes)? {
             objects.declare(id, declared, mistakes);
         }
@@ -55,12 +59,32 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Opens the documents of a file that is encrypted as a whole.
+fn open(files: &Files<'_>, path: &str, nodes: Vec<Node>, mistakes: &mut Mistakes) -> Option<Vec<sops::Document>> {
+    if !nodes.iter().any(sops::is_sealed) {
+        return Some(nodes.into_iter().map(|node| sops::Document { node, secret: false }).collect());
+    }
+    let Keys::Open { keyring, learn, .. } = files.keys() else {
+        return Some(nodes.into_iter().map(sops::Document::closed).collect());
+    };
+    match sops::documents(nodes, keyring) {
+        Ok((opened, values)) => {
+            learn(values);
+            Some(opened)
+        }
+        Err(fault) => {
+            secret::refuse(path, &whole(path), fault, mistakes);
+            None
+        }
+    }
+}
+
 impl Document<'_> {
     /// Renders the document, or adds every mistake in it.
     fn render(&self, mistakes: &mut Mistakes) -> Result<Option<(ObjectId, Declared)>, RenderError> {
         if self.encrypted() {
-            let message = "still encrypted with SOPS: decrypting comes with a later version".into();
-            let hint = Some("declare it without encryption, or leave it out".into());
+            let message = "this document is encrypted, and has no SOPS metadata that would open it".into();
+            let hint = Some("bring it back as `sops encrypt --encrypted-regex '^content$'` wrote it".into());
             mistakes.push(Mistake { code: ENCRYPTED.into(), place: self.place(), message, hint });
             return Ok(None);
         }
@@ -71,10 +95,11 @@ impl Document<'_> {
         Ok(id.zip(object))
     }
 
-    /// Returns whether this is a whole SOPS document: its metadata stands under `sops`, or its very kind is encrypted.
+    /// Returns whether what should be readable is encrypted: its kind, or content that no metadata opened.
     fn encrypted(&self) -> bool {
-        let encrypted_kind = self.node.get("kind").and_then(Node::as_str).is_some_and(|kind| kind.starts_with("ENC["));
-        encrypted_kind || self.node.get("sops").is_some_and(|sops| matches!(sops.value, Value::Mapping(_)))
+        let sealed =
+            |part: Option<&Node>| part.and_then(Node::as_str).is_some_and(|text| text.starts_with("ENC[AES256_GCM,"));
+        sealed(self.node.get("kind")) || !self.secret && sealed(self.node.at("/spec/content"))
     }
 
     /// Returns the kind, where this is a document of ours.

@@ -14,7 +14,13 @@ use crate::yaml::{Profile, parse};
 fn render_folder(path: &Path, layers: &[&str]) -> Result<Complete, RenderError> {
     let limits = SourceLimits::default();
     let tree: Arc<dyn Tree> = Arc::new(Folder::open(path, &limits).map_err(RenderError::Source)?);
-    host(&Request { tree: &tree, layers, limits: &limits, cache: &MemoryCache::new(100) })
+    host(&Request {
+        tree: &tree,
+        layers,
+        limits: &limits,
+        cache: &MemoryCache::new(100),
+        keys: crate::render::Keys::Sealed,
+    })
 }
 
 #[test]

@@ -116,7 +116,14 @@ fn a_second_render_reads_only_what_is_new() {
     let rendered = |tree: crate::render::testing::MemoryTree| {
         let tree = Arc::new(tree);
         let dynamic: Arc<dyn Tree> = tree.clone();
-        host(&Request { tree: &dynamic, layers: &["a"], limits: &limits, cache: &cache }).unwrap();
+        host(&Request {
+            tree: &dynamic,
+            layers: &["a"],
+            limits: &limits,
+            cache: &cache,
+            keys: crate::render::Keys::Sealed,
+        })
+        .unwrap();
         tree.reads.load(Ordering::Relaxed)
     };
     assert_eq!(rendered(tree(&[("a/root/1", "one"), ("a/root/2", "two")])), 2);
@@ -129,10 +136,16 @@ fn contents_that_do_not_digest_to_their_name_are_refused() {
     let mut lying = tree(&[("a/root/x", "true")]);
     lying.lie = Some(b"false".to_vec());
     let cache = MemoryCache::new(1);
-    let blob = crate::render::Blob { digest: Digest::of(b"true"), size: 4 };
+    let blob = crate::render::Blob { digest: Digest::of(b"true"), size: 4, sealed: false };
     cache.put(&Digest::of(b"true").to_string(), blob);
     let lying: Arc<dyn Tree> = Arc::new(lying);
-    let request = Request { tree: &lying, layers: &["a"], limits: &SourceLimits::default(), cache: &cache };
+    let request = Request {
+        tree: &lying,
+        layers: &["a"],
+        limits: &SourceLimits::default(),
+        cache: &cache,
+        keys: crate::render::Keys::Sealed,
+    };
     let complete = host(&request).unwrap();
     assert!(complete.contents.read(&Digest::of(b"true")).is_err());
     assert!(complete.contents.read(&Digest::of(b"never rendered")).is_err());

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::tail::TAIL;
 use super::*;
 use crate::model::{Actor, SyncId};
 
@@ -19,8 +20,15 @@ fn sh(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
+/// Contained ones, wherever the tests run.
+fn commands(allowed: &[&str]) -> Commands {
+    let commands = Commands::new(allowed.iter().map(PathBuf::from).collect(), Arc::default(), "0", &[]);
+    let _ = commands.by_systemd.set(false);
+    commands
+}
+
 async fn run(call: &Call, script: &str, timeout: u64) -> Result<String, CommandError> {
-    Commands::new(vec!["/bin/sh".into()]).run(call, &sh(script), Duration::from_millis(timeout)).await
+    commands(&["/bin/sh"]).run(call, Purpose::Judge, &sh(script), Duration::from_millis(timeout)).await
 }
 
 /// Tells whether a process is alive, and no zombie.
@@ -31,7 +39,7 @@ fn alive(pid: &str) -> bool {
 
 #[test]
 fn only_listed_programs_run() {
-    let commands = Commands::new(vec!["/bin/sh".into(), "/usr/bin/env".into()]);
+    let commands = commands(&["/bin/sh", "/usr/bin/env"]);
     for (name, program) in [("/bin/sh", "/bin/sh"), ("sh", "/bin/sh"), ("env", "/usr/bin/env")] {
         assert_eq!(commands.program(&[name.into()]).unwrap(), Path::new(program));
     }

@@ -102,6 +102,7 @@ impl Shape {
                 attributes: access.attributes(),
                 validate: None,
                 show: false,
+                secret: None,
             }),
             Self::Directory { access } => HostSpec::Directory(access.attributes()),
             Self::Symlink { to } => HostSpec::Symlink { to: String::from_utf8(to.clone()).ok()?, calls: vec![] },

@@ -135,6 +135,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_is_written_is_its_owners_alone_until_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || rustix::fs::open(folder.path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let staged = Staged::file(open(), MadeFolders::default(), ".a.tmp".into(), b"secret").unwrap();
+        let mode = || fstat(staged.file.as_ref().unwrap()).unwrap().st_mode & 0o7777;
+        assert_eq!(mode(), 0o600);
+        let now = fstat(staged.file.as_ref().unwrap()).unwrap();
+        staged.finish(Access { mode: 0o640, uid: now.st_uid, gid: now.st_gid }).unwrap();
+        assert_eq!(mode(), 0o640);
+        // What a crash left under its name, however wide, is not written into.
+        std::fs::write(folder.path().join(".b.tmp"), "").unwrap();
+        std::fs::set_permissions(folder.path().join(".b.tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .unwrap();
+        let staged = Staged::file(open(), MadeFolders::default(), ".b.tmp".into(), b"secret").unwrap();
+        assert_eq!(fstat(staged.file.as_ref().unwrap()).unwrap().st_mode & 0o7777, 0o600);
+    }
+
+    #[test]
     fn temporary_names_fit_and_are_known_again() {
         let sync = SyncId("0123456789abcdef0123456789abcdef".into());
         for leaf in ["a", "site.conf", &"x".repeat(255), &"é".repeat(127)] {

@@ -56,7 +56,9 @@ impl Allowed {
         let unit = neutral(unit);
         Err(TargetError::Denied {
             code: "host.unit-not-allowed".into(),
-            reason: format!("{unit} is not among the units that this target allows: name it under `units` of the Target"),
+            reason: format!(
+                "{unit} is not among the units that this target allows: name it under `units` of the Target"
+            ),
         })
     }
 
@@ -138,7 +140,9 @@ mod tests {
 
     #[test]
     fn a_star_is_any_part_of_a_name() {
-        for (pattern, name) in [("app-*.service", "app-a.service"), ("*", "x"), ("a*b*c", "a1b2bc"), ("a", "a"), ("a*", "a")] {
+        for (pattern, name) in
+            [("app-*.service", "app-a.service"), ("*", "x"), ("a*b*c", "a1b2bc"), ("a", "a"), ("a*", "a")]
+        {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("app-*.service", "app-a.timer"), ("a", "ab"), ("", "a"), ("a*b", "a"), ("*b", "bc")] {
@@ -148,7 +152,14 @@ mod tests {
 
     #[test]
     fn what_a_host_needs_is_protected_and_its_neighbours_are_not() {
-        let needed = ["dbus.service", "dbus-broker.service", "ssh.socket", "sshd.service", "systemd-journald.service", "-.mount"];
+        let needed = [
+            "dbus.service",
+            "dbus-broker.service",
+            "ssh.socket",
+            "sshd.service",
+            "systemd-journald.service",
+            "-.mount",
+        ];
         for name in needed.into_iter().chain(["trueup-host.socket", "getty@tty1.service", "NetworkManager.service"]) {
             assert!(protected(name), "{name}");
         }
@@ -159,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_may_mean_a_protected_unit_is_found() {
-        for pattern in ["*.service", "systemd-*.service", "syst*.service", "*-.mount", "sshd@*.service", "net*.target"] {
+        for pattern in ["*.service", "systemd-*.service", "syst*.service", "*-.mount", "sshd@*.service", "net*.target"]
+        {
             assert!(covers_protected(pattern), "{pattern}");
         }
         for pattern in ["app-*.service", "nginx-*.socket", "x*.target", "*.path-"] {

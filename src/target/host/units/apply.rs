@@ -88,7 +88,12 @@ impl Units {
     }
 
     /// Stops and disables a unit whose file goes.
-    pub(in crate::target::host) async fn end(&self, call: &Call, step: &Step, key: &DigestKey) -> Result<Done, TargetError> {
+    pub(in crate::target::host) async fn end(
+        &self,
+        call: &Call,
+        step: &Step,
+        key: &DigestKey,
+    ) -> Result<Done, TargetError> {
         let name = &*step.id.name;
         self.allowed.check(name)?;
         let facts = self.fact(call, name).await?;

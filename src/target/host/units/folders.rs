@@ -125,7 +125,10 @@ mod tests {
             ("/etc/systemd/system/systemd-.service.d/x.conf", drop_in("systemd-*.service")),
             ("/etc/systemd/system/getty@.service.d/x.conf", drop_in("getty@*.service")),
             ("/etc/systemd/system/-.mount.d/x.conf", drop_in("-.mount")),
-            ("/etc/systemd/system/multi-user.target.wants/a.service", Some(Piece::Wants("multi-user.target", "a.service"))),
+            (
+                "/etc/systemd/system/multi-user.target.wants/a.service",
+                Some(Piece::Wants("multi-user.target", "a.service")),
+            ),
             ("/etc/systemd/system/README", Some(Piece::Other)),
             ("/etc/containers/systemd/web.container", Some(Piece::Quadlet("web.service".into()))),
             ("/etc/containers/systemd/x/data.volume", Some(Piece::Quadlet("data-volume.service".into()))),

@@ -96,11 +96,19 @@ impl Units {
             let oldest = seen.iter().min_by_key(|(_, seen)| seen.began).map(|(key, _)| key.clone());
             oldest.map(|oldest| seen.remove(&oldest));
         }
-        let seen = seen.entry(key).or_insert_with(|| Seen { began: now, restarts: run.0, run: run.clone(), since: now });
+        let seen =
+            seen.entry(key).or_insert_with(|| Seen { began: now, restarts: run.0, run: run.clone(), since: now });
         if seen.run != run {
             (seen.run, seen.since) = (run, now);
         }
         (seen.began, seen.restarts, seen.since)
+    }
+
+    /// Returns how long this sync has waited for the probe of an object: since it was first asked this.
+    pub(in crate::target::host) fn waited(&self, call: &Call, object: &str) -> Duration {
+        let now = Instant::now();
+        let (began, ..) = self.see(call, &format!("probe {object}"), (0, String::new()), now);
+        now.duration_since(began)
     }
 
     async fn count(&self, call: &Call, facts: &Facts) -> u64 {

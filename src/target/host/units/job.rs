@@ -54,7 +54,8 @@ impl Units {
     pub(super) async fn work(&self, call: &Call, work: Work, unit: &str, seconds: u32) -> Result<(), TargetError> {
         let deadline = call.deadline.min(Instant::now() + Duration::from_secs(seconds.into()));
         let name = unit.to_owned();
-        let queued = self.ask(call, &format!("{} {unit}", work.as_str()), |bus| async move {
+        let doing = format!("{} {unit}", work.as_str());
+        let queued = self.ask(call, &doing, |bus| async move {
             let manager = ManagerProxy::new(&bus).await?;
             // Signals come to subscribers only; who is one already is told so.
             let _ = manager.subscribe().await;
@@ -104,7 +105,11 @@ impl Units {
                 self.cancel(call, number).await;
                 return Err(TargetError::Invalid {
                     code: "host.unit-timeout".into(),
-                    reason: format!("could not {} {unit} within {seconds} s{}", work.as_str(), self.why(call, unit).await),
+                    reason: format!(
+                        "could not {} {unit} within {seconds} s{}",
+                        work.as_str(),
+                        self.why(call, unit).await
+                    ),
                 });
             }
         };
@@ -112,13 +117,24 @@ impl Units {
             "done" | "skipped" => Ok(()),
             result => Err(TargetError::Invalid {
                 code: "host.unit-failed".into(),
-                reason: format!("could not {} {unit}: the job ended as {result}{}", work.as_str(), self.why(call, unit).await),
+                reason: format!(
+                    "could not {} {unit}: the job ended as {result}{}",
+                    work.as_str(),
+                    self.why(call, unit).await
+                ),
             }),
         }
     }
 
     /// Waits for the end of a job whose signal is lost, and tells from the unit how it ended.
-    async fn outlast(&self, call: &Call, work: Work, unit: &str, job: u32, until: Instant) -> Result<String, TargetError> {
+    async fn outlast(
+        &self,
+        call: &Call,
+        work: Work,
+        unit: &str,
+        job: u32,
+        until: Instant,
+    ) -> Result<String, TargetError> {
         loop {
             let there = self.ask(call, "look at a job", |bus| async move {
                 match ManagerProxy::new(&bus).await?.get_job(job).await {

@@ -70,18 +70,23 @@ impl Units {
     ) -> Result<Preview, TargetError> {
         self.check_unit(&id.name, spec)?;
         let rank = if spec.running == Some(true) { rank::UNIT_UP } else { rank::UNIT };
-        let preview = |live, after, calls| Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None };
+        let preview =
+            |live, after, calls| Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None };
         let unknown = |why: String| preview(Live::Unknown(why), After::Same, vec![]);
         let facts = match &survey.0 {
             Ok(facts) => facts.get(&*id.name).cloned().unwrap_or_default(),
             Err(why) => return Ok(unknown(why.clone())),
         };
         let wanted = Shown::from(spec);
-        let becomes = || After::Is(Box::new(State { spec: Some(written.clone()), ..wanted.state(&id.name, &spec.health, key) }));
+        let becomes =
+            || After::Is(Box::new(State { spec: Some(written.clone()), ..wanted.state(&id.name, &spec.health, key) }));
         if facts.missing() {
             let mut paths = desired.objects.keys().filter(|id| id.kind == PATH);
             if !paths.any(|path| provides(&path.name, &id.name)) {
-                return Ok(unknown(format!("this host has no unit {}, and no file of this application makes it", id.name)));
+                return Ok(unknown(format!(
+                    "this host has no unit {}, and no file of this application makes it",
+                    id.name
+                )));
             }
             return Ok(preview(Live::Absent, becomes(), spec.calls.clone()));
         }
@@ -99,7 +104,7 @@ impl Units {
     pub(in crate::target::host) fn leaving(
         &self,
         (id, owned): (&ObjectId, &Owned),
-        (survey, gone, key): (&Survey, &[&str], &DigestKey),
+        (survey, gone, key): (&Survey, &[String], &DigestKey),
     ) -> Preview {
         let named = Shown::named(&owned.left.fingerprint);
         let goes = gone.iter().any(|path| provides(path, &id.name));
@@ -180,4 +185,10 @@ pub(super) fn refuse_alias(name: &str, facts: &Facts) -> Result<(), TargetError>
     }
     let reason = format!("{name} is another name of {}: use that one", facts.id);
     Err(TargetError::Denied { code: "host.unit-alias".into(), reason })
+}
+
+/// Returns the preview of a check or handler of systemd's own.
+pub(in crate::target::host) fn run(id: ObjectId, rank: u32, spec: &HostSpec) -> Preview {
+    let after = After::Run(super::digest(spec));
+    Preview { id, live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None }
 }

@@ -12,8 +12,8 @@ mod state;
 mod verify;
 mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::allow::Allowed;
 use self::health::Seen;
@@ -22,7 +22,7 @@ use crate::model::SyncId;
 use crate::target::bus::Bus;
 
 pub(super) use self::apply::digest;
-pub(super) use self::look::Survey;
+pub(super) use self::look::{Survey, run};
 
 /// How many units that were started lately are remembered.
 const REMEMBERED: usize = 256;
@@ -30,19 +30,19 @@ const REMEMBERED: usize = 256;
 /// The units of one target.
 #[derive(Debug)]
 pub(super) struct Units {
-    bus: Bus,
+    bus: Arc<Bus>,
     allowed: Allowed,
     /// The target is this machine, not a scratch folder of it.
     whole: bool,
     /// Started or restarted by a sync of this process: they need no further restart, nor a reload.
     started: Mutex<VecDeque<(SyncId, String)>>,
-    seen: Mutex<BTreeMap<(SyncId, String), Seen>>,
+    seen: Mutex<HashMap<(SyncId, String), Seen>>,
 }
 
 impl Units {
-    pub(super) fn new(declared: &config::HostTarget) -> Self {
+    pub(super) fn new(declared: &config::HostTarget, bus: Arc<Bus>) -> Self {
         Self {
-            bus: Bus::default(),
+            bus,
             allowed: Allowed::new(declared.units.clone()),
             whole: declared.root.is_none(),
             started: Mutex::default(),

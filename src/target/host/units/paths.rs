@@ -3,7 +3,8 @@
 use super::Units;
 use super::allow::{covers_protected, protected, refuse};
 use super::folders::{Piece, files, piece};
-use crate::model::host::HostSpec;
+use crate::model::host::{HostSpec, PATH};
+use crate::model::{Complete, ObjectId};
 use crate::target::TargetError;
 
 impl Units {
@@ -13,7 +14,7 @@ impl Units {
     }
 
     /// Unit files, links and drop-ins of what a host needs to live are written only where the target names that very unit.
-    /// `alias` tells where the link of that name in a unit folder points.
+    /// Names count with what they are aliases of, by links that are there or that come.
     ///
     /// # Errors
     /// `host.unit-protected`.
@@ -21,8 +22,10 @@ impl Units {
         &self,
         path: &str,
         spec: Option<&HostSpec>,
-        alias: &dyn Fn(&str) -> Option<String>,
+        desired: &Complete,
     ) -> Result<(), TargetError> {
+        let alias = |name: &str| coming(name, desired).or_else(|| if self.whole { linked(name) } else { None });
+        let alias: &dyn Fn(&str) -> Option<String> = &alias;
         let masks = matches!(spec, Some(HostSpec::Symlink { to, .. }) if to == "/dev/null");
         let change = |name: &str| {
             for name in names(name, alias) {
@@ -44,7 +47,11 @@ impl Units {
                 if above.ends_with(".target") { change(below) } else { change(above).and_then(|()| change(below)) }
             }
             Some(Piece::DropIn(name)) if name.contains('*') => {
-                if covers_protected(&name) { Err(refuse(&name, &format!("changed through {path}"))) } else { Ok(()) }
+                if covers_protected(&name) {
+                    Err(refuse(&name, &format!("changed through {path}")))
+                } else {
+                    Ok(())
+                }
             }
             Some(Piece::DropIn(name)) => change(&name),
         }
@@ -64,8 +71,16 @@ fn names(name: &str, alias: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     names
 }
 
+/// Returns the unit that a link of the application makes `name` an alias of.
+fn coming(name: &str, desired: &Complete) -> Option<String> {
+    files(name).find_map(|path| match desired.objects.get(&ObjectId::new(PATH, &path)).map(HostSpec::from_spec) {
+        Some(Ok(HostSpec::Symlink { to, .. })) => to.rsplit('/').next().filter(|leaf| *leaf != name).map(Into::into),
+        _ => None,
+    })
+}
+
 /// Returns the unit that a link in a unit folder of this machine makes `name` an alias of.
-pub(super) fn linked(name: &str) -> Option<String> {
+fn linked(name: &str) -> Option<String> {
     files(name).find_map(|path| {
         let to = std::fs::read_link(path).ok()?;
         let leaf = to.file_name()?.to_str()?.to_owned();
@@ -75,17 +90,38 @@ pub(super) fn linked(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::*;
     use crate::config::HostTarget;
+    use crate::model::{Contents, ContentsError, Digest, Place};
 
     fn units(named: &[&str]) -> Units {
         let units = named.iter().map(ToString::to_string).collect();
-        Units::new(&HostTarget { allow: vec![], commands: vec![], units, allow_setuid: false, root: None })
+        let root = Some("/nowhere".into());
+        let declared = HostTarget { allow: vec![], commands: vec![], units, allow_setuid: false, root, via: None };
+        Units::new(&declared, Arc::default())
+    }
+
+    struct Nothing;
+
+    impl Contents for Nothing {
+        fn read(&self, digest: &Digest) -> Result<Arc<[u8]>, ContentsError> {
+            Err(ContentsError { digest: *digest, source: anyhow::anyhow!("no content") })
+        }
+    }
+
+    fn desired(links: &[(&str, &str)]) -> Complete {
+        let place = || Place { file: "x".into(), line: 0, column: 0 };
+        let link = |to: &str| HostSpec::Symlink { to: to.into(), calls: vec![] }.to_spec(place());
+        let objects: BTreeMap<_, _> = links.iter().map(|(path, to)| (ObjectId::new(PATH, path), link(to))).collect();
+        Complete { objects, contents: Arc::new(Nothing) }
     }
 
     #[test]
     fn what_a_host_needs_is_changed_only_where_it_is_named() {
-        let nobody = |_: &str| None;
+        let nobody = desired(&[]);
         let no = [
             "/etc/systemd/system/ssh.service",
             "/etc/systemd/system/ssh.service.d/x.conf",
@@ -117,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_alias_is_what_it_stands_for() {
-        let alias = |name: &str| (name == "my.service").then(|| "ssh.service".to_owned());
+        let alias = desired(&[("/etc/systemd/system/my.service", "/lib/systemd/system/ssh.service")]);
         assert!(units(&["*"]).check_path("/etc/systemd/system/my.service.d/x.conf", None, &alias).is_err());
     }
 }

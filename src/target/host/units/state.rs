@@ -35,7 +35,11 @@ impl Shown {
 
     /// Returns the same fields of a unit that is neither enabled nor running nor masked: as one is that was just made.
     pub(super) fn at_rest(self) -> Self {
-        Self { enabled: self.enabled.map(|_| false), running: self.running.map(|_| false), masked: self.masked.map(|_| false) }
+        Self {
+            enabled: self.enabled.map(|_| false),
+            running: self.running.map(|_| false),
+            masked: self.masked.map(|_| false),
+        }
     }
 
     pub(super) fn digest(self, key: &DigestKey) -> Digest {
@@ -46,7 +50,8 @@ impl Shown {
     /// Returns whether `self` may lie on the way from what digests to `before` to `after`: an act on a unit is several calls,
     /// and a crash may come between them.
     pub(super) fn between(self, before: &Digest, after: Self, key: &DigestKey) -> bool {
-        let either = |now: Option<bool>, end: Option<bool>| if now == end { vec![now, now.map(|on| !on)] } else { vec![now] };
+        let either =
+            |now: Option<bool>, end: Option<bool>| if now == end { vec![now, now.map(|on| !on)] } else { vec![now] };
         let begun = if *before == Digest::ABSENT { after.at_rest().digest(key) } else { *before };
         either(self.enabled, after.enabled).into_iter().any(|enabled| {
             either(self.running, after.running).into_iter().any(|running| {

@@ -1,6 +1,7 @@
 //! Rings when systemd says that an owned unit changed. A hint: what is lost here, the interval finds.
 
 use std::future::poll_fn;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const COALESCED: Duration = Duration::from_millis(250);
 /// Between two tries to reach the bus, growing.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Signals that may wait to be read: they only ring, and what is dropped beyond them would too.
+const QUEUED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 type News = Pin<Box<dyn Stream<Item = zbus::Result<Message>> + Send>>;
 
@@ -70,22 +74,23 @@ impl Units {
         let names: Vec<_> = names.into_iter().filter(|name| !crate::model::unit::is_template(name)).collect();
         let mut all: Vec<MessageStream> = vec![];
         for (_, _, _, _, _, _, path, ..) in manager.list_units_by_names(names).await? {
-            let rule = signal()?.path(path)?.interface("org.freedesktop.DBus.Properties")?.member("PropertiesChanged")?;
+            let rule = signal().path(path).interface("org.freedesktop.DBus.Properties").member("PropertiesChanged");
             all.push(stream(rule.build()?, &bus).await?);
         }
         for member in ["UnitFilesChanged", "Reloading"] {
-            all.push(stream(signal()?.interface("org.freedesktop.systemd1.Manager")?.member(member)?.build()?, &bus).await?);
+            let rule = signal().interface("org.freedesktop.systemd1.Manager").member(member);
+            all.push(stream(rule.build()?, &bus).await?);
         }
         Ok(Box::pin(Merged(all)))
     }
 }
 
-fn signal<'m>() -> zbus::Result<zbus::match_rule::Builder<'m>> {
+fn signal<'m>() -> zbus::match_rule::Builder<'m> {
     MatchRule::builder().msg_type(Type::Signal).sender(SYSTEMD)
 }
 
 async fn stream(rule: MatchRule<'_>, bus: &Connection) -> zbus::Result<MessageStream> {
-    MessageStream::for_match_rule(rule.into_owned(), bus, Some(64)).await
+    MessageStream::for_match_rule(rule.into_owned(), bus, Some(QUEUED)).await
 }
 
 /// Whatever comes first; ends with the first that ends, as the connection that they share did.

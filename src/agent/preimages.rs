@@ -1,0 +1,68 @@
+//! What a person asks of a plan that was carried out.
+
+use super::desk::{SHORTEST_PLAN, store_problem};
+use crate::audit;
+use crate::model::Problem;
+use crate::model::view::{PreimageView, PreimagesView};
+use crate::store::{Preimages, Store};
+
+/// Returns what a plan overwrote or deleted; an empty list where it was carried out and did neither.
+pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Problem> {
+    if let Some(kept) = find(store, plan).await? {
+        let objects = kept.objects.into_iter().map(|one| PreimageView {
+            id: one.id,
+            action: one.action,
+            spec: one.spec,
+            place: one.place,
+            hidden: one.hidden,
+            lost: one.lost,
+        });
+        return Ok(PreimagesView {
+            plan: kept.plan.to_string(),
+            application: Some(kept.application),
+            time: Some(kept.time),
+            revision: kept.revision,
+            url: kept.url,
+            layers: kept.layers,
+            objects: objects.collect(),
+        });
+    }
+    if !audit::has_intent(store, plan).await.map_err(|error| store_problem(&error))? {
+        let problem = Problem::new(404, "plan.unknown", format!("no plan that was carried out begins with {plan}"));
+        return Err(problem.hint("`trueup history APP` names the plans of an application"));
+    }
+    Ok(PreimagesView {
+        plan: plan.to_owned(),
+        application: None,
+        time: None,
+        revision: None,
+        url: String::new(),
+        layers: vec![],
+        objects: vec![],
+    })
+}
+
+/// Returns the content of one pre-image.
+pub(super) async fn content(store: &Store, plan: &str, number: usize) -> Result<Vec<u8>, Problem> {
+    let unknown = || Problem::new(404, "preimage.unknown", "there is no such pre-image, or it has no content");
+    let kept = find(store, plan).await?.ok_or_else(unknown)?;
+    let one = kept.objects.get(number).filter(|one| one.lost.is_none()).ok_or_else(unknown)?;
+    let digest = one.spec.as_ref().and_then(|spec| spec.contents().first()).ok_or_else(unknown)?;
+    let bytes = store.content(digest).await.map_err(|error| store_problem(&error))?;
+    Ok(bytes.ok_or_else(unknown)?.to_vec())
+}
+
+/// A plan that was carried out several times found the same each time: its id covers what was there.
+async fn find(store: &Store, plan: &str) -> Result<Option<Preimages>, Problem> {
+    let hexadecimal = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    if plan.len() < SHORTEST_PLAN || !plan.bytes().all(hexadecimal) {
+        let problem =
+            Problem::new(400, "plan.too-short", "a plan is named by its id, or by 8 or more of its first digits");
+        return Err(problem.hint("`trueup history APP` names the plans of an application"));
+    }
+    let mut found = store.preimages(plan).await.map_err(|error| store_problem(&error))?;
+    if found.iter().any(|other| other.plan != found[0].plan) {
+        return Err(Problem::new(409, "plan.ambiguous", format!("more than one plan begins with {plan}")));
+    }
+    Ok(if found.is_empty() { None } else { Some(found.remove(0)) })
+}

@@ -1,0 +1,153 @@
+//! `trueup restore`: a branch with what a plan deleted or overwrote. Nothing live changes, and neither does the work tree or
+//! index of the person's clone.
+
+mod branch;
+mod git;
+mod place;
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use self::branch::{Restored, commit};
+use self::git::Git;
+use self::place::{Placed, place};
+use super::Exit;
+use super::args::Restore;
+use super::ask::{Asking, plan_named, read};
+use super::progress::waiting;
+use super::show::printable;
+use super::trouble::Trouble;
+use crate::model::host::HostSpec;
+use crate::model::view::{PreimageView, PreimagesView};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    plan: String,
+    /// None where there was nothing to restore.
+    branch: Option<String>,
+    commit: Option<String>,
+    restored: Vec<Restored>,
+    left_out: Vec<LeftOut>,
+}
+
+/// What is not in the branch, and why.
+#[derive(Serialize)]
+pub(super) struct LeftOut {
+    path: String,
+    reason: String,
+}
+
+pub(super) async fn command(asking: &Asking<'_>, args: &Restore) -> Result<Exit, Trouble> {
+    let plan = plan_named(&args.plan, "`trueup history APP` names the plans of an application")?;
+    let answer = waiting("asking the daemon", asking.client.get(&["plans", &plan, "preimages"], &[])).await?;
+    let view: PreimagesView = read(&answer)?;
+    let mut told = Told { plan: view.plan.clone(), branch: None, commit: None, restored: vec![], left_out: vec![] };
+    if !view.objects.is_empty() {
+        let git = Git::open(&args.repository)?;
+        let base = base(&git, &view)?;
+        let (found, left_out) = gather(asking, args, &git, &view, &base).await?;
+        told.left_out = left_out;
+        let name = args.branch.clone().unwrap_or_else(|| format!("restore/{}", short(&view.plan)));
+        if let Some((commit, restored)) = commit(&git, &base, &name, &view, found, &told.left_out)? {
+            (told.branch, told.commit, told.restored) = (Some(name), Some(commit), restored);
+        }
+    }
+    let value = serde_json::to_value(&told).map_err(|error| Trouble::chain(&error))?;
+    asking.print(&value, || text(&told))?;
+    if let (Some(branch), false) = (&told.branch, asking.screen.json) {
+        asking.screen.hint(&format!("look at it with `git show {branch}`, and merge it where it is right"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns the commit that the branch begins at. Whoever has it has the repository: its id covers all of its history.
+fn base(git: &Git, view: &PreimagesView) -> Result<String, Trouble> {
+    let Some(revision) = &view.revision else {
+        return Err(Trouble::new(
+            "no revision was applied before this plan, so there is none that a branch could begin at",
+        ));
+    };
+    let commit = format!("{revision}^{{commit}}");
+    if git.quiet(&["cat-file", "-e", &commit])? {
+        return Ok(revision.to_string());
+    }
+    let message = format!("{} does not have the commit {}", git.shown(), revision.short());
+    let hint =
+        format!("run this in a clone of {}, or name one with --repository; `git fetch` first", printable(&view.url));
+    Err(Trouble::new(message).hint(hint))
+}
+
+/// Asks for each content, and says where in Git it belongs. What a root half keeps beside the daemon is to be added here.
+async fn gather(
+    asking: &Asking<'_>,
+    args: &Restore,
+    git: &Git,
+    view: &PreimagesView,
+    base: &str,
+) -> Result<(Vec<Placed>, Vec<LeftOut>), Trouble> {
+    let (mut found, mut left_out) = (vec![], vec![]);
+    for (number, one) in view.objects.iter().enumerate() {
+        let mut leave = |reason: String| left_out.push(LeftOut { path: one.id.name.to_string(), reason });
+        if let Some(lost) = &one.lost {
+            leave(lost.clone());
+            continue;
+        }
+        if one.hidden && !args.include_hidden {
+            leave("not everyone may read it: --include-hidden writes it into the branch all the same".into());
+            continue;
+        }
+        let content = match spec(one)? {
+            HostSpec::File(file) => {
+                let number = number.to_string();
+                let bytes = asking.client.bytes(&["plans", &view.plan, "preimages", &number]).await?;
+                place::Content::File { bytes, attributes: file.attributes }
+            }
+            HostSpec::Symlink { to, .. } => place::Content::Link(to),
+            HostSpec::Directory(_) => {
+                leave("Git keeps no folders: give it a Directory document where its mode or owner matters".into());
+                continue;
+            }
+            _ => {
+                leave("it is no file".into());
+                continue;
+            }
+        };
+        match place(git, base, view, one, content)? {
+            Ok(placed) => found.push(placed),
+            Err(reason) => leave(reason),
+        }
+    }
+    Ok((found, left_out))
+}
+
+fn spec(one: &PreimageView) -> Result<HostSpec, Trouble> {
+    let spec = one.spec.as_ref().map(HostSpec::from_spec).transpose().map_err(|error| Trouble::chain(&error))?;
+    spec.ok_or_else(|| Trouble::new("could not understand the daemon's answer: a pre-image says nothing"))
+}
+
+fn short(plan: &str) -> &str {
+    plan.get(..12).unwrap_or(plan)
+}
+
+fn text(told: &Told) -> String {
+    let mut text = String::new();
+    for one in &told.restored {
+        let _ = writeln!(text, "  {}  as {}", printable(&one.path), printable(&one.file));
+    }
+    for one in &told.left_out {
+        let _ = writeln!(text, "  {}  left out: {}", printable(&one.path), printable(&one.reason));
+    }
+    match (&told.branch, &told.commit) {
+        (Some(branch), Some(commit)) => {
+            let _ = writeln!(text, "branch {} at {}", printable(branch), commit.get(..10).unwrap_or(commit));
+        }
+        _ if told.left_out.is_empty() => {
+            text.push_str("nothing to restore: the plan overwrote nothing, or Git has it all\n");
+        }
+        _ => text.push_str("nothing to restore but what was left out\n"),
+    }
+    text
+}

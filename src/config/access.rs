@@ -1,0 +1,170 @@
+//! What the root half of a host may do: declared on that host by root, and narrowed, never widened, by a Target.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{HostTarget, Span};
+
+/// What the root half of this host (`trueup host`) may do, and for whom. The file belongs to root; a Target whose `via` names
+/// the root half's socket can only narrow it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostAccess {
+    /// Absolute paths below which, and nowhere else, anything is written.
+    #[schemars(length(min = 1))]
+    pub allow: Vec<PathBuf>,
+    /// Programs, by absolute path, that checks, validators and handlers may run.
+    #[serde(default)]
+    pub commands: Vec<PathBuf>,
+    /// systemd units that may be acted on, by name; `*` stands for any part of one.
+    #[serde(default)]
+    pub units: Vec<String>,
+    /// Let documents set the setuid, setgid and sticky bits.
+    #[serde(default)]
+    pub allow_setuid: bool,
+    /// Who may connect, beside root: each names exactly one of `unit` and `user`.
+    #[serde(default = "default_peers")]
+    pub peers: Vec<Peer>,
+    /// Where the root half keeps its journal, its keys and the pre-images of what it overwrites and deletes.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// How long pre-images are kept.
+    #[serde(default = "default_keep")]
+    pub keep: Span,
+    /// How many MiB all pre-images together may have; the oldest go first. 0 keeps none.
+    #[serde(default = "default_keep_mib")]
+    pub keep_mib: u64,
+    /// Prefix of every path, for trying things out in a scratch folder.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
+}
+
+/// One who may connect to the root half.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Peer {
+    /// Whatever runs in this system unit.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// Whatever runs as this user, by name or number.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+impl HostAccess {
+    /// Returns the target that a front half asks for, without what this does not allow.
+    #[must_use]
+    pub fn narrowed(&self, asked: &HostTarget) -> HostTarget {
+        let below = |path: &Path, roots: &[PathBuf]| roots.iter().any(|root| path.starts_with(root));
+        let mut allow: Vec<_> = asked.allow.iter().filter(|path| below(path, &self.allow)).cloned().collect();
+        allow.extend(self.allow.iter().filter(|path| below(path, &asked.allow)).cloned());
+        let mut units: Vec<_> = asked.units.iter().filter(|unit| covered(unit, &self.units)).cloned().collect();
+        units.extend(self.units.iter().filter(|unit| covered(unit, &asked.units)).cloned());
+        units.sort();
+        units.dedup();
+        allow.sort();
+        allow.dedup();
+        HostTarget {
+            allow,
+            commands: asked.commands.iter().filter(|program| self.commands.contains(program)).cloned().collect(),
+            units,
+            allow_setuid: asked.allow_setuid && self.allow_setuid,
+            root: self.root.clone(),
+            via: None,
+        }
+    }
+}
+
+/// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for. A `*` of its own is matched by
+/// a `*` alone, so whatever stands in its place is matched as well.
+fn covered(unit: &str, patterns: &[String]) -> bool {
+    patterns.iter().any(|pattern| matches(pattern.as_bytes(), unit.as_bytes()))
+}
+
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    // Where to go on when the rest does not match: behind the last `*`, one more byte taken by it.
+    let (mut at, mut seen, mut back) = (0, 0, None);
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                back = Some((at + 1, seen));
+                at += 1;
+            }
+            Some(byte) if *byte == text[seen] => (at, seen) = (at + 1, seen + 1),
+            _ => match &mut back {
+                Some((star, taken)) => {
+                    *taken += 1;
+                    (at, seen) = (*star, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+fn default_peers() -> Vec<Peer> {
+    vec![Peer { unit: Some("trueup.service".into()), user: None }]
+}
+
+fn default_data() -> PathBuf {
+    "/var/lib/trueup-host".into()
+}
+
+const fn default_keep() -> Span {
+    Span(Duration::from_hours(30 * 24))
+}
+
+const fn default_keep_mib() -> u64 {
+    1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(paths: &[&str]) -> Vec<PathBuf> {
+        paths.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn a_target_only_narrows() {
+        let access: HostAccess = serde_json::from_value(serde_json::json!({
+            "allow": ["/etc/app", "/srv"],
+            "commands": ["/bin/true"],
+            "units": ["app-*.service", "web.service"],
+        }))
+        .unwrap_or_else(|error| unreachable!("{error}"));
+        let asked = HostTarget {
+            allow: paths(&["/etc", "/srv/www", "/etc/application", "/root"]),
+            commands: paths(&["/bin/true", "/bin/sh"]),
+            units: ["app-one.service", "app-x*.service", "*", "ssh.service"].map(str::to_owned).to_vec(),
+            allow_setuid: true,
+            root: Some("/".into()),
+            via: None,
+        };
+        let narrowed = access.narrowed(&asked);
+        assert_eq!(narrowed.allow, paths(&["/etc/app", "/srv/www"]));
+        assert_eq!(narrowed.commands, paths(&["/bin/true"]));
+        assert_eq!(narrowed.units, ["app-*.service", "app-one.service", "app-x*.service", "web.service"]);
+        assert!(!narrowed.allow_setuid && narrowed.root.is_none());
+    }
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, text, same) in [
+            ("a*b", "ab", true),
+            ("a*b", "axxb", true),
+            ("a*b", "axxbc", false),
+            ("*", "", true),
+            ("a*b*c", "abbc", true),
+            ("a", "a*", false),
+            ("a-*", "*-b", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), same, "{pattern} {text}");
+        }
+    }
+}

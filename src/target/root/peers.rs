@@ -1,0 +1,71 @@
+//! Who may connect: told by the kernel at accept, never by the peer itself.
+
+use std::path::Path;
+
+use tokio::net::unix::UCred;
+
+use crate::config::Peer;
+
+/// Returns whether the process at the other end may connect: root, or one that `peers` names.
+pub(super) fn may_connect(peers: &[Peer], peer: &UCred) -> bool {
+    if peer.uid() == 0 {
+        return true;
+    }
+    peers.iter().any(|named| match named {
+        Peer { user: Some(user), .. } => uid(user) == Some(peer.uid()),
+        Peer { unit: Some(unit), .. } => peer.pid().and_then(cgroup).is_some_and(|path| runs_in(unit, &path)),
+        Peer { .. } => false,
+    })
+}
+
+fn uid(user: &str) -> Option<u32> {
+    if let Ok(number) = user.parse() {
+        return Some(number);
+    }
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next() == Some(user) { fields.nth(1)?.parse().ok() } else { None }
+    })
+}
+
+/// Returns the control group of a process, as systemd names it.
+fn cgroup(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("cgroup")).ok()?;
+    let named = |line: &str| {
+        Some(line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))?.to_owned())
+    };
+    text.lines().find_map(named)
+}
+
+/// Tells whether a control group is that of a system unit. Its last part alone would not do: every user may have a unit of
+/// that name under `user.slice`, and a service with `Delegate=` a group of that name below its own.
+fn runs_in(unit: &str, cgroup: &str) -> bool {
+    let Some((slices, last)) = cgroup.rsplit_once('/') else { return false };
+    let mut slices = slices.split('/').skip(1).peekable();
+    let is_slice = |part: &str| part.strip_suffix(".slice").is_some();
+    last == unit && slices.peek().is_some_and(|first| *first != "user.slice") && slices.all(is_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_of_the_system_is_not_one_of_a_user() {
+        for (cgroup, runs) in [
+            ("/system.slice/trueup.service", true),
+            ("/system.slice/system-x.slice/trueup.service", true),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/trueup.service", false),
+            ("/user.slice/trueup.service", false),
+            ("/system.slice/other.service/trueup.service", false),
+            ("/system.slice/trueup.service/other", false),
+            ("/system.slice/xtrueup.service", false),
+            ("/trueup.service", false),
+            ("trueup.service", false),
+            ("/", false),
+        ] {
+            assert_eq!(runs_in("trueup.service", cgroup), runs, "{cgroup}");
+        }
+    }
+}
