@@ -102,7 +102,7 @@ fn unit(body: &mut Map<String, Value>, unit: &UnitSpec) {
         body.insert("probe".into(), probe);
     }
     let settle = unit.health.settle;
-    let settle = if settle % 1000 == 0 { format!("{}s", settle / 1000) } else { format!("{settle}ms") };
+    let settle = if settle.is_multiple_of(1000) { format!("{}s", settle / 1000) } else { format!("{settle}ms") };
     body.insert("settle".into(), json!(settle));
     body.insert("timeout".into(), json!(format!("{}s", unit.health.timeout)));
 }

@@ -49,9 +49,8 @@ impl Units {
             Err(error) => return health(HealthState::Unknown, crate::model::chain(&error)),
         };
         let (state, message) = match (running, facts.active.as_str()) {
-            (Some(false), "inactive" | "failed") => (HealthState::Healthy, String::new()),
+            (Some(false), "inactive" | "failed") | (None, "inactive") => (HealthState::Healthy, String::new()),
             (Some(false), active) => (HealthState::Degraded, format!("it should be stopped and is {active}")),
-            (None, "inactive") => (HealthState::Healthy, String::new()),
             (None, "failed") if matches!(asked.id.kind.as_ref(), crate::model::host::UNIT) => {
                 (HealthState::Healthy, String::new())
             }

@@ -7,7 +7,7 @@ use super::allow::{protected, refuse};
 use super::folders::provides;
 use super::manager::Facts;
 use super::state::Shown;
-use crate::model::host::{HostSpec, PATH, SignalSpec, UNIT, UnitSpec};
+use crate::model::host::{HostSpec, PATH, SignalSpec, UNIT, UnitHealth, UnitSpec};
 use crate::model::{
     After, Complete, Digest, DigestKey, Fingerprint, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State,
 };
@@ -112,7 +112,7 @@ impl Units {
             Err(why) => Live::Unknown(why.clone()),
             Ok(facts) => match facts.get(&*id.name) {
                 Some(facts) if !facts.missing() => {
-                    Live::Known(Box::new(named.of(facts).state(&id.name, &Default::default(), key)))
+                    Live::Known(Box::new(named.of(facts).state(&id.name, &UnitHealth::default(), key)))
                 }
                 _ => Live::Absent,
             },

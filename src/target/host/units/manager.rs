@@ -1,6 +1,7 @@
 //! What systemd says of its units: org.freedesktop.systemd1(5).
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::future::Future;
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
@@ -73,7 +74,11 @@ impl Properties {
     pub(super) fn bytes(&self, name: &str) -> String {
         let value = self.0.get(name).and_then(|value| value.try_clone().ok());
         let bytes = value.and_then(|value| Vec::<u8>::try_from(value).ok()).unwrap_or_default();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 

@@ -41,7 +41,6 @@ impl Units {
                 Err(refuse(name, "masked"))
             }
             Some(Piece::File(name)) => change(name),
-            Some(Piece::Quadlet(name)) => change(&name),
             Some(Piece::Wants(above, below)) => {
                 // Every target that starts at boot wants things: only what hangs on the unit itself changes it.
                 if above.ends_with(".target") { change(below) } else { change(above).and_then(|()| change(below)) }
@@ -53,7 +52,7 @@ impl Units {
                     Ok(())
                 }
             }
-            Some(Piece::DropIn(name)) => change(&name),
+            Some(Piece::Quadlet(name) | Piece::DropIn(name)) => change(&name),
         }
     }
 }

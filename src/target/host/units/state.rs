@@ -85,8 +85,8 @@ impl Shown {
     /// Returns the fields that a fingerprint names.
     pub(super) fn named(fingerprint: &Fingerprint) -> Self {
         let names = fingerprint.0.strip_prefix("unit:").unwrap_or_default();
-        let named = |name: &str| names.split(',').any(|named| named == name).then_some(false);
-        Self { enabled: named("enabled"), running: named("running"), masked: named("masked") }
+        let field = |wanted: &str| names.split(',').any(|name| name == wanted).then_some(false);
+        Self { enabled: field("enabled"), running: field("running"), masked: field("masked") }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::target::host::rank;
 use crate::target::{Call, Done, TargetError};
 
 const ANALYZE: &str = "/usr/bin/systemd-analyze";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Characters of what it says that are told.
 const MOST: usize = 4000;
 
