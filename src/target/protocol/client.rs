@@ -233,7 +233,7 @@ async fn preview(link: &Link, call: &Call, desired: &Complete, owned: &Inventory
 }
 
 impl Previewed {
-    fn preview_of(self: Box<Self>, desired: &Complete, content: Option<Arc<[u8]>>) -> crate::model::Preview {
+    fn preview_of(self, desired: &Complete, content: Option<Arc<[u8]>>) -> crate::model::Preview {
         let spec = desired.objects.get(&self.object);
         self.preview(spec, content)
     }
