@@ -8,5 +8,6 @@
 mod commands;
 mod itself;
 mod machine;
+mod units;
 #[path = "../world/mod.rs"]
 mod world;
