@@ -55,9 +55,23 @@ pub struct Peer {
 }
 
 impl HostAccess {
-    /// Returns the target that a front half asks for, without what this does not allow.
+    fn unless_left_out(&self, asked: &HostTarget) -> HostTarget {
+        fn or<T: Clone>(asked: &[T], allowed: &[T]) -> Vec<T> {
+            if asked.is_empty() { allowed.to_vec() } else { asked.to_vec() }
+        }
+        HostTarget {
+            allow: or(&asked.allow, &self.allow),
+            commands: or(&asked.commands, &self.commands),
+            units: or(&asked.units, &self.units),
+            ..asked.clone()
+        }
+    }
+
+    /// Returns the target that a front half asks for, without what this does not allow. A list that is left out asks for all
+    /// that is allowed.
     #[must_use]
     pub fn narrowed(&self, asked: &HostTarget) -> HostTarget {
+        let asked = &self.unless_left_out(asked);
         let below = |path: &Path, roots: &[PathBuf]| roots.iter().any(|root| path.starts_with(root));
         let mut allow: Vec<_> = asked.allow.iter().filter(|path| below(path, &self.allow)).cloned().collect();
         allow.extend(self.allow.iter().filter(|path| below(path, &asked.allow)).cloned());

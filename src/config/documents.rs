@@ -250,8 +250,8 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostTarget {
-    /// Absolute paths below which (and nowhere else) applications may write.
-    #[schemars(length(min = 1))]
+    /// Absolute paths below which (and nowhere else) applications may write. Needed, unless a root half (`via`) has its own.
+    #[serde(default)]
     pub allow: Vec<PathBuf>,
     /// Programs, by absolute path, that checks, validators and handlers may run.
     #[serde(default)]
@@ -268,7 +268,7 @@ pub struct HostTarget {
     #[serde(default)]
     pub root: Option<PathBuf>,
     /// The unix socket of this host's root half, which acts in the daemon's place. Its own `HostAccess` says what may be done;
-    /// what is written here only narrows it.
+    /// a list that is written here only narrows it, and one that is left out leaves it as it is.
     #[serde(default)]
     pub via: Option<PathBuf>,
 }

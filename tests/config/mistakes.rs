@@ -159,7 +159,7 @@ fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
         ("Repository", "{ url: \"https://h/x\", poll: 999ms }", "5:35 config.poll: expected at least 1s, found 999ms"),
         ("Repository", "{ url: \"https://h/x\", limits: { timeout: 0s } }", "5:48 config.timeout"),
         ("Repository", "{ url: \"https://h/x\", limits: { files: 0 } }", "5:46 schema.value: expected at least 1"),
-        ("Target", "{ host: { allow: [] } }", "10:24 schema.value: expected at least 1 items"),
+        ("Target", "{ host: { allow: [] } }", "10:15 config.allow: expected at least one path"),
         ("Target", "{ host: { allow: [/] } }", "10:25 config.allow: '/' lets a commit"),
         ("Target", "{ host: { allow: [/a, /b//c] } }", "10:29 config.allow"),
         ("Target", "{ host: { allow: [/a/] } }", "10:25 config.allow"),

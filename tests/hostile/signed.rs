@@ -189,7 +189,7 @@ fn keys() -> Vec<Case> {
         openpgp("P2", "an OpenPGP key that expired", &["verify.expired"], "", |gpg, print| {
             gpg.run(&["--faked-system-time", "20200102T000000", "--quick-set-expire", print, "1d"]);
         }),
-        openpgp("P2", "an OpenPGP key that was revoked", &["verify.revoked"], "", |gpg, print| gpg.revoke(print)),
+        openpgp("P2", "an OpenPGP key that was revoked", &["verify.revoked"], "", Gpg::revoke),
         openpgp("P2", "an OpenPGP signature with an end", &["verify.expired"], "--default-sig-expire 1d", |_, _| ()),
         openpgp("P7", "an OpenPGP signature on SHA-1", weak, "--digest-algo SHA1", |_, _| ()),
         openpgp("P7", "an OpenPGP signature on RIPEMD-160", weak, "--digest-algo RIPEMD160", |_, _| ()),

@@ -80,7 +80,7 @@ async fn floods_end_the_connection_and_cost_little() {
 
     let mut hostile = front(&side);
     hostile.say(&called("apply", 1));
-    let code = until_refused(&mut hostile, |_| format!("{}\n", chunk(1, &[7; 500_000])).into_bytes());
+    let code = until_refused(&mut hostile, |_| format!("{}\n", chunk(1, &vec![7; 500_000])).into_bytes());
     told("chunks that nobody asked for", &code, &["protocol.unexpected", ""]);
 
     for garbage in [

@@ -7,6 +7,10 @@ use crate::yaml::quoted;
 
 pub(super) fn check(target: &Target, scope: &mut Scope) {
     let host = &target.host;
+    if host.allow.is_empty() && host.via.is_none() {
+        let message = "expected at least one path in `allow`";
+        scope.hint("config.allow", "/spec/host", message, "name the folders that applications write to");
+    }
     allowed(&host.allow, host.root.as_deref(), "/spec/host/allow", scope);
     commands(&host.commands, "/spec/host/commands", scope);
     if let Some(root) = &host.root {
