@@ -26,6 +26,7 @@ fn the_package_holds_program_units_man_pages_and_completions() {
         "usr/lib/sysusers.d/trueup.conf",
         "usr/lib/tmpfiles.d/trueup.conf",
         "etc/trueup/trueup.yaml",
+        "etc/trueup/host.yaml",
         "usr/share/man/man1/trueup.1.gz",
         "usr/share/man/man1/trueup-run.1.gz",
         "usr/share/man/man1/trueup-audit-verify.1.gz",
@@ -37,7 +38,7 @@ fn the_package_holds_program_units_man_pages_and_completions() {
         assert!(held.lines().any(|line| line.ends_with(&format!("./{path}"))), "{path} is not in\n{held}");
     }
     let kept = text(Command::new(&dpkg).args(["--info"]).arg(&package).arg("conffiles"));
-    assert_eq!(kept.trim(), "/etc/trueup/trueup.yaml");
+    assert_eq!(kept.trim(), "/etc/trueup/trueup.yaml\n/etc/trueup/host.yaml");
     for script in ["postinst", "prerm", "postrm"] {
         let written = text(Command::new(&dpkg).args(["--info"]).arg(&package).arg(script));
         assert!(written.starts_with("#!/bin/sh\n") && !written.contains("#DEBHELPER#"), "{script}");
