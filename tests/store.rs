@@ -581,6 +581,7 @@ async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
         place: None,
         hidden: false,
         lost: lost.map(str::to_owned),
+        withheld: false,
     };
     let preimages = Preimages {
         plan: PlanId(Digest::of(b"plan")),

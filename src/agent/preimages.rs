@@ -16,6 +16,7 @@ pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Pro
             place: one.place,
             hidden: one.hidden,
             lost: one.lost,
+            withheld: one.withheld,
         });
         return Ok(PreimagesView {
             plan: kept.plan.to_string(),

@@ -19,7 +19,7 @@ use crate::model::Clock;
 use crate::target::root::{RootHalf, listen, load};
 
 /// Where its `HostAccess` lies unless it is said otherwise.
-const ACCESS: &str = "/etc/trueup/host.yaml";
+pub(super) const ACCESS: &str = "/etc/trueup/host.yaml";
 
 /// One that systemd started ends after nobody was connected for so long.
 const IDLE: Duration = Duration::from_mins(1);

@@ -3,6 +3,7 @@
 
 mod branch;
 mod git;
+mod kept;
 mod place;
 
 use std::fmt::Write;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use self::branch::{Restored, commit};
 use self::git::Git;
+use self::kept::Kept;
 use self::place::{Placed, place};
 use super::Exit;
 use super::args::Restore;
@@ -80,7 +82,7 @@ fn base(git: &Git, view: &PreimagesView) -> Result<String, Trouble> {
     Err(Trouble::new(message).hint(hint))
 }
 
-/// Asks for each content, and says where in Git it belongs. What a root half keeps beside the daemon is to be added here.
+/// Asks for each content, the root half's own pre-images for what the daemon may not see, and says where in Git it belongs.
 async fn gather(
     asking: &Asking<'_>,
     args: &Restore,
@@ -89,10 +91,18 @@ async fn gather(
     base: &str,
 ) -> Result<(Vec<Placed>, Vec<LeftOut>), Trouble> {
     let (mut found, mut left_out) = (vec![], vec![]);
+    let kept = if args.include_hidden { Kept::open(&view.plan) } else { None };
     for (number, one) in view.objects.iter().enumerate() {
         let mut leave = |reason: String| left_out.push(LeftOut { path: one.id.name.to_string(), reason });
         if let Some(lost) = &one.lost {
-            leave(lost.clone());
+            match kept.as_ref().filter(|_| one.withheld).map(|kept| kept.content(&one.id.name)).transpose()? {
+                None => leave(lost.clone()),
+                Some(Err(reason)) => leave(reason),
+                Some(Ok(content)) => match place(git, base, view, one, content)? {
+                    Ok(placed) => found.push(placed),
+                    Err(reason) => leave(reason),
+                },
+            }
             continue;
         }
         if one.hidden && !args.include_hidden {

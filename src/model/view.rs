@@ -191,4 +191,7 @@ pub struct PreimageView {
     /// Why it cannot be brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
+    /// The target keeps it, and shows it to nobody but root.
+    #[serde(default)]
+    pub withheld: bool,
 }

@@ -48,6 +48,9 @@ pub struct Preimage {
     /// Why it cannot be brought back, as a sentence without a full stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
+    /// The target keeps it, and shows it to nobody but root.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
 
 impl Store {

@@ -78,8 +78,10 @@ fn preimage(step: &Step, state: &State, declared: Option<&Spec>) -> (Preimage, O
     let secret = declared
         .and_then(|spec| spec.body().get("secret"))
         .is_some_and(|secret| !secret.is_null() && secret.as_bool() != Some(false));
+    let withheld = !secret && state.hidden && state.spec.is_none() && matches!(&*state.sort, "file" | "symlink");
     let lost = match &state.spec {
         _ if secret => Some("its content came out of an encrypted file"),
+        None if withheld => Some("only the root half may read it: as root, --include-hidden writes it into the branch"),
         None => Some("it is something that trueup does not make"),
         Some(spec) if !spec.contents().is_empty() && content.is_none() => {
             Some("its content was not kept: files up to 1 MiB are, and 64 MiB of one plan")
@@ -93,6 +95,7 @@ fn preimage(step: &Step, state: &State, declared: Option<&Spec>) -> (Preimage, O
         place: declared.map(|spec| spec.place().clone()),
         hidden: state.hidden,
         lost: lost.map(str::to_owned),
+        withheld,
     };
     (preimage, content.filter(|_| lost.is_none()))
 }
