@@ -13,6 +13,7 @@ mod drift;
 mod failure;
 mod full;
 mod guards;
+mod halves;
 mod neighbours;
 mod people;
 mod push;

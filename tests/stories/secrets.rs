@@ -8,6 +8,7 @@ use std::process::Command;
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
 
+use super::halves::RootHalf;
 use super::telling::{all_is_well, applied, ended, file, world};
 use super::world::{World, eventually, must, parts};
 
@@ -16,6 +17,7 @@ struct Vault {
     world: World,
     sops: PathBuf,
     identity: Identity,
+    half: Option<RootHalf>,
 }
 
 impl Vault {
@@ -26,7 +28,7 @@ impl Vault {
         write_key(&world.path("home/age.key"), &identity);
         world.declared.repository =
             format!("secrets: {{ age: [{{ file: {} }}] }}", world.path("home/age.key").display());
-        Some(Self { world, sops, identity })
+        Some(Self { world, sops, identity, half: None })
     }
 
     fn encrypt(&self, name: &str, plain: &str, args: &[&str]) -> Vec<u8> {
@@ -108,11 +110,13 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 /// Returns each place below a folder, or in what was told, that holds a form of a secret.
 fn traces(vault: &Vault, secrets: &[&str]) -> Vec<String> {
     let mut places = vec![("what was told".to_owned(), vault.told().into_bytes())];
-    let process = PathBuf::from(format!("/proc/{}", vault.world.pid()));
-    for name in ["cmdline", "environ"] {
-        places.push((name.into(), fs::read(process.join(name)).unwrap()));
+    for pid in vault.half.iter().map(RootHalf::pid).chain([vault.world.pid()]) {
+        for name in ["cmdline", "environ"] {
+            places.push((name.into(), fs::read(format!("/proc/{pid}/{name}")).unwrap()));
+        }
     }
     let mut folders = vec![vault.world.path("data"), vault.world.path("run")];
+    folders.extend(vault.half.as_ref().map(|_| vault.world.path("half")));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -135,7 +139,18 @@ fn traces(vault: &Vault, secrets: &[&str]) -> Vec<String> {
 
 #[test]
 fn an_encrypted_file_goes_live_in_the_clear_and_is_told_nowhere() {
+    let Some(vault) = Vault::new() else { return };
+    goes_live_and_is_told_nowhere(vault);
+}
+
+#[test]
+fn an_encrypted_file_goes_live_by_way_of_a_root_half_which_keeps_it_to_itself() {
     let Some(mut vault) = Vault::new() else { return };
+    vault.half = Some(RootHalf::start(&mut vault.world));
+    goes_live_and_is_told_nowhere(vault);
+}
+
+fn goes_live_and_is_told_nowhere(mut vault: Vault) {
     let first = "canary-0ne <&> \"q\" / + é";
     let second = "canary-tw0 <&> \"q\" / + é";
     let env = |value: &str| format!("USER=web\nPASSWORD={value}\n");

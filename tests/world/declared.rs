@@ -1,5 +1,5 @@
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the configuration of a world says. The defaults: http and file, a poll each second, `/etc` allowed.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Declared {
     pub commands: Vec<String>,
     /// More lines below the target's `host`.
     pub host: String,
+    /// The target is reached by way of a root half, which has its own lists and root.
+    pub via: Option<PathBuf>,
     pub apps: Vec<App>,
     /// More documents.
     pub more: String,
@@ -56,6 +58,7 @@ impl Default for Declared {
             allow: vec!["/etc".into()],
             commands: vec![],
             host: String::new(),
+            via: None,
             apps: vec![],
             more: String::new(),
         }
@@ -77,13 +80,11 @@ impl Declared {
         let url = quoted(self.url.as_deref().unwrap_or(url));
         let repository = format!("url: {url}\n{}\npoll: {}\n{}", self.follow, self.poll, self.repository);
         document(&mut text, "Repository", "platform", &repository);
-        let host = format!(
-            "root: {}\nallow: {}\ncommands: {}\n{}",
-            path("root"),
-            list(&self.allow),
-            list(&self.commands),
-            self.host
-        );
+        let reached = match &self.via {
+            Some(socket) => format!("via: {}", quoted(&socket.display().to_string())),
+            None => self.lists(folder),
+        };
+        let host = format!("{reached}\n{}", self.host);
         document(&mut text, "Target", "host", &format!("host:\n{}", indented(&host)));
         for app in &self.apps {
             let source = format!("source:\n  repository: platform\n  paths: {}", list(&app.paths));
@@ -91,6 +92,19 @@ impl Declared {
             document(&mut text, "Application", &app.name, &format!("{source}\ntarget: host\n{sync}"));
         }
         text + &self.more
+    }
+
+    /// Returns what the root half of this host may do: the same as the daemon by itself.
+    pub fn host_access(&self, folder: &Path) -> String {
+        let mut text = String::new();
+        let data = quoted(&folder.join("half").display().to_string());
+        document(&mut text, "HostAccess", "host", &format!("{}\ndata: {data}", self.lists(folder)));
+        text
+    }
+
+    fn lists(&self, folder: &Path) -> String {
+        let root = quoted(&folder.join("root").display().to_string());
+        format!("root: {root}\nallow: {}\ncommands: {}", list(&self.allow), list(&self.commands))
     }
 }
 
