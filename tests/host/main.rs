@@ -6,7 +6,10 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::print_stderr)]
 
 mod commands;
+mod installed;
 mod itself;
 mod machine;
+mod package;
+mod service;
 #[path = "../world/mod.rs"]
 mod world;
