@@ -9,12 +9,12 @@ use std::path::Path;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use trueup::model::{
-    Action, Actor, Cause, Decision, Digest, Fingerprint, Left, Name, ObjectId, Origin, Owned, Place, Plan, Revision,
-    Risk, Spec, Step, Time, Verdict,
+    Action, Actor, Cause, Decision, Digest, Fingerprint, Left, Name, ObjectId, Origin, Owned, Place, Plan, PlanId,
+    Revision, Risk, Spec, Step, Time, Verdict,
 };
 use trueup::store::{
-    Approval, BadInputs, Found, Good, Held, Open, Owed, Prepared, Purpose, Store, StoreErrorKind, Suspended,
-    encode_desired, new_sync_id,
+    Approval, BadInputs, Found, Good, Held, Open, Owed, Preimage, Preimages, Prepared, Purpose, Store, StoreErrorKind,
+    Suspended, encode_desired, new_sync_id,
 };
 
 fn folder() -> TempDir {
@@ -388,6 +388,36 @@ async fn an_approval_is_used_once_and_not_after_it_expired() {
     tx.commit().await.unwrap();
 }
 
+/// A secret that can be guessed is as good as told by its plain digest.
+#[tokio::test]
+async fn the_digests_of_contents_do_not_lie_in_the_database() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let secret = Digest::of(b"1234");
+    let mut prepared = prepared("nginx", "1");
+    let body = serde_json::json!({ "sort": "file", "content": secret });
+    let place = Place { file: "a.yaml".into(), line: 1, column: 1 };
+    prepared.specs.insert(0, Spec::new(body, vec![secret], place));
+    let open_one = Open {
+        sync: new_sync_id().unwrap(),
+        actor: Actor::daemon("poll"),
+        started: Time(1),
+        prepared: prepared.clone(),
+    };
+    let mut tx = store.write().await.unwrap();
+    tx.open_sync(&open_one).await.unwrap();
+    tx.hold_plan(&Held { created: Time(1), prepared }).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.open_syncs().await.unwrap(), vec![open_one]);
+    store.close().await.unwrap();
+    for entry in std::fs::read_dir(folder.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { vec![] };
+        let told = secret.to_string();
+        assert!(!bytes.windows(told.len()).any(|part| part == told.as_bytes()), "{}", path.display());
+    }
+}
+
 #[tokio::test]
 async fn the_latest_held_plan_and_the_approved_ones_are_kept() {
     let folder = folder();
@@ -536,4 +566,42 @@ async fn a_sweep_keeps_what_applied_good_and_open_plans_need_and_drops_the_rest(
     let complete = store.desired(&good.desired).await.unwrap().unwrap();
     assert_eq!(complete.objects.len(), 1);
     assert_eq!(store.content(&Digest::of(&content)).await.unwrap().as_deref(), Some(&content[..]));
+}
+
+#[tokio::test]
+async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
+    const DAY: i64 = 24 * 60 * 60;
+    let folder = folder();
+    let store = open(&folder).await;
+    let kept = b"by hand".to_vec();
+    let one = |content: &[u8], lost: Option<&str>| Preimage {
+        id: path("/etc/motd"),
+        action: Action::Update,
+        spec: Some(Spec::new(serde_json::json!({}), vec![Digest::of(content)], spec("x").place().clone())),
+        place: None,
+        hidden: false,
+        lost: lost.map(str::to_owned),
+    };
+    let preimages = Preimages {
+        plan: PlanId(Digest::of(b"plan")),
+        sync: new_sync_id().unwrap(),
+        application: name("nginx"),
+        time: Time(0),
+        revision: None,
+        url: "https://example.org/platform.git".into(),
+        layers: vec!["web".into()],
+        objects: vec![one(&kept, None), one(b"too large", Some("too large"))],
+    };
+    let mut tx = store.write().await.unwrap();
+    tx.put_content(&kept).await.unwrap();
+    tx.keep_preimages(&preimages).await.unwrap();
+    assert_eq!(tx.sweep_unneeded(Time(0).plus_seconds(30 * DAY - 1)).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    let id = preimages.plan.to_string();
+    assert_eq!(store.preimages(&id[..8]).await.unwrap(), [preimages]);
+    assert!(store.content(&Digest::of(&kept)).await.unwrap().is_some());
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.sweep_unneeded(Time(0).plus_seconds(30 * DAY)).await.unwrap(), 2, "the list and the content");
+    tx.commit().await.unwrap();
+    assert!(store.preimages(&id).await.unwrap().is_empty());
 }

@@ -148,7 +148,7 @@ mod tests {
         let turns = Turns::default();
         let progress = Progress::default();
         let turn = turns.take(&name(0), &progress).await;
-        progress.waits("the target", Duration::from_secs(60));
+        progress.waits("the target", Duration::from_mins(1));
         assert_eq!(turns.look(Instant::now() + Duration::from_secs(100)), (vec![], 0), "within deadline and margin");
         assert_eq!(turns.at_once.available_permits(), AT_ONCE - 1);
         let late = Instant::now() + Duration::from_secs(121);
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!((newly[0].0.clone(), newly[0].1.what, stuck), (name(0), "the target", 1));
         assert_eq!(turns.at_once.available_permits(), AT_ONCE);
         assert_eq!(turns.look(late), (vec![], 1), "told once, and stuck still");
-        progress.waits("health", Duration::from_secs(60));
+        progress.waits("health", Duration::from_mins(1));
         assert_eq!(turns.look(Instant::now()), (vec![], 0), "it came back");
         drop(turn);
         assert_eq!((turns.at_once.available_permits(), progress.wait()), (AT_ONCE, None));

@@ -110,7 +110,7 @@ pub struct Credentials {
     /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
     #[serde(default)]
     pub file: Option<PathBuf>,
-    /// The name of a systemd credential (`LoadCredential=`).
+    /// The name of a systemd credential (`LoadCredential=`): with the package, of a file in `/etc/trueup/credentials`.
     #[serde(default)]
     pub systemd: Option<String>,
 }

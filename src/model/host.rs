@@ -1,5 +1,7 @@
 //! What a host's objects should be, as rendered: the bodies of [`Spec`] that the host adapter understands.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Digest, ObjectId, Place, Spec};
@@ -23,6 +25,17 @@ pub fn is_run(id: &ObjectId) -> bool {
 #[must_use]
 pub fn settles(id: &ObjectId) -> bool {
     !is_run(id) || (id.kind == HANDLER && &*id.namespace == SYSTEMD)
+}
+
+/// Returns how long an object itself may take to settle, a last probe included, where it says so.
+#[must_use]
+pub fn patience(spec: &Spec) -> Option<Duration> {
+    let health = match HostSpec::from_spec(spec).ok()? {
+        HostSpec::Unit(unit) => unit.health,
+        HostSpec::Signal(signal) => signal.health,
+        _ => return None,
+    };
+    Some(Duration::from_secs(u64::from(health.timeout) + 30))
 }
 
 /// One object of a host.

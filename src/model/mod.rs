@@ -18,6 +18,7 @@ mod plan;
 mod preview;
 mod problem;
 mod revision;
+pub mod unit;
 pub mod view;
 
 pub use actor::{Actor, ActorKind};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::host::{CommandSpec, HostSpec, PATH};
+use crate::model::host::{CommandSpec, HostSpec, PATH, SignalSpec, UnitHealth, Verb, signal};
 use crate::model::{Complete, Digest, ObjectId, Place, Spec};
 use crate::source::Tree;
 
@@ -21,11 +21,13 @@ pub(super) struct Declared {
     pub(super) content: Option<Origin>,
     /// The commands of the handlers that the spec calls.
     pub(super) handlers: Vec<Vec<String>>,
+    /// The units that the spec has reloaded or restarted.
+    pub(super) signals: Vec<(Verb, String)>,
 }
 
 impl Declared {
     pub(super) const fn new(spec: HostSpec, place: Place) -> Self {
-        Self { spec, place, content: None, handlers: Vec::new() }
+        Self { spec, place, content: None, handlers: Vec::new(), signals: Vec::new() }
     }
 }
 
@@ -74,14 +76,31 @@ fn refuse_below(id: &ObjectId, above: &Declared, merged: &Objects, mistakes: &mu
 }
 
 impl Objects {
+    /// Returns what healthy means for each unit that has a document: it holds after a reload or restart as well.
+    fn healths(&self) -> BTreeMap<String, UnitHealth> {
+        let units = self.0.iter().filter_map(|(id, declared)| match &declared.spec {
+            HostSpec::Unit(unit) => Some((id.name.to_string(), unit.health.clone())),
+            _ => None,
+        });
+        units.collect()
+    }
+
     /// Returns the complete outcome, the handlers that it calls included.
     pub(super) fn complete(self, tree: &Arc<dyn Tree>) -> Complete {
         let mut objects = BTreeMap::new();
         let mut origins: BTreeMap<Digest, Origin> = BTreeMap::new();
+        let healths = self.healths();
         for (id, declared) in self.0 {
             for command in declared.handlers {
                 // Called by many, it is one object; the first of them in the order of identities is where it is written.
                 objects.entry(identity::handler(&command)).or_insert_with(|| handler(command, &declared.place));
+            }
+            for (verb, unit) in declared.signals {
+                let health = || healths.get(unit.as_str()).cloned().unwrap_or_default();
+                let spec = |unit| HostSpec::Signal(SignalSpec { verb, health: health(), unit });
+                objects
+                    .entry(signal(verb, &unit))
+                    .or_insert_with(|| spec(unit.clone()).to_spec(declared.place.clone()));
             }
             if let (HostSpec::File(file), Some(origin)) = (&declared.spec, declared.content) {
                 origins.insert(file.content, origin);

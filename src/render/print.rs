@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::host::{Attributes, CommandSpec, HostSpec};
+use crate::model::host::{Attributes, CommandSpec, HostSpec, Probe, UnitSpec};
 use crate::model::{Complete, ObjectId, Spec};
 
 use super::escape::escape;
@@ -66,14 +66,45 @@ fn document(complete: &Complete, spec: &Spec) -> (&'static str, Value) {
             run(&mut body, &command);
             "Handler"
         }
-        Ok(HostSpec::Unit(_)) => return ("Unit", spec.body().clone()),
-        Ok(HostSpec::Signal(_) | HostSpec::DaemonReload | HostSpec::VerifyUnits { .. }) => {
-            return ("Handler", spec.body().clone());
+        Ok(HostSpec::Unit(unit)) => {
+            self::unit(&mut body, &unit);
+            on_change(&mut body, &unit.calls, complete);
+            "Unit"
         }
+        Ok(HostSpec::Signal(signal)) => {
+            body.insert(signal.verb.as_str().into(), json!(signal.unit));
+            "Handler"
+        }
+        // An adapter adds these: no render makes one.
+        Ok(HostSpec::DaemonReload | HostSpec::VerifyUnits { .. }) => return ("Handler", spec.body().clone()),
         // No render makes one; what another hand made is shown as it is.
         Err(_) => return ("Unknown", spec.body().clone()),
     };
     (kind, Value::Object(body))
+}
+
+fn unit(body: &mut Map<String, Value>, unit: &UnitSpec) {
+    if let Some(enabled) = unit.enabled {
+        body.insert("enabled".into(), json!(enabled));
+    }
+    if let Some(running) = unit.running {
+        body.insert("state".into(), json!(if running { "running" } else { "stopped" }));
+    }
+    if let Some(masked) = unit.masked {
+        body.insert("masked".into(), json!(masked));
+    }
+    let probe = unit.health.probe.as_ref().map(|probe| match probe {
+        Probe::Http(url) => json!({ "http": url }),
+        Probe::Tcp(address) => json!({ "tcp": address }),
+        Probe::Command(command) => json!({ "command": command.command }),
+    });
+    if let Some(probe) = probe {
+        body.insert("probe".into(), probe);
+    }
+    let settle = unit.health.settle;
+    let settle = if settle.is_multiple_of(1000) { format!("{}s", settle / 1000) } else { format!("{settle}ms") };
+    body.insert("settle".into(), json!(settle));
+    body.insert("timeout".into(), json!(format!("{}s", unit.health.timeout)));
 }
 
 fn attributes(body: &mut Map<String, Value>, attributes: &Attributes, complete: &Complete) {
@@ -93,6 +124,7 @@ fn attributes(body: &mut Map<String, Value>, attributes: &Attributes, complete: 
 fn on_change(body: &mut Map<String, Value>, calls: &[ObjectId], complete: &Complete) {
     let command = |id| match complete.objects.get(id).map(HostSpec::from_spec) {
         Some(Ok(HostSpec::Handler(handler))) => Some(json!({ "run": handler.command })),
+        Some(Ok(HostSpec::Signal(signal))) => Some(json!({ signal.verb.as_str(): signal.unit })),
         _ => None,
     };
     let calls: Vec<_> = calls.iter().filter_map(command).collect();

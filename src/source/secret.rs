@@ -123,11 +123,13 @@ fn locate(declared: &Held<'_>) -> Result<PathBuf, SourceError> {
         );
         SourceError::new(SourceErrorKind::Credentials, message)
     };
-    let folder = folder.ok_or_else(missing)?;
-    let alone = Path::new(&folder).join(name);
-    // As systemd names the files of a folder that is loaded whole: `LoadCredential=trueup:/etc/trueup/credentials`.
-    let of_folder = Path::new(&folder).join(format!("trueup_{name}"));
-    [alone, of_folder].into_iter().find(|path| path.exists()).ok_or_else(missing)
+    folder.and_then(|folder| among(Path::new(&folder), name)).ok_or_else(missing)
+}
+
+/// Returns where a credential lies among those of the unit: under its own name, or under the one that systemd gives to a file
+/// of a folder that is loaded whole (`LoadCredential=trueup:/etc/trueup/credentials`).
+fn among(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("trueup_{name}"))].into_iter().find(|path| path.exists())
 }
 
 fn open(path: &Path, systemd: bool) -> Result<std::fs::File, SourceError> {
@@ -170,6 +172,16 @@ mod tests {
         for mode in [0o600, 0o400] {
             let (_folder, declared) = written("s3cret\n", mode);
             assert_eq!(read(&declared).unwrap().reveal(), "s3cret");
+        }
+    }
+
+    #[test]
+    fn a_credential_of_the_unit_is_found_by_itself_and_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(among(folder.path(), "platform"), None);
+        for named in ["trueup_platform", "platform"] {
+            std::fs::write(folder.path().join(named), "s3cret").unwrap();
+            assert_eq!(among(folder.path(), "platform"), Some(folder.path().join(named)));
         }
     }
 

@@ -3,9 +3,12 @@ use std::sync::{Arc, mpsc};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sqlx::{AnyConnection, Row};
 use tokio::runtime::Handle;
 
+use super::states::{decode, encode};
 use super::tx::statement;
 use super::{Result, Store, StoreError, StoreErrorKind, Tx, database, random};
 use crate::model::{Contents, ContentsError, Digest, DigestKey};
@@ -156,6 +159,23 @@ fn address(key: &DigestKey, digest: &Digest) -> String {
 
 fn cipher(key: &DigestKey) -> Aes256Gcm {
     Aes256Gcm::new(key.derive("trueup/contents/v1").as_bytes().into())
+}
+
+/// Encodes a row that names contents, encrypted: the plain digest of a secret that can be guessed is not for whoever has the
+/// database alone. `place` is where the row lies, and goes in as an address does.
+pub(super) fn encode_sealed(key: &DigestKey, place: &str, value: &impl serde::Serialize) -> Result<String> {
+    Ok(BASE64.encode(seal(key, place, encode(value)?.as_bytes())?))
+}
+
+/// Returns what [`encode_sealed`] was given. What an earlier version wrote lies there in clear, and is an object of JSON.
+pub(super) fn decode_sealed<T: serde::de::DeserializeOwned>(key: &DigestKey, place: &str, text: &str) -> Result<T> {
+    if text.starts_with('{') {
+        return decode(text);
+    }
+    let bytes = BASE64.decode(text).ok().and_then(|sealed| unseal(key, place, &sealed));
+    let damaged = || StoreError::new(StoreErrorKind::Damaged, format!("could not decrypt a row of {place}"));
+    let text = String::from_utf8(bytes.ok_or_else(damaged)?).map_err(|_| damaged())?;
+    decode(&text)
 }
 
 /// Returns nonce and ciphertext; the address goes in as associated data, so that no row can stand in for another.

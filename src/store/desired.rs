@@ -3,6 +3,8 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::contents::decode_sealed;
+use super::execution::SYNCS;
 use super::states::decode;
 use super::{ApplicationState, Open, Result, Store, Tx, database, undecodable};
 use crate::model::{Complete, Digest, ObjectId, Spec, Time};
@@ -46,7 +48,7 @@ impl Tx {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));
         }
-        for open in self.bodies::<Open>("SELECT body FROM syncs").await? {
+        for open in self.open_bodies().await? {
             desired.insert(open.prepared.desired);
             keep.extend(open.prepared.artifact);
             keep.extend(open.prepared.specs.values().flat_map(|spec| spec.contents().iter().copied()));
@@ -59,6 +61,13 @@ impl Tx {
             }
         }
         self.sweep(&keep).await
+    }
+
+    async fn open_bodies(&mut self) -> Result<Vec<Open>> {
+        let key = self.store().key().clone();
+        let rows = sqlx::query("SELECT body FROM syncs").fetch_all(self.connection()).await.map_err(database(SWEEP))?;
+        let one = |row: &AnyRow| decode_sealed(&key, SYNCS, &row.try_get::<String, _>(0).map_err(database(SWEEP))?);
+        rows.iter().map(one).collect()
     }
 
     async fn bodies<T: serde::de::DeserializeOwned>(&mut self, query: &'static str) -> Result<Vec<T>> {

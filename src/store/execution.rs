@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::contents::{decode_sealed, encode_sealed};
 use super::inventory::object_id;
 use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
 use crate::model::{Actor, Digest, Name, ObjectId, Plan, Revision, Spec, SyncId, Time, Verdict, pairs};
+
+/// The table of executions, as the place that its rows are sealed for.
+pub(super) const SYNCS: &str = "syncs";
 
 /// A plan with all that carrying it out needs, so that nothing is left to choose or to fetch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +100,8 @@ impl Store {
             .fetch_all(&mut *session)
             .await
             .map_err(doing())?;
-        rows.iter().map(|row| decode(&row.try_get::<String, _>(0).map_err(doing())?)).collect()
+        let one = |row: &AnyRow| decode_sealed(self.key(), SYNCS, &row.try_get::<String, _>(0).map_err(doing())?);
+        rows.iter().map(one).collect()
     }
 
     /// Returns the handlers that an application owes.
@@ -124,11 +129,12 @@ impl Tx {
     /// # Errors
     /// Also where its application has an open one.
     pub async fn open_sync(&mut self, open: &Open) -> Result<()> {
+        let body = encode_sealed(self.store().key(), SYNCS, open)?;
         sqlx::query("INSERT INTO syncs (sync, application, plan, body) VALUES ($1, $2, $3, $4)")
             .bind(open.sync.to_string())
             .bind(open.prepared.plan.application.as_str())
             .bind(open.prepared.plan.id.to_string())
-            .bind(encode(open)?)
+            .bind(body)
             .execute(self.connection())
             .await
             .map_err(database("open a sync"))?;

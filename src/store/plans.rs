@@ -2,10 +2,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::contents::{decode_sealed, encode_sealed};
 use super::execution::Prepared;
 use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
-use crate::model::{Actor, Name, PlanId, Time};
+use crate::model::{Actor, DigestKey, Name, PlanId, Time};
 
 /// A plan that waits for a person's yes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ impl Store {
             .fetch_all(&mut *session)
             .await
             .map_err(database(READ))?;
-        let mut plans = rows.iter().map(held).collect::<Result<Vec<_>>>()?;
+        let mut plans = rows.iter().map(|row| held(self.key(), row)).collect::<Result<Vec<_>>>()?;
         Ok(match plans.len() {
             0 => Found::None,
             1 => Found::One(Box::new(plans.remove(0))),
@@ -61,7 +62,7 @@ impl Store {
             .fetch_optional(&mut *session)
             .await
             .map_err(database(READ))?;
-        row.as_ref().map(held).transpose()
+        row.as_ref().map(|row| held(self.key(), row)).transpose()
     }
 
     /// Returns every held plan. Their contents are not kept: a plan that runs is made anew first.
@@ -71,7 +72,7 @@ impl Store {
             .fetch_all(&mut *session)
             .await
             .map_err(database(READ))?;
-        rows.iter().map(held).collect()
+        rows.iter().map(|row| held(self.key(), row)).collect()
     }
 
     /// Returns the approval of a plan that is still good at `now`, without using it.
@@ -91,6 +92,7 @@ impl Tx {
     /// Offers a plan for approval; earlier ones of its application go, unless they are approved.
     pub async fn hold_plan(&mut self, held: &Held) -> Result<()> {
         let plan = &held.prepared.plan;
+        let body = encode_sealed(self.store().key(), PLANS, held)?;
         sqlx::query("DELETE FROM plans WHERE application = $1 AND id NOT IN (SELECT plan FROM approvals)")
             .bind(plan.application.as_str())
             .execute(self.connection())
@@ -103,7 +105,7 @@ impl Tx {
         .bind(plan.id.to_string())
         .bind(plan.application.as_str())
         .bind(held.created.0)
-        .bind(encode(held)?)
+        .bind(body)
         .execute(self.connection())
         .await
         .map_err(database(WRITE))?;
@@ -154,6 +156,9 @@ impl Tx {
 const READ: &str = "read the held plans";
 const WRITE: &str = "write the held plans";
 
-fn held(row: &AnyRow) -> Result<Held> {
-    decode(&row.try_get::<String, _>(0).map_err(database(READ))?)
+/// The table of held plans, as the place that its rows are sealed for.
+const PLANS: &str = "plans";
+
+fn held(key: &DigestKey, row: &AnyRow) -> Result<Held> {
+    decode_sealed(key, PLANS, &row.try_get::<String, _>(0).map_err(database(READ))?)
 }

@@ -71,8 +71,10 @@ impl Subject {
         let changed = steps.filter(|(_, step)| lasting(step) && host::settles(&step.id));
         let asked: Vec<_> =
             changed.map(|(number, step)| Asked { id: &step.id, spec: open.prepared.specs.get(&number) }).collect();
+        let own = asked.iter().filter_map(|asked| host::patience(asked.spec?)).max();
+        let patience = own.unwrap_or_default().max(SETTLE);
         if !asked.is_empty() {
-            match health::settle(self.target.as_ref(), call, &asked, SETTLE).await {
+            match health::settle(self.target.as_ref(), call, &asked, patience).await {
                 Ok(health) => {
                     if let Some(ill) = health.iter().find(|health| health.state != HealthState::Progressing) {
                         return Ending::new(Outcome::Failed, "health.degraded", format!("{}: {}", ill.id, ill.message));

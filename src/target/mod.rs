@@ -3,6 +3,7 @@
 mod bus;
 mod command;
 pub mod host;
+mod probing;
 pub mod protocol;
 pub mod root;
 
@@ -189,7 +190,9 @@ pub fn adapter(declared: &config::Target, key: &DigestKey) -> Result<Arc<dyn Tar
     if let Some(via) = &host.via {
         // Plain data: serialisation cannot fail, and null would be refused at the other end.
         let asked = serde_json::to_value(config::HostTarget { via: None, ..host.clone() }).unwrap_or_default();
-        return Ok(Arc::new(protocol::Remote::new(Box::new(protocol::Socket(via.clone())), asked)));
+        let remote = protocol::Remote::new(Box::new(protocol::Socket(via.clone())), asked);
+        return Ok(Arc::new(probing::Probing::new(Arc::new(remote))));
     }
-    Ok(Arc::new(host::HostTarget::new(host, key.derive("trueup/host-state/v1"))?))
+    let target = host::HostTarget::new(host, key.derive("trueup/host-state/v1"))?;
+    Ok(Arc::new(probing::Probing::new(Arc::new(target))))
 }

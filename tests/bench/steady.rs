@@ -135,6 +135,7 @@ impl Bed {
             clock,
             redactor: Arc::new(Redactor::default()),
             cancel: CancellationToken::new(),
+            progress: trueup::sync::Progress::default(),
             memory: Memory::default(),
         };
         Self { subject, target }

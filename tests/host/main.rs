@@ -11,5 +11,6 @@ mod itself;
 mod machine;
 mod package;
 mod service;
+mod units;
 #[path = "../world/mod.rs"]
 mod world;

@@ -225,3 +225,22 @@ async fn what_is_overwritten_and_deleted_is_kept() {
     let contents: Vec<_> = all.iter().map(|one| (one.path.as_str(), kept.content(one).unwrap().unwrap())).collect();
     assert_eq!(contents, [("/etc/app/a", b"by hand a".to_vec()), ("/etc/app/b", b"by hand b".to_vec())]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_daemon_left_by_itself_is_read_anew_and_can_go() {
+    let side = RootSide::new();
+    let desired = side.desired();
+    let owned = crate::bed::sync(&side.host, &desired, &crate::bed::owned()).await;
+    // Long enough for a fingerprint to grow old.
+    tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    let previews = crate::bed::preview(&side, &desired, &owned).await;
+    assert_eq!(crate::bed::acts(&previews), Vec::<String>::new());
+    for item in previews.items.iter().filter(|item| item.id.kind == "path") {
+        let trueup::model::Live::Known(state) = &item.live else { panic!() };
+        assert_ne!(
+            state.digest, owned.objects[&item.id].left.state,
+            "{}: it digests under the root half's key",
+            item.id
+        );
+    }
+}

@@ -13,6 +13,7 @@ mod faults;
 
 mod flood;
 mod front;
+mod idle;
 mod killed;
 mod lies;
 mod peers;

@@ -91,7 +91,7 @@ fn a_daemon_does_not_start_with_mistakes_and_names_them_all() {
     world.declared.apps[0].sync = "interval: soon".into();
     world.declared.follow = "brunch: main".into();
     world.spawn();
-    assert_eq!(world.wait().code(), Some(2));
+    assert_eq!(world.wait().code(), Some(78));
     let told = world.stderr();
     assert!(told.contains("brunch") && told.contains("soon"), "{told}");
     world.declared.apps[0].sync = String::new();

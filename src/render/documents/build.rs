@@ -2,7 +2,7 @@
 
 use super::command::Handlers;
 use super::{Document, schema};
-use crate::model::host::{Attributes, CHECK, FileSpec, HostSpec};
+use crate::model::host::{Attributes, CHECK, FileSpec, HostSpec, UNIT};
 use crate::model::{Name, ObjectId};
 use crate::render::RenderError;
 use crate::render::error::Mistakes;
@@ -23,6 +23,9 @@ impl Document<'_> {
             mistakes.add(&place, &message, None);
             return None;
         }
+        if kind == "Unit" {
+            return self.unit_name(name, &place, mistakes).then(|| ObjectId::new(UNIT, name));
+        }
         match identity::path(name) {
             Ok(id) => Some(id),
             Err(wrong) => {
@@ -42,6 +45,7 @@ impl Document<'_> {
             },
             "Directory" => self.decode(spec, mistakes).map(|directory| self.directory(directory, mistakes)),
             "Symlink" => self.decode(spec, mistakes).and_then(|link| self.symlink(link, mistakes)),
+            "Unit" => self.decode(spec, mistakes).and_then(|unit| self.unit(unit, mistakes)),
             _ => self.decode(spec, mistakes).and_then(|check: schema::Check| {
                 let command = self.command(check.command, check.timeout, "command", mistakes)?;
                 Some(self.declared(HostSpec::Check(command), Handlers::default()))
@@ -139,7 +143,8 @@ impl Document<'_> {
         Some(self.declared(HostSpec::Symlink { to, calls: handlers.calls.clone() }, handlers))
     }
 
-    fn declared(&self, spec: HostSpec, handlers: Handlers) -> Declared {
-        Declared { handlers: handlers.commands, ..Declared::new(spec, self.place()) }
+    pub(super) fn declared(&self, spec: HostSpec, handlers: Handlers) -> Declared {
+        let Handlers { commands, signals, .. } = handlers;
+        Declared { handlers: commands, signals, ..Declared::new(spec, self.place()) }
     }
 }

@@ -1,7 +1,8 @@
 use super::Document;
 use super::schema::OnChange;
 use crate::config::Span;
-use crate::model::host::CommandSpec;
+use crate::model::host::{CommandSpec, Verb, signal};
+use crate::model::unit::is_template;
 use crate::model::{ObjectId, Place};
 use crate::render::error::Mistakes;
 use crate::render::identity;
@@ -19,6 +20,7 @@ pub(super) struct Handlers {
     /// Sorted, each once.
     pub(super) calls: Vec<ObjectId>,
     pub(super) commands: Vec<Vec<String>>,
+    pub(super) signals: Vec<(Verb, String)>,
 }
 
 impl Document<'_> {
@@ -28,16 +30,19 @@ impl Document<'_> {
         for (number, entry) in entries.into_iter().enumerate() {
             let pointer = format!("/spec/onChange/{number}");
             let place = self.place_at(&pointer);
-            if entry.reload.is_some() || entry.restart.is_some() {
-                let hint = "until then: run: [systemctl, reload, NAME.service]";
-                mistakes.add(&place, "`reload` and `restart` of units come with a later version", Some(hint));
-            } else if let Some(command) = entry.run {
-                if self.program(&command, &self.place_at(&format!("{pointer}/run")), mistakes) {
-                    handlers.calls.push(identity::handler(&command));
-                    handlers.commands.push(command);
+            match (entry.run, entry.reload, entry.restart) {
+                (Some(command), None, None) => {
+                    if self.program(&command, &self.place_at(&format!("{pointer}/run")), mistakes) {
+                        handlers.calls.push(identity::handler(&command));
+                        handlers.commands.push(command);
+                    }
                 }
-            } else {
-                mistakes.add(&place, "expected `run`", Some("run: [PROGRAM, ARGUMENT, …]"));
+                (None, Some(unit), None) => self.signal(Verb::Reload, unit, &pointer, &mut handlers, mistakes),
+                (None, None, Some(unit)) => self.signal(Verb::Restart, unit, &pointer, &mut handlers, mistakes),
+                _ => {
+                    let hint = "run: [PROGRAM, ARGUMENT, …], reload: NAME.service, or restart: NAME.service";
+                    mistakes.add(&place, "expected exactly one of `run`, `reload` and `restart`", Some(hint));
+                }
             }
         }
         handlers.calls.sort();
@@ -54,12 +59,26 @@ impl Document<'_> {
         mistakes: &mut Mistakes,
     ) -> Option<CommandSpec> {
         let fine = self.program(&command, &self.place_at(&format!("/spec/{field}")), mistakes);
-        let timeout = self.seconds(timeout, mistakes)?;
+        let timeout = self.seconds(timeout, CHECK_TIMEOUT, mistakes)?;
         fine.then_some(CommandSpec { command, timeout })
     }
 
-    fn seconds(&self, timeout: Option<Span>, mistakes: &mut Mistakes) -> Option<u32> {
-        let Some(Span(timeout)) = timeout else { return Some(CHECK_TIMEOUT) };
+    fn signal(&self, verb: Verb, unit: String, pointer: &str, handlers: &mut Handlers, mistakes: &mut Mistakes) {
+        let place = self.place_at(&format!("{pointer}/{}", verb.as_str()));
+        if !self.unit_name(&unit, &place, mistakes) {
+            return;
+        }
+        if is_template(&unit) {
+            let message = format!("{} is a template: there is nothing to {}", quoted(&unit), verb.as_str());
+            mistakes.add(&place, &message, Some("name an instance, such as NAME@INSTANCE.service"));
+            return;
+        }
+        handlers.calls.push(signal(verb, &unit));
+        handlers.signals.push((verb, unit));
+    }
+
+    pub(super) fn seconds(&self, timeout: Option<Span>, default: u32, mistakes: &mut Mistakes) -> Option<u32> {
+        let Some(Span(timeout)) = timeout else { return Some(default) };
         let seconds = timeout.as_secs();
         if timeout.subsec_nanos() != 0 || !(1..=LONGEST_TIMEOUT).contains(&seconds) {
             let message = "expected whole seconds from 1s to 1h";

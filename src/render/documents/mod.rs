@@ -4,6 +4,7 @@ mod build;
 mod command;
 mod reference;
 mod schema;
+mod unit;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::merge::{Declared, Objects};
 use super::{Keys, secret, sops};
 
 const API_VERSION: &str = "host.trueup.dev/v1alpha1";
-const KINDS: [&str; 4] = ["File", "Directory", "Symlink", "Check"];
+const KINDS: [&str; 5] = ["File", "Directory", "Symlink", "Check", "Unit"];
 const NOT_A_DOCUMENT: &str = "YAML that is no document of trueup belongs below a folder `files/`";
 
 /// One document, and what it takes to render it.
@@ -132,11 +133,6 @@ impl Document<'_> {
 
     fn unknown_kind(&self, written: Option<&Node>, given: &str, mistakes: &mut Mistakes) {
         let place = self.place_of(written);
-        if given == "Unit" {
-            let hint = "until then a unit file is a File, and `onChange: [{ run: [systemctl, …] }]` acts on it";
-            mistakes.add(&place, "units come with a later version", Some(hint));
-            return;
-        }
         let found = written.map_or_else(|| "none".into(), |_| quoted(given));
         let hint = nearest(given, KINDS).map(|kind| format!("did you mean '{kind}'?"));
         mistakes.add(&place, &format!("expected kind {}, found {found}", KINDS.join(", ")), hint.as_deref());

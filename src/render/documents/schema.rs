@@ -22,7 +22,7 @@ pub(super) struct Envelope {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Metadata {
-    /// The absolute path on the host; for a Check, a name.
+    /// The absolute path on the host; for a Unit, its name with its type; for a Check, a name.
     pub(super) name: String,
 }
 
@@ -91,12 +91,58 @@ pub(super) struct OnChange {
     /// The program and its arguments.
     #[serde(default)]
     pub(super) run: Option<Vec<String>>,
-    /// Comes with a later version.
+    /// A systemd unit to reload.
     #[serde(default)]
     pub(super) reload: Option<String>,
-    /// Comes with a later version.
+    /// A systemd unit to restart.
     #[serde(default)]
     pub(super) restart: Option<String>,
+}
+
+/// A systemd unit: at least one of `enabled`, `state` and `masked`. What is not said is left as it is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Unit {
+    /// Starts at boot, or with whatever its `[Install]` section names.
+    #[serde(default)]
+    pub(super) enabled: Option<bool>,
+    #[serde(default)]
+    pub(super) state: Option<UnitState>,
+    /// Cannot be started at all.
+    #[serde(default)]
+    pub(super) masked: Option<bool>,
+    #[serde(default)]
+    pub(super) probe: Option<Probe>,
+    /// How long it must stay up without a restart before it counts as healthy.
+    #[serde(default)]
+    pub(super) settle: Option<Span>,
+    /// How long it may take to get there.
+    #[serde(default)]
+    pub(super) timeout: Option<Span>,
+    #[serde(default)]
+    pub(super) on_change: Vec<OnChange>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum UnitState {
+    Running,
+    Stopped,
+}
+
+/// Asks a service itself whether it is well: exactly one of the three.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Probe {
+    /// A URL that answers with a status from 200 to 399.
+    #[serde(default)]
+    pub(super) http: Option<String>,
+    /// `HOST:PORT` that accepts a connection.
+    #[serde(default)]
+    pub(super) tcp: Option<String>,
+    /// A program and its arguments, that exits with status 0.
+    #[serde(default)]
+    pub(super) command: Option<Vec<String>>,
 }
 
 /// A user or group, by name or number.

@@ -1,18 +1,20 @@
 use crate::model::ObjectId;
-use crate::model::host::{HANDLER, HostSpec, PATH};
+use crate::model::host::{HANDLER, HostSpec, PATH, Probe, UNIT, UnitHealth, Verb, signal};
 use crate::render::testing::{document, mistakes, render, tree};
 
 #[test]
 fn every_mistake_of_every_file_comes_at_once_with_its_place() {
     let first = [
         document("File", "/a", "{ sorce: x, mode: 0644 }"),
-        document("Unit", "nginx.service", "{ enabled: true }"),
+        document("Unit", "nginx", "{ masked: true, state: running, probe: { tcp: x } }"),
+        document("Unit", "a@.service", "{ state: running }"),
+        document("Unit", "'a@$(id).service'", "{ probe: {} }"),
         document("Fle", "/a", "{}"),
         document("File", "etc/x", "{ content: a, source: b }"),
         document(
             "Directory",
             "/d/",
-            "{ onChange: [{ reload: nginx.service }, {}, { run: [] }, { run: ['nginx -t'] }] }",
+            "{ onChange: [{ reload: ../x.service }, { restart: a@.service, }, {}, { run: [] }, { run: ['nginx -t'] }] }",
         ),
     ]
     .join("---\n");
@@ -53,6 +55,27 @@ fn nothing_below_root_or_files_is_read_as_a_document() {
     let complete = render(tree(&files), &["l"]).unwrap();
     assert_eq!(complete.objects.keys().map(|id| &*id.name).collect::<Vec<_>>(), ["/etc/c.yaml"]);
     assert_eq!(mistakes(tree(&[("l/x/root/c.yaml", no)]), &["l"]).len(), 1);
+}
+
+#[test]
+fn units_are_objects_and_what_reloads_them_knows_when_they_are_well() {
+    let unit =
+        document("Unit", "nginx.service", "{ enabled: true, state: running, settle: 500ms, probe: { tcp: 'a:1' } }");
+    let file = |name: &str| {
+        let calls = "onChange: [{ reload: nginx.service }, { restart: other.service }, { reload: nginx.service }]";
+        document("File", name, &format!("{{ content: a, {calls} }}"))
+    };
+    let complete = render(tree(&[("l/d.yaml", &[unit, file("/1"), file("/2")].join("---\n"))]), &["l"]).unwrap();
+    let parsed = |id: &ObjectId| HostSpec::from_spec(&complete.objects[id]).unwrap();
+    let HostSpec::Unit(unit) = parsed(&ObjectId::new(UNIT, "nginx.service")) else { panic!("a unit") };
+    assert_eq!((unit.enabled, unit.running, unit.masked), (Some(true), Some(true), None));
+    let expected = UnitHealth { settle: 500, timeout: 90, probe: Some(Probe::Tcp("a:1".into())) };
+    assert_eq!(unit.health, expected);
+    let HostSpec::Signal(reload) = parsed(&signal(Verb::Reload, "nginx.service")) else { panic!("a signal") };
+    assert_eq!(reload.health, expected);
+    let HostSpec::Signal(restart) = parsed(&signal(Verb::Restart, "other.service")) else { panic!("a signal") };
+    assert_eq!(restart.health, UnitHealth::default());
+    assert_eq!(complete.objects.len(), 5);
 }
 
 /// Writes what a golden file should be, where a person asks for it.

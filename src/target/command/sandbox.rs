@@ -41,7 +41,7 @@ const CAPABILITIES: [u32; 9] = [
 ];
 
 /// Where services keep what is no configuration. A check opens logs and pid files for writing before it says anything.
-const STATE: [&str; 2] = ["/run", "/var"];
+const STATE: [&str; 3] = ["/run", "/var", "/tmp"];
 
 /// Where trueup keeps contents, keys and pre-images by default: no command has business there.
 const OURS: [&str; 3] = ["-/var/lib/trueup", "-/var/lib/private/trueup", "-/var/lib/trueup-host"];

@@ -20,15 +20,21 @@ fn sh(script: &str) -> Vec<String> {
     ["sh", "-c", script].map(str::to_owned).to_vec()
 }
 
-/// Contained ones, wherever the tests run.
-fn commands(allowed: &[&str]) -> Commands {
-    let commands = Commands::new(allowed.iter().map(PathBuf::from).collect(), Arc::default(), "0", &[]);
-    let _ = commands.by_systemd.set(false);
+/// Every way to run commands that there is where the tests run: root under systemd has both.
+fn ways() -> Vec<bool> {
+    if Bus::rules_here() { vec![false, true] } else { vec![false] }
+}
+
+fn commands(allowed: &[&str], by_systemd: bool) -> Commands {
+    let writable = [std::env::temp_dir()];
+    let commands = Commands::new(allowed.iter().map(PathBuf::from).collect(), Arc::default(), "0", &writable);
+    let _ = commands.by_systemd.set(by_systemd);
     commands
 }
 
-async fn run(call: &Call, script: &str, timeout: u64) -> Result<String, CommandError> {
-    commands(&["/bin/sh"]).run(call, Purpose::Judge, &sh(script), Duration::from_millis(timeout)).await
+async fn run(by_systemd: bool, call: &Call, script: &str, timeout: u64) -> Result<String, CommandError> {
+    let commands = commands(&["/bin/sh"], by_systemd);
+    commands.run(call, Purpose::Judge, &sh(script), Duration::from_millis(timeout)).await
 }
 
 /// Tells whether a process is alive, and no zombie.
@@ -39,7 +45,7 @@ fn alive(pid: &str) -> bool {
 
 #[test]
 fn only_listed_programs_run() {
-    let commands = commands(&["/bin/sh", "/usr/bin/env"]);
+    let commands = commands(&["/bin/sh", "/usr/bin/env"], false);
     for (name, program) in [("/bin/sh", "/bin/sh"), ("sh", "/bin/sh"), ("env", "/usr/bin/env")] {
         assert_eq!(commands.program(&[name.into()]).unwrap(), Path::new(program));
     }
@@ -51,39 +57,56 @@ fn only_listed_programs_run() {
 
 #[tokio::test]
 async fn nothing_is_inherited_and_both_streams_are_told() {
-    let told = run(&call(), "env | sort; pwd; cat; echo wrong >&2", 5000).await.unwrap();
-    let mut lines: Vec<_> = told.lines().filter(|line| !line.starts_with("_=")).collect();
-    lines.sort_unstable();
-    let path = format!("PATH={PATH}");
-    assert_eq!(lines, ["/", "HOME=/", "LANG=C.UTF-8", &path, "PWD=/", "wrong"]);
+    for way in ways() {
+        let told = run(way, &call(), "env | sort; pwd; cat; echo wrong >&2", 5000).await.unwrap();
+        let mut lines: Vec<_> = told.lines().filter(|line| !line.starts_with("_=")).collect();
+        lines.sort_unstable();
+        let path = format!("PATH={PATH}");
+        assert_eq!(lines, ["/", "HOME=/", "LANG=C.UTF-8", &path, "PWD=/", "wrong"]);
+    }
 }
 
 #[tokio::test]
 async fn only_the_end_of_an_output_is_kept_without_what_a_terminal_acts_on() {
-    let error = run(&call(), "yes | head -c 1000000; printf '\\033[2J last\\n'; exit 3", 20_000).await.unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("exited with status 3") && text.ends_with("\\u{1b}[2J last"), "{text}");
-    assert!(text.len() < TAIL + 200 && !text.contains('\u{1b}'), "{}", text.len());
+    for way in ways() {
+        let script = "yes | head -c 1000000; printf '\\033[2J last\\n'; exit 3";
+        let text = run(way, &call(), script, 20_000).await.unwrap_err().to_string();
+        assert!(text.contains("exited with status 3") && text.ends_with("\\u{1b}[2J last"), "{text}");
+        assert!(text.len() < TAIL + 200 && !text.contains('\u{1b}'), "{}", text.len());
+    }
 }
 
 #[tokio::test]
 async fn the_whole_group_ends_with_its_time_out() {
-    let started = Instant::now();
-    let error = run(&call(), "sleep 60 & echo $!; sleep 60", 300).await.unwrap_err();
-    let CommandError::Failed { how, output, .. } = error else { panic!("{error:?}") };
-    assert!(how.contains("time-out") && started.elapsed() < Duration::from_secs(5));
-    assert!(!alive(&output), "the child in the background is gone");
+    for way in ways() {
+        let started = Instant::now();
+        let error = run(way, &call(), "sleep 60 & echo $!; sleep 60", 300).await.unwrap_err();
+        let CommandError::Failed { how, output, .. } = error else { panic!("{error:?}") };
+        assert!(how.contains("time-out") && started.elapsed() < Duration::from_secs(5));
+        assert!(!output.is_empty() && !alive(&output), "the child in the background is gone");
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_of_the_call_ends_a_command_that_has_more_time() {
+    for way in ways() {
+        let call = Call { deadline: tokio::time::Instant::now() + Duration::from_millis(500), ..call() };
+        let started = Instant::now();
+        let error = run(way, &call, "sleep 60", 60_000).await.unwrap_err();
+        assert!(matches!(error, CommandError::Deadline { .. }), "{error:?}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[tokio::test]
 async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    for dropped in [false, true] {
-        let file = folder.path().join(dropped.to_string());
+    for (way, dropped) in ways().into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let file = folder.path().join(format!("{way}-{dropped}"));
         let script = format!("sleep 60 & echo $! > {}; wait", file.display());
         let call = call();
         let cancel = call.cancel.clone();
-        let running = tokio::spawn(async move { run(&call, &script, 60_000).await });
+        let running = tokio::spawn(async move { run(way, &call, &script, 60_000).await });
         while std::fs::read_to_string(&file).unwrap_or_default().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -100,13 +123,15 @@ async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
             tries += 1;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(!alive(&pid), "dropped: {dropped}");
+        assert!(!alive(&pid), "by systemd: {way}, dropped: {dropped}");
     }
 }
 
 #[tokio::test]
 async fn a_child_that_left_the_group_does_not_hold_the_sync() {
-    let started = Instant::now();
-    assert_eq!(run(&call(), "setsid sleep 5 & echo done", 20_000).await.unwrap(), "done\n");
-    assert!(started.elapsed() < Duration::from_secs(3));
+    for way in ways() {
+        let started = Instant::now();
+        assert_eq!(run(way, &call(), "setsid sleep 5 & echo done", 20_000).await.unwrap(), "done\n");
+        assert!(started.elapsed() < Duration::from_secs(3));
+    }
 }

@@ -8,8 +8,8 @@ mod unit;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::unix::pipe::Receiver;
@@ -30,6 +30,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How units are named: this, the installation, the process of it, and a number.
 const PREFIX: &str = "trueup-run";
 
+/// Of this process: targets that it recovers at a reload leave the commands of the others alone.
+static PROCESS: OnceLock<String> = OnceLock::new();
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
 /// Runs commands as transient units.
 #[derive(Debug)]
 pub(super) struct Transient {
@@ -38,17 +42,16 @@ pub(super) struct Transient {
     owner: String,
     /// Begins the names of those of this process, which are the ones that recovery leaves alone.
     process: String,
-    number: AtomicU64,
     writable: Vec<PathBuf>,
 }
 
 impl Transient {
     pub(super) fn new(bus: Arc<Bus>, owner: &str, writable: &[PathBuf]) -> Self {
         // Without random numbers the names of two processes are told apart by their ids.
-        let random = new_sync_id().map_or_else(|_| std::process::id().to_string(), |id| id.0[..8].to_owned());
+        let random = || new_sync_id().map_or_else(|_| std::process::id().to_string(), |id| id.0[..8].to_owned());
         let owner = format!("{PREFIX}-{owner}-");
-        let process = format!("{owner}{random}-");
-        Self { bus, owner, process, number: AtomicU64::new(0), writable: writable.to_vec() }
+        let process = format!("{owner}{}-", PROCESS.get_or_init(random));
+        Self { bus, owner, process, writable: writable.to_vec() }
     }
 
     /// Runs a command to its end; see [`super::Commands::run`].
@@ -57,7 +60,7 @@ impl Transient {
             |error: std::io::Error| CommandError::Unavailable { command: order.command.clone(), source: error.into() };
         let (reader, writer) = std::io::pipe().map_err(broken)?;
         let output = Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(broken)?;
-        let name = format!("{}{}.service", self.process, self.number.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{}{}.service", self.process, NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut unit = Unit::new(self.bus.clone(), name);
         let mut tail = Tail::default();
         let properties = self.properties(order, writer.into());

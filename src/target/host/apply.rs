@@ -12,8 +12,8 @@ use super::found::{Found, fingerprint, look};
 use super::paths::{Located, folder};
 use super::preview::{parse, run_digest};
 use super::shape::Shape;
-use super::{HostTarget, Ran, blocking};
-use crate::model::host::{CHECK, CommandSpec, HostSpec, PATH};
+use super::{HostTarget, Ran, blocking, units};
+use crate::model::host::{CHECK, CommandSpec, HostSpec, PATH, UNIT};
 use crate::model::{Action, Digest};
 use crate::target::{Act, Batch, Call, Done, TargetError};
 
@@ -53,6 +53,16 @@ impl HostTarget {
             (Some(HostSpec::Check(command) | HostSpec::Handler(command)), Action::Run) => {
                 self.run_step(call, batch, act, command).await
             }
+            (
+                Some(spec @ (HostSpec::Signal(_) | HostSpec::DaemonReload | HostSpec::VerifyUnits { .. })),
+                Action::Run,
+            ) => self.systemd_step(call, batch, act, spec).await,
+            (Some(HostSpec::Unit(unit)), Action::Create | Action::Update | Action::Adopt | Action::Replace)
+                if act.step.id.kind == UNIT =>
+            {
+                self.units.bring(call, act.step, unit, &self.key).await
+            }
+            (None, Action::Delete) if act.step.id.kind == UNIT => self.units.end(call, act.step, &self.key).await,
             (None, Action::Delete) if act.step.id.kind == PATH => blocking(|| self.delete(act)),
             (Some(spec), _) if act.step.id.kind == PATH => self.write(call, batch, act, spec).await,
             _ => Err(TargetError::Invalid {
@@ -72,21 +82,50 @@ impl HostTarget {
         if run_digest(command) != act.step.after {
             return Err(TargetError::Stale { object: act.step.id.clone() });
         }
-        let key = Ran { plan: batch.plan, sync: call.sync.clone(), number: act.number };
-        if self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
-            return Ok(Done { already: true, ..Done::default() });
-        }
+        let Some(key) = self.due_run(call, batch, act) else { return Ok(Done { already: true, ..Done::default() }) };
         let output = if act.step.id.kind == CHECK {
             self.run(call, &command.command, command.timeout, "host.check-failed").await?
         } else {
             self.handle(call, command).await?
         };
+        self.note_run(key);
+        Ok(Done { output: Some(output).filter(|output| !output.is_empty()), ..Done::default() })
+    }
+
+    /// A check or handler of systemd's own.
+    async fn systemd_step(
+        &self,
+        call: &Call,
+        batch: &Batch<'_>,
+        act: &Act<'_>,
+        spec: &HostSpec,
+    ) -> Result<Done, TargetError> {
+        if units::digest(spec) != act.step.after {
+            return Err(TargetError::Stale { object: act.step.id.clone() });
+        }
+        let Some(key) = self.due_run(call, batch, act) else { return Ok(Done { already: true, ..Done::default() }) };
+        let done = match spec {
+            HostSpec::Signal(signal) => self.units.signal(call, act.step, signal).await?,
+            HostSpec::VerifyUnits { paths } => self.units.verify(call, paths).await?,
+            _ => self.units.daemon_reload(call).await?,
+        };
+        self.note_run(key);
+        Ok(done)
+    }
+
+    /// Returns the key of a run that did not end well in this process yet.
+    fn due_run(&self, call: &Call, batch: &Batch<'_>, act: &Act<'_>) -> Option<Ran> {
+        let key = Ran { plan: batch.plan, sync: call.sync.clone(), number: act.number };
+        let ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
+        (!ran.contains(&key)).then_some(key)
+    }
+
+    fn note_run(&self, key: Ran) {
         let mut ran = self.ran.lock().unwrap_or_else(PoisonError::into_inner);
         ran.push_back(key);
         if ran.len() > REMEMBERED {
             ran.pop_front();
         }
-        Ok(Done { output: Some(output).filter(|output| !output.is_empty()), ..Done::default() })
     }
 
     /// Compares what is there with the step.

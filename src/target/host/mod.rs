@@ -14,6 +14,7 @@ mod rank;
 mod recover;
 mod shape;
 mod stage;
+mod units;
 mod wanted;
 mod watch;
 mod write;
@@ -29,13 +30,14 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::found::Reader;
 use self::paths::Roots;
+use self::units::Units;
 use self::wanted::Rules;
 use self::young::Young;
 use super::bus::Bus;
 use super::command::{CommandError, Commands, Purpose};
 use super::{Asked, Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
 use crate::config;
-use crate::model::host::{CommandSpec, PATH};
+use crate::model::host::{CommandSpec, HostSpec, PATH, Probe};
 use crate::model::{Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
 
 /// The host that the daemon runs on.
@@ -44,6 +46,7 @@ pub struct HostTarget {
     roots: Roots,
     rules: Rules,
     commands: Commands,
+    units: Units,
     key: DigestKey,
     reader: Reader,
     young: Young,
@@ -68,11 +71,13 @@ impl HostTarget {
         let owner = key.digest("trueup/command-units/v1", b"").to_string();
         let writable: Vec<PathBuf> =
             declared.allow.iter().map(|path| roots.real(path.to_str().unwrap_or_default())).collect();
-        let commands = Commands::new(declared.commands.clone(), Arc::<Bus>::default(), &owner[..8], &writable);
+        let bus = Arc::<Bus>::default();
+        let commands = Commands::new(declared.commands.clone(), bus.clone(), &owner[..8], &writable);
         Ok(Self {
             roots,
             rules: Rules { allow_setuid: declared.allow_setuid },
             commands,
+            units: Units::new(declared, bus),
             key,
             reader: Reader::default(),
             young: Young::default(),
@@ -140,7 +145,12 @@ pub(super) fn blocking<R>(work: impl FnOnce() -> R) -> R {
 impl Target for HostTarget {
     async fn preview(&self, call: &Call, desired: &Desired, owned: &Inventory) -> Result<Previews, TargetError> {
         match desired {
-            Desired::Objects(complete) => blocking(|| self.look(call, complete, owned)),
+            Desired::Objects(complete) => {
+                let survey = self.units.survey(call, complete, owned).await?;
+                let mut previews = blocking(|| self.look(call, complete, owned, &survey))?;
+                self.units.witness(call, complete, &mut previews).await?;
+                Ok(previews)
+            }
             Desired::Opaque { .. } => Err(TargetError::Invalid {
                 code: "host.opaque".into(),
                 reason: "a host cannot name its objects itself".into(),
@@ -166,15 +176,31 @@ impl Target for HostTarget {
         Ok(())
     }
 
-    async fn health(&self, _: &Call, asked: &[Asked<'_>]) -> Result<Vec<Health>, TargetError> {
-        blocking(|| {
+    async fn health(&self, call: &Call, asked: &[Asked<'_>]) -> Result<Vec<Health>, TargetError> {
+        let mut found = blocking(|| {
             let mut folders = paths::Folders::new(self.roots.base()?);
-            Ok(asked.iter().map(|asked| self.healthy(&mut folders, asked.id)).collect())
-        })
+            Ok::<Vec<_>, TargetError>(asked.iter().map(|asked| self.healthy(&mut folders, asked.id)).collect())
+        })?;
+        for (health, asked) in found.iter_mut().zip(asked).filter(|(_, asked)| asked.id.kind != PATH) {
+            preview::still_wanted(call)?;
+            *health = self.units.health(call, asked).await;
+            if health.state == HealthState::Healthy {
+                self.probe(call, asked, health).await;
+            }
+        }
+        Ok(found)
     }
 
     async fn watch(&self, call: &Call, interest: Interest, bell: Bell) -> Result<(), TargetError> {
-        watch::watch(&self.roots, call, interest, bell).await
+        let units = async {
+            self.units.watch(call, interest.clone(), bell.clone()).await;
+            // It ends where nobody listens any more: the other one sees that too, and says how it ended.
+            std::future::pending().await
+        };
+        tokio::select! {
+            watched = watch::watch(&self.roots, call, interest.clone(), bell.clone()) => watched,
+            never = units => never,
+        }
     }
 
     async fn recover(&self, call: &Call, owned: &[ObjectId]) -> Result<(), TargetError> {
@@ -186,6 +212,21 @@ impl Target for HostTarget {
 }
 
 impl HostTarget {
+    /// Asks the command of a unit's probe. One that does not answer yet is waited for, as long as the unit may take.
+    async fn probe(&self, call: &Call, asked: &Asked<'_>, health: &mut Health) {
+        let wanted = match asked.spec.map(HostSpec::from_spec) {
+            Some(Ok(HostSpec::Unit(unit))) => unit.health,
+            Some(Ok(HostSpec::Signal(signal))) => signal.health,
+            _ => return,
+        };
+        let Some(Probe::Command(command)) = &wanted.probe else { return };
+        if let Err(error) = self.run(call, &command.command, command.timeout, "host.probe-failed").await {
+            let late = self.units.waited(call, &asked.id.name) >= Duration::from_secs(wanted.timeout.into());
+            health.state = if late { HealthState::Degraded } else { HealthState::Progressing };
+            health.message = format!("its probe fails: {error}");
+        }
+    }
+
     fn healthy(&self, folders: &mut paths::Folders, id: &ObjectId) -> Health {
         let health = |state, message: &str| Health { id: id.clone(), state, message: message.into() };
         if id.kind != PATH {

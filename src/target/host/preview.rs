@@ -9,9 +9,10 @@ use super::found::{self, Found, Unknowable, look};
 use super::paths::{Folders, Located};
 use super::protected::protected;
 use super::shape::Shape;
+use super::units::{self, Survey};
 use super::wanted::attributes;
 use super::{HostTarget, rank};
-use crate::model::host::{CHECK, CommandSpec, HANDLER, HostSpec, PATH};
+use crate::model::host::{CHECK, CommandSpec, HANDLER, HostSpec, PATH, Probe, UNIT};
 use crate::model::{After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State, Walk};
 use crate::target::{Call, TargetError};
 
@@ -20,6 +21,7 @@ pub(super) struct Look<'a> {
     target: &'a HostTarget,
     folders: Folders,
     desired: &'a Complete,
+    survey: &'a Survey,
     checks: Vec<ObjectId>,
     /// How much more content of what is there may be kept, in bytes.
     room: usize,
@@ -29,9 +31,16 @@ pub(super) struct Look<'a> {
 const ROOM: usize = 64 * 1024 * 1024;
 
 impl HostTarget {
-    pub(super) fn look(&self, call: &Call, desired: &Complete, owned: &Inventory) -> Result<Previews, TargetError> {
+    pub(super) fn look(
+        &self,
+        call: &Call,
+        desired: &Complete,
+        owned: &Inventory,
+        survey: &Survey,
+    ) -> Result<Previews, TargetError> {
         let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
-        let mut look = Look { target: self, folders: Folders::new(self.roots.base()?), desired, checks, room: ROOM };
+        let folders = Folders::new(self.roots.base()?);
+        let mut look = Look { target: self, folders, desired, survey, checks, room: ROOM };
         let mut items = Vec::with_capacity(desired.objects.len());
         let mut ours = Walk::new(&owned.objects);
         for (id, spec) in &desired.objects {
@@ -43,7 +52,9 @@ impl HostTarget {
             still_wanted(call)?;
             items.push(look.leaving(id));
         }
-        Ok(Previews { items, ..Previews::default() })
+        look.leaving_units(owned, &mut items);
+        let runs = self.units.follow_up(&mut items, desired);
+        Ok(Previews { items, runs, ..Previews::default() })
     }
 }
 
@@ -57,6 +68,7 @@ impl Look<'_> {
             return Ok(same);
         }
         let host = parse(id, spec)?;
+        self.target.units.check_path(place.path, Some(&host), self.desired)?;
         if let HostSpec::File(file) = &host
             && let Some(validate) = &file.validate
         {
@@ -115,8 +127,23 @@ impl Look<'_> {
         Some(Preview { id: id.clone(), live, after: After::Same, calls: vec![], rank, wave: 0, protected: None })
     }
 
+    fn leaving_units(&self, owned: &Inventory, items: &mut Vec<Preview>) {
+        let as_left = |preview: &&Preview| match (&preview.after, &preview.live, owned.objects.get(&preview.id)) {
+            (After::Absent, Live::Known(state), Some(owned)) => state.digest == owned.left.state,
+            _ => false,
+        };
+        let gone: Vec<String> = items.iter().filter(as_left).map(|preview| preview.id.name.to_string()).collect();
+        let mut wanted = Walk::new(&self.desired.objects);
+        for (id, owned) in owned.objects.iter().filter(|(id, _)| id.kind == UNIT && wanted.find(id).is_none()) {
+            items.push(self.target.units.leaving((id, owned), (self.survey, &gone, &self.target.key)));
+        }
+    }
+
     /// An object that is ours and that Git no longer has.
     fn leaving(&mut self, id: &ObjectId) -> Preview {
+        if let Err(error) = self.target.units.check_path(&id.name, None, self.desired) {
+            return unknown_preview(id, &error);
+        }
         let found = match self.target.roots.locate(&id.name) {
             // The allow-list was narrowed: what lies outside of it is nothing that we may even look at.
             Err(error) => return unknown_preview(id, &error),
@@ -147,6 +174,19 @@ impl Look<'_> {
         let (command, rank) = match parse(id, spec)? {
             HostSpec::Check(command) if id.kind == CHECK => (command, rank::CHECK),
             HostSpec::Handler(command) if id.kind == HANDLER => (command, rank::HANDLER),
+            HostSpec::Unit(unit) if id.kind == UNIT => {
+                if let Some(Probe::Command(probe)) = &unit.health.probe {
+                    self.target.allowed(probe)?;
+                }
+                return self.target.units.preview((id, spec, &unit), (self.survey, self.desired, &self.target.key));
+            }
+            host @ HostSpec::Signal(_) if id.kind == HANDLER => {
+                let HostSpec::Signal(signal) = &host else { return Err(not_a_path(id)) };
+                return self.target.units.preview_signal(id, signal, units::digest(&host));
+            }
+            host @ HostSpec::DaemonReload if id.kind == HANDLER => {
+                return Ok(units::run(id.clone(), rank::DAEMON_RELOAD, &host));
+            }
             _ => return Err(not_a_path(id)),
         };
         self.target.allowed(&command)?;

@@ -214,7 +214,8 @@ async fn preview(link: &Link, call: &Call, desired: &Complete, owned: &Inventory
             FromAdapter::Preview(preview) => {
                 came += 1;
                 let content = contents.of(&preview)?;
-                previews.items.push(preview.preview_of(desired, content));
+                let spec = desired.objects.get(&preview.object);
+                previews.items.push(preview.preview(spec, content));
             }
             FromAdapter::Run { object, spec, .. } => {
                 came += 1;
@@ -229,13 +230,6 @@ async fn preview(link: &Link, call: &Call, desired: &Complete, owned: &Inventory
             }
             _ => return Err(unexpected("a preview has other items")),
         }
-    }
-}
-
-impl Previewed {
-    fn preview_of(self: Box<Self>, desired: &Complete, content: Option<Arc<[u8]>>) -> crate::model::Preview {
-        let spec = desired.objects.get(&self.object);
-        self.preview(spec, content)
     }
 }
 

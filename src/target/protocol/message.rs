@@ -250,7 +250,7 @@ pub enum After {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     pub digest: Digest,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
     pub sort: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,8 +11,8 @@ use super::ledger::{Change, Entry, Intent, Offer};
 use super::preimages::{Bounds, Preimage, Preimages};
 use crate::model::host::PATH;
 use crate::model::{
-    Action, After, Clock, Complete, Contents, Desired, Digest, Health, Inventory, Live, ObjectId, Preview, Previews,
-    Spec, State, SyncId,
+    Action, After, Clock, Complete, Contents, Desired, Digest, Fingerprint, Health, Inventory, Live, ObjectId, Preview,
+    Previews, Spec, State, Step, SyncId,
 };
 use crate::target::host::{HostTarget, blocking};
 use crate::target::protocol::is_secret;
@@ -25,13 +25,32 @@ pub(super) struct Acts {
     preimages: Preimages,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    /// What every fingerprint that is handed out ends with. One without it was taken where states digest under another key: by
+    /// the daemon itself, say, before it got a root half. It is not trusted, so that the object is read and its digest renewed.
+    mark: String,
     /// One act of a sync at a time: a client that lost its connection may ask for one that still runs.
     turns: Mutex<HashMap<SyncId, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Acts {
-    pub(super) fn new(journal: Journal, preimages: Preimages, bounds: Bounds, clock: Arc<dyn Clock>) -> Self {
-        Self { journal: Mutex::new(journal), preimages, bounds, clock, turns: Mutex::default() }
+    pub(super) fn new(
+        journal: Journal,
+        preimages: Preimages,
+        bounds: Bounds,
+        clock: Arc<dyn Clock>,
+        mark: String,
+    ) -> Self {
+        Self { journal: Mutex::new(journal), preimages, bounds, clock, mark, turns: Mutex::default() }
+    }
+
+    fn marked(&self, fingerprint: &Fingerprint) -> Fingerprint {
+        Fingerprint(format!("{}@{}", fingerprint.0, self.mark).into())
+    }
+
+    /// Returns the fingerprint that was marked; one that nothing has, where it was not.
+    fn unmarked(&self, fingerprint: &Fingerprint) -> Fingerprint {
+        let taken_here = fingerprint.0.strip_suffix(&self.mark).and_then(|rest| rest.strip_suffix('@'));
+        Fingerprint(taken_here.unwrap_or_default().into())
     }
 
     fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
@@ -190,7 +209,9 @@ impl Guarded {
     }
 
     async fn carry_out(&self, call: &Call, batch: &Batch<'_>, act: &Act<'_>) -> Result<Done, TargetError> {
-        let acts = vec![Act { number: act.number, step: act.step, spec: act.spec }];
+        let fingerprint = act.step.fingerprint.as_ref().map(|fingerprint| self.acts.unmarked(fingerprint));
+        let step = Step { fingerprint, ..act.step.clone() };
+        let acts = vec![Act { number: act.number, step: &step, spec: act.spec }];
         let (plan, contents) = (batch.plan, batch.contents);
         let (artifact, precondition) = (batch.artifact, batch.precondition);
         let (outcomes, mut told) = mpsc::unbounded_channel();
@@ -234,7 +255,8 @@ impl Guarded {
         let desired = Desired::Objects(Complete { objects, contents: Arc::new(Nothing) });
         let Ok(previews) = self.inner.preview(call, &desired, &Inventory::default()).await else { return false };
         let now = previews.items.iter().find(|item| item.id == act.step.id);
-        matches!(now.map(|item| &item.live), Some(Live::Known(state)) if state.fingerprint != *before)
+        let before = self.acts.unmarked(before);
+        matches!(now.map(|item| &item.live), Some(Live::Known(state)) if state.fingerprint != before)
     }
 
     /// Takes out of a preview what a front half may not see.
@@ -315,7 +337,11 @@ fn offer(item: &Preview, spec: Option<&Spec>) -> Option<Offer> {
 #[async_trait]
 impl Target for Guarded {
     async fn preview(&self, call: &Call, desired: &Desired, owned: &Inventory) -> Result<Previews, TargetError> {
-        let mut previews = self.inner.preview(call, desired, owned).await?;
+        let mut known = owned.clone();
+        for owned in known.objects.values_mut() {
+            owned.left.fingerprint = self.acts.unmarked(&owned.left.fingerprint);
+        }
+        let mut previews = self.inner.preview(call, desired, &known).await?;
         let Desired::Objects(complete) = desired else { return Ok(previews) };
         let spec = |id: &ObjectId| complete.objects.get(id).or_else(|| previews.runs.get(id));
         let offers: Vec<_> = previews.items.iter().filter_map(|item| offer(item, spec(&item.id))).collect();
@@ -331,6 +357,11 @@ impl Target for Guarded {
         })?;
         let mut reached = HashMap::new();
         blocking(|| previews.items.iter_mut().for_each(|item| self.withhold(item, &mut reached)));
+        for item in &mut previews.items {
+            if let Live::Known(state) = &mut item.live {
+                state.fingerprint = self.acts.marked(&state.fingerprint);
+            }
+        }
         Ok(previews)
     }
 
@@ -338,7 +369,10 @@ impl Target for Guarded {
         for act in &batch.acts {
             let result = self.act(call, batch, act).await;
             let (told, failed) = match result {
-                Ok(done) => (Ok(done), None),
+                Ok(Done { left, already, output }) => {
+                    let left = left.map(|(digest, fingerprint)| (digest, self.acts.marked(&fingerprint)));
+                    (Ok(Done { left, already, output }), None)
+                }
                 Err(error) => (Err(Arc::new(TargetError::from(Failure::from(&error)))), Some(error)),
             };
             // Nobody listens only where the caller is gone: the journal has it.

@@ -70,8 +70,9 @@ impl RootHalf {
         let journal = Journal::open(&folder, key.derive("trueup/root-journal/v1"));
         let keep = preimages::Bounds { seconds: seconds(access.keep), bytes: access.keep_mib.saturating_mul(1 << 20) };
         let preimages = Preimages::with_key(&folder, key.derive("trueup/preimages/v1"));
-        let acts = Acts::new(journal, preimages, keep, clock);
         let states = key.derive("trueup/host-state/v1");
+        let mark = states.digest("trueup/fingerprint-mark/v1", b"").short();
+        let acts = Acts::new(journal, preimages, keep, clock, mark);
         let (acts, limits, targets) = (Arc::new(acts), Limits::default(), Mutex::default());
         Ok(Self { access, acts, limits, states, targets, _lock: lock })
     }

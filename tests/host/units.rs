@@ -1,0 +1,140 @@
+//! Units as documents say, with a real systemd.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::machine::Machine;
+use crate::world::{HttpServer, Options, Ran, Repo, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A machine that follows a repository in the test.
+struct Host {
+    machine: Machine,
+    repo: Repo,
+    _server: HttpServer,
+    _folder: TempDir,
+}
+
+impl Host {
+    /// Starts the daemon as a service and waits until it answers.
+    fn start(units: &str) -> Option<Self> {
+        let machine = Machine::start()?;
+        let folder = tempfile::tempdir().unwrap();
+        let repo = Repo::new(folder.path(), "platform");
+        let server = HttpServer::on(machine.listen(), folder.path(), Options::default());
+        machine.copy_in(env!("CARGO_BIN_EXE_trueup").as_ref(), "/usr/local/bin/trueup");
+        let url = server.url("platform");
+        machine.write(
+            "/etc/trueup/trueup.yaml",
+            format!(
+                "apiVersion: trueup.dev/v1alpha1\nkind: Daemon\nmetadata: {{ name: web-1 }}\n\
+                 spec: {{ transports: [http] }}\n---\n\
+                 apiVersion: trueup.dev/v1alpha1\nkind: Repository\nmetadata: {{ name: platform }}\n\
+                 spec: {{ url: \"{url}\", branch: main, poll: 1h }}\n---\n\
+                 apiVersion: trueup.dev/v1alpha1\nkind: Target\nmetadata: {{ name: web-1 }}\n\
+                 spec: {{ host: {{ allow: [/etc/systemd/system, /etc/app], units: {units} }} }}\n---\n\
+                 apiVersion: trueup.dev/v1alpha1\nkind: Application\nmetadata: {{ name: app }}\n\
+                 spec: {{ source: {{ repository: platform, path: app }}, target: web-1 }}\n"
+            ),
+        );
+        Some(Self { machine, repo, _server: server, _folder: folder })
+    }
+
+    fn daemon(&self) {
+        self.machine.ok(&["systemd-run", "--quiet", "--collect", "--unit=trueup-test", "/usr/local/bin/trueup", "run"]);
+        eventually("the daemon answers", SOON, || self.machine.run(&["trueup", "status"]).code < 2);
+    }
+
+    fn push(&self, files: &[(&str, &str)]) -> Ran {
+        for (path, content) in files {
+            self.repo.write(path, content);
+        }
+        self.repo.land("change");
+        self.machine.run(&["trueup", "sync", "app"])
+    }
+
+    fn property(&self, unit: &str, name: &str) -> String {
+        self.machine.ok(&["systemctl", "show", "--value", "-p", name, unit]).trim().to_owned()
+    }
+}
+
+fn unit(name: &str, spec: &str) -> String {
+    format!("apiVersion: host.trueup.dev/v1alpha1\nkind: Unit\nmetadata: {{ name: {name} }}\nspec: {spec}\n")
+}
+
+const FILE: &str = "app/root/etc/systemd/system/app-web.service";
+const SERVICE: &str = "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
+
+#[test]
+fn a_unit_comes_changes_is_healed_and_goes() {
+    let Some(host) = Host::start("['app-*']") else { return };
+    host.daemon();
+    let document = unit("app-web.service", "{ enabled: true, state: running, settle: 500ms }");
+    let file = "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: { name: /etc/app/x }\n\
+                spec: { content: one, onChange: [{ restart: app-web.service }] }\n";
+    let came = host.push(&[(FILE, SERVICE), ("app/web.yaml", &format!("{document}---\n{file}"))]);
+    assert_eq!(came.code, 0, "{came:?}\n{}", host.machine.journal(&["-u", "trueup-test"]));
+    assert_eq!(host.property("app-web.service", "ActiveState"), "active");
+    assert_eq!(host.property("app-web.service", "UnitFileState"), "enabled");
+
+    let first = host.property("app-web.service", "InvocationID");
+    let changed = host.push(&[("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "two")))]);
+    assert_eq!(changed.code, 0, "{changed:?}");
+    assert_ne!(host.property("app-web.service", "InvocationID"), first, "it is restarted");
+
+    host.machine.ok(&["systemctl", "stop", "app-web.service"]);
+    eventually("what was stopped by hand runs again", SOON, || {
+        host.machine.run(&["systemctl", "is-active", "-q", "app-web.service"]).code == 0
+    });
+
+    let broken = SERVICE.replace("[Install]", "Restart=no\nExecStartPre=/bin/false\n[Install]");
+    let failed =
+        host.push(&[(FILE, &broken), ("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "three")))]);
+    assert_ne!(failed.code, 0, "{failed:?}");
+    assert_eq!(host.machine.read("/etc/app/x").as_deref(), Some("two"));
+    assert_eq!(host.property("app-web.service", "ActiveState"), "active", "it runs with what worked: {failed:?}");
+
+    let unknown = SERVICE.replace("[Install]", "Bogus=1\n[Install]");
+    let before = host.property("app-web.service", "InvocationID");
+    let refused =
+        host.push(&[(FILE, &unknown), ("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "two")))]);
+    assert!(refused.code != 0 && format!("{refused:?}").contains("Bogus"), "{refused:?}");
+    assert_eq!(host.property("app-web.service", "InvocationID"), before);
+
+    host.repo.remove(FILE);
+    let kept = file.replace(", onChange: [{ restart: app-web.service }]", "").replace("one", "two");
+    let gone = host.push(&[("app/web.yaml", &kept)]);
+    assert_eq!(host.property("app-web.service", "ActiveState"), "inactive", "{gone:?}");
+    assert_eq!(host.property("app-web.service", "LoadState"), "not-found");
+}
+
+#[test]
+fn what_a_host_needs_is_left_alone() {
+    let Some(host) = Host::start("['*']") else { return };
+    host.daemon();
+    for (name, spec) in [("dbus.service", "{ state: stopped }"), ("systemd-journald.service", "{ masked: true }")] {
+        let refused = host.push(&[("app/x.yaml", &unit(name, spec))]);
+        assert!(refused.code != 0 && format!("{refused:?}").contains("needs it to live"), "{refused:?}");
+    }
+    host.repo.remove("app/x.yaml");
+    let drop_in = host.push(&[("app/root/etc/systemd/system/service.d/x.conf", "[Service]\nNice=1\n")]);
+    assert!(drop_in.code != 0 && format!("{drop_in:?}").contains("needs it to live"), "{drop_in:?}");
+    assert_eq!(host.property("dbus.service", "ActiveState"), "active");
+}
+
+#[test]
+fn a_unit_that_flaps_or_never_starts_is_a_failure_within_its_bound() {
+    let Some(host) = Host::start("['app-*']") else { return };
+    host.daemon();
+    let flaps = "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=100ms\n[Unit]\nStartLimitIntervalSec=0\n";
+    let spec = "{ state: running, settle: 2s, timeout: 20s }";
+    let flapped = host.push(&[(FILE, flaps), ("app/web.yaml", &unit("app-web.service", spec))]);
+    assert!(flapped.code != 0 && format!("{flapped:?}").contains("restarted"), "{flapped:?}");
+
+    let hangs = "[Service]\nType=notify\nExecStart=/bin/sleep 1000\nTimeoutStartSec=infinity\n";
+    let spec = "{ state: running, timeout: 3s }";
+    let hung = host.push(&[(FILE, hangs), ("app/web.yaml", &unit("app-web.service", spec))]);
+    assert!(hung.code != 0 && format!("{hung:?}").contains("within 3 s"), "{hung:?}");
+}
