@@ -138,8 +138,20 @@ impl Installed {
 
     /// Returns what trueup says of itself, for a failure.
     pub fn story(&self) -> String {
-        let status = self.trueup(&["status"]);
-        format!("{}{}\n{:#}", status.stdout, status.stderr, self.app())
+        let (status, units) = (self.trueup(&["status"]), ["trueup.service", "trueup-host.service", "trueup-run-*"]);
+        let told = self.machine.ok(&[
+            "journalctl",
+            "--no-pager",
+            "-o",
+            "short-precise",
+            "-u",
+            units[0],
+            "-u",
+            units[1],
+            "-u",
+            units[2],
+        ]);
+        format!("{}{}\n{:#}\n{told}", status.stdout, status.stderr, self.app())
     }
 }
 

@@ -4,14 +4,14 @@ use crate::installed::{Granted, Installed, SOON, file};
 use crate::package;
 use crate::world::eventually;
 
-/// A service of the host's own. It takes its greeting from a file at start and reload, and shows it in another.
+/// A service that takes its greeting from a file, at start and reload, and shows it in another.
 const SITE: &str = "[Service]\nType=exec\nExecStart=/usr/local/bin/site\nExecReload=/bin/kill -HUP $MAINPID\n\
-                    [Install]\nWantedBy=multi-user.target\n";
+                    Restart=on-failure\nRestartSec=100ms\n[Install]\nWantedBy=multi-user.target\n";
 const SERVES: &str = "take() { . /etc/site/conf; echo \"$greeting\" >/run/site; }\ntrap take HUP\ntake\n\
                       while :; do sleep 3600 & wait $!; done";
 
 const GRANTED: Granted = Granted {
-    allow: &["/etc/site", "/etc/motd"],
+    allow: &["/etc/site", "/etc/systemd/system"],
     commands: &["/usr/bin/systemctl", "/usr/local/bin/slow"],
     units: &["site.service"],
 };
@@ -24,18 +24,20 @@ fn site() -> Option<Installed> {
     let host = Installed::new()?;
     host.script("/usr/local/bin/site", SERVES);
     host.script("/usr/local/bin/slow", SLOW);
-    host.machine.write("/etc/systemd/system/site.service", SITE);
-    host.machine.ok(&["systemctl", "daemon-reload"]);
     host.declare(GRANTED, "1s", "");
     Some(host)
 }
 
 fn greet(host: &Installed, greeting: &str, calls: &str) -> String {
     let conf = file("/etc/site/conf", &format!("greeting={greeting}\n"), &format!(", onChange: [{calls}]"));
-    host.repo.write("app/site.yaml", conf).land(greeting)
+    host.repo.write("app/root/etc/systemd/system/site.service", SITE);
+    host.repo.write("app/site.yaml", conf + UNIT).land(greeting)
 }
 
-const RELOAD: &str = "{ run: [systemctl, reload-or-restart, site.service] }";
+const UNIT: &str = "apiVersion: host.trueup.dev/v1alpha1\nkind: Unit\nmetadata: { name: site.service }\n\
+                    spec: { enabled: true, state: running, settle: 1s, timeout: 30s }\n";
+
+const RELOAD: &str = "{ reload: site.service }";
 
 #[test]
 fn installed_and_enabled_it_follows_git() {
@@ -48,7 +50,6 @@ fn installed_and_enabled_it_follows_git() {
     assert!(machine.property("trueup.service", "StatusText").starts_with("Nothing is declared"));
 
     host.script("/usr/local/bin/site", SERVES);
-    machine.write("/etc/systemd/system/site.service", SITE);
     let first = greet(&host, "hello", RELOAD);
     host.declare(GRANTED, "1s", "");
     host.applied(&first);
@@ -61,6 +62,29 @@ fn installed_and_enabled_it_follows_git() {
     assert_eq!(machine.property("site.service", "InvocationID"), started, "it was reloaded, not restarted");
     assert_eq!(host.outcomes(), ["applied", "applied"]);
     machine.ok(&["trueup", "audit", "verify"]);
+}
+
+#[test]
+fn a_unit_is_kept_running_and_one_that_crashes_on_what_is_new_gets_the_old_back() {
+    let Some(host) = site() else { return };
+    let machine = &host.machine;
+    let first = greet(&host, "hello", "{ restart: site.service }");
+    machine.ok(&["systemctl", "enable", "--now", "trueup"]);
+    host.applied(&first);
+    assert_eq!(machine.property("site.service", "UnitFileState"), "enabled");
+
+    machine.ok(&["systemctl", "stop", "site.service"]);
+    eventually("what was stopped by hand runs again", SOON, || machine.is_active("site.service"));
+    host.applied(&first);
+
+    let bad = greet(&host, "hello\nexit 1", "{ restart: site.service }");
+    host.until("the crash is taken back", |app| app["bad"] == *bad && app["syncing"] == false);
+    assert_eq!(machine.read("/etc/site/conf").as_deref(), Some("greeting=hello\n"));
+    assert!(machine.is_active("site.service"), "it runs with what worked");
+    assert_eq!(host.outcomes()[2..], ["failed", "rolled-back"], "{:#?}", host.outcomes());
+    let third = greet(&host, "mended", "{ restart: site.service }");
+    host.applied(&third);
+    host.until_live("/run/site", "mended\n");
 }
 
 /// Starts a sync whose handler does not end, and waits until it runs.
@@ -119,7 +143,6 @@ fn killed_in_a_sync_either_half_or_both_end_it_right() {
 #[test]
 fn a_power_cut_in_mid_plan_is_resumed() {
     let Some(mut host) = site() else { return };
-    host.machine.ok(&["systemctl", "enable", "site.service"]);
     let revision = in_mid_plan(&host);
     host.machine.power_cycle();
     eventually("the handler runs again", SOON, || runs(&host) == 2);
@@ -129,12 +152,9 @@ fn a_power_cut_in_mid_plan_is_resumed() {
 #[test]
 fn a_reboot_in_mid_plan_is_resumed() {
     let Some(mut host) = site() else { return };
-    host.machine.ok(&["systemctl", "enable", "site.service"]);
     // The reboot waits for the step at hand, and finds two more behind it.
-    host.script(
-        "/usr/local/bin/slow",
-        &SLOW.replace("do", "do systemctl is-system-running | grep -q stopping && exit;"),
-    );
+    let until_then = SLOW.replace("do sleep", "do systemctl is-system-running | grep -q stopping && exit; sleep");
+    host.script("/usr/local/bin/slow", &until_then);
     let revision = in_mid_plan(&host);
     host.machine.reboot();
     ends_right(&host, &revision, 0);
