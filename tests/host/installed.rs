@@ -63,14 +63,14 @@ impl Installed {
         let list = |items: &[&str]| items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ");
         let Granted { allow, commands, units } = granted;
         let may = format!("allow: [{}], commands: [{}], units: [{}]", list(allow), list(commands), list(units));
-        let daemon = document("Daemon", "group: trueup-operators, transports: [http]");
+        let daemon = declared("Daemon", "group: trueup-operators, transports: [http]");
         let url = self.server.url("platform");
-        let repository = document("Repository", &format!("url: \"{url}\", branch: main, poll: {poll}"));
-        let target = document("Target", &format!("host: {{ via: /run/trueup-host/host.sock, {may} }}"));
+        let repository = declared("Repository", &format!("url: \"{url}\", branch: main, poll: {poll}"));
+        let target = declared("Target", &format!("host: {{ via: /run/trueup-host/host.sock, {may} }}"));
         let app = format!("source: {{ repository: web-1, path: app }}, target: web-1, sync: {{ {sync} }}");
-        let app = document("Application", &app).replace("name: web-1", "name: app");
+        let app = declared("Application", &app).replace("name: web-1", "name: app");
         self.machine.write("/etc/trueup/trueup.yaml", daemon + &repository + &target + &app);
-        self.machine.write("/etc/trueup/host.yaml", document("HostAccess", &may));
+        self.machine.write("/etc/trueup/host.yaml", declared("HostAccess", &may));
     }
 
     /// Adds lines to the `[Service]` of a unit, as `systemctl edit` does.
@@ -155,14 +155,18 @@ impl Installed {
     }
 }
 
-fn document(kind: &str, spec: &str) -> String {
+fn declared(kind: &str, spec: &str) -> String {
     let head = format!("apiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: web-1 }}\n");
+    format!("{head}spec: {{ {spec} }}\n---\n")
+}
+
+/// A document of an application.
+pub fn document(kind: &str, name: &str, spec: &str) -> String {
+    let head = format!("apiVersion: host.trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\n");
     format!("{head}spec: {{ {spec} }}\n---\n")
 }
 
 /// A file of an application, with more fields of its spec.
 pub fn file(path: &str, content: &str, more: &str) -> String {
-    let content = Value::from(content);
-    let head = format!("apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: {{ name: {path} }}\n");
-    format!("{head}spec: {{ content: {content}{more} }}\n---\n")
+    document("File", path, &format!("content: {}{more}", Value::from(content)))
 }

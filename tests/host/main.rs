@@ -9,7 +9,9 @@ mod commands;
 mod installed;
 mod itself;
 mod machine;
+mod nginx;
 mod package;
+mod quiet;
 mod service;
 mod units;
 #[path = "../world/mod.rs"]

@@ -1,6 +1,6 @@
 //! A service that people run, made by hand and then taken over: nginx with two sites, a drop-in, and a timer.
 
-use crate::installed::{Granted, Installed, SOON, file};
+use crate::installed::{Granted, Installed, SOON, document, file};
 use crate::world::eventually;
 
 const GRANTED: Granted = Granted {
@@ -61,12 +61,6 @@ impl Wanted {
         text += &document("Unit", "purge-cache.timer", "enabled: true, state: running, settle: 1s");
         host.repo.write("app/nginx.yaml", text).land(message)
     }
-}
-
-fn document(kind: &str, name: &str, spec: &str) -> String {
-    format!(
-        "apiVersion: host.trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n---\n"
-    )
 }
 
 #[test]

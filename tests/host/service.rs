@@ -1,6 +1,6 @@
 //! trueup as a service of its host: installed, followed, killed, hung, rebooted, upgraded and removed.
 
-use crate::installed::{Granted, Installed, SOON, file};
+use crate::installed::{Granted, Installed, SOON, document, file};
 use crate::package;
 use crate::world::eventually;
 
@@ -31,11 +31,9 @@ fn site() -> Option<Installed> {
 fn greet(host: &Installed, greeting: &str, calls: &str) -> String {
     let conf = file("/etc/site/conf", &format!("greeting={greeting}\n"), &format!(", onChange: [{calls}]"));
     host.repo.write("app/root/etc/systemd/system/site.service", SITE);
-    host.repo.write("app/site.yaml", conf + UNIT).land(greeting)
+    let unit = document("Unit", "site.service", "enabled: true, state: running, settle: 1s, timeout: 30s");
+    host.repo.write("app/site.yaml", conf + &unit).land(greeting)
 }
-
-const UNIT: &str = "apiVersion: host.trueup.dev/v1alpha1\nkind: Unit\nmetadata: { name: site.service }\n\
-                    spec: { enabled: true, state: running, settle: 1s, timeout: 30s }\n";
 
 const RELOAD: &str = "{ reload: site.service }";
 
