@@ -6,8 +6,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::print_stderr)]
 
 mod commands;
+mod installed;
 mod itself;
 mod machine;
+mod nginx;
+mod package;
+mod quiet;
+mod service;
 mod units;
 #[path = "../world/mod.rs"]
 mod world;

@@ -102,6 +102,8 @@ impl Transient {
             ("WorkingDirectory", Variant::from("/")),
             ("StandardInput", Variant::from("null")),
             ("RuntimeMaxUSec", Variant::from(microseconds)),
+            // The machine may shut down meanwhile: whoever waits for the command is asked to stop first, and finishes the step.
+            ("DefaultDependencies", Variant::from(false)),
             ("KillMode", Variant::from("control-group")),
             // As a group without systemd is ended: at once, whoever ignores what.
             ("KillSignal", Variant::from(9_i32)),

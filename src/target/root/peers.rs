@@ -31,11 +31,14 @@ fn uid(user: &str) -> Option<u32> {
 
 /// Returns the control group of a process, as systemd names it.
 fn cgroup(pid: i32) -> Option<String> {
-    let text = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("cgroup")).ok()?;
-    let named = |line: &str| {
-        Some(line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))?.to_owned())
-    };
-    text.lines().find_map(named)
+    named(&std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("cgroup")).ok()?)
+}
+
+/// The unified hierarchy is systemd's where it has one; the old one of that name is there beside it, and may be empty.
+fn named(groups: &str) -> Option<String> {
+    let path = |start: &str| groups.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(start));
+    let unified = path(":").filter(|path| *path != "/");
+    unified.or_else(|| path("name=systemd:")).map(str::to_owned)
 }
 
 /// Tells whether a control group is that of a system unit. Its last part alone would not do: every user may have a unit of
@@ -50,6 +53,18 @@ fn runs_in(unit: &str, cgroup: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hierarchy_is_the_one_that_systemd_uses() {
+        for (groups, path) in [
+            ("0::/system.slice/a.service\n", Some("/system.slice/a.service")),
+            ("2:name=systemd:/\n1:cpu:/x\n0::/system.slice/a.service\n", Some("/system.slice/a.service")),
+            ("1:name=systemd:/system.slice/a.service\n0::/\n", Some("/system.slice/a.service")),
+            ("2:cpu:/name=systemd:/x\n", None),
+        ] {
+            assert_eq!(named(groups).as_deref(), path, "{groups}");
+        }
+    }
 
     #[test]
     fn a_unit_of_the_system_is_not_one_of_a_user() {

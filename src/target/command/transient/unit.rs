@@ -88,11 +88,21 @@ impl Unit {
         }
     }
 
-    /// Connects anew (a handler may restart the bus itself) and takes hold of the unit again.
+    /// Connects anew and takes hold of the unit again. A bus that is away comes back (a handler may restart it itself), or the
+    /// machine goes down and we with it: so this tries for as long as the command may take.
     async fn again(&self) -> zbus::Result<Connection> {
-        let bus = self.bus.connection().await?;
-        ManagerProxy::new(&bus).await?.ref_unit(self.name.clone()).await?;
-        Ok(bus)
+        loop {
+            let held = async {
+                let bus = self.bus.connection().await?;
+                ManagerProxy::new(&bus).await?.ref_unit(self.name.clone()).await?;
+                zbus::Result::Ok(bus)
+            };
+            match held.await {
+                Err(error @ zbus::Error::MethodError(..)) => return Err(error),
+                Ok(bus) => return Ok(bus),
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
     }
 
     /// Ends the unit with all that it started, and waits until it is gone.
