@@ -136,7 +136,7 @@ fn an_end_is_told_and_nothing_of_the_command_stays() {
         assert!(host.units().is_empty(), "{}", host.units());
         (ran.code, ran.stdout + &ran.stderr)
     };
-    // The way back asks the same program, which may hang by then.
+    // Its time-out counts on the way back, too.
     host.repo.write("app/all.yaml", file("/etc/app/conf", "zero", "") + &check("judge", ", timeout: 2s"));
     script(&host.machine, "/usr/local/bin/judge", "#!/bin/sh\nexit 0\n");
     host.repo.land("zero");

@@ -66,7 +66,7 @@ impl Installed {
         let daemon = declared("Daemon", "group: trueup-operators, transports: [http]");
         let url = self.server.url("platform");
         let repository = declared("Repository", &format!("url: \"{url}\", branch: main, poll: {poll}"));
-        let target = declared("Target", &format!("host: {{ via: /run/trueup-host/host.sock, {may} }}"));
+        let target = declared("Target", "host: { via: /run/trueup-host/host.sock }");
         let app = format!("source: {{ repository: web-1, path: app }}, target: web-1, sync: {{ {sync} }}");
         let app = declared("Application", &app).replace("name: web-1", "name: app");
         self.machine.write("/etc/trueup/trueup.yaml", daemon + &repository + &target + &app);

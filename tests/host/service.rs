@@ -135,6 +135,8 @@ fn killed_in_a_sync_either_half_or_both_end_it_right() {
         host.until("the sync goes on", |app| app["syncing"] == true);
         eventually("the handler runs", SOON, || runs(&host) == ran);
     }
+    // A person restarts the root half: it ends when its step has ended, and what it knows outlives it.
+    host.machine.ok(&["systemctl", "restart", "--no-block", "trueup-host.service"]);
     ends_right(&host, &revision, 2);
 }
 
