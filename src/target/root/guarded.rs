@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::journal::Journal;
 use super::ledger::{Change, Entry, Intent, Offer};
+use super::own::Own;
 use super::preimages::{Bounds, Preimage, Preimages};
 use crate::model::host::PATH;
 use crate::model::{
@@ -83,11 +84,12 @@ enum Due {
 pub(super) struct Guarded {
     inner: HostTarget,
     acts: Arc<Acts>,
+    own: Arc<Own>,
 }
 
 impl Guarded {
-    pub(super) const fn new(inner: HostTarget, acts: Arc<Acts>) -> Self {
-        Self { inner, acts }
+    pub(super) const fn new(inner: HostTarget, acts: Arc<Acts>, own: Arc<Own>) -> Self {
+        Self { inner, acts, own }
     }
 
     /// Judges a step by what was previewed and done. Writes nothing.
@@ -166,6 +168,8 @@ impl Guarded {
             self.keep(call, batch, act)?;
         }
         let mut journal = self.acts.journal();
+        // It was judged before the pre-image was written, which takes its time.
+        fenced(call, journal.ledger.fence)?;
         let mut entries = vec![];
         if call.fence > journal.ledger.fence {
             entries.push(Entry::Fence { fence: call.fence });
@@ -287,7 +291,8 @@ fn fenced(call: &Call, fence: u64) -> Result<(), TargetError> {
         return Ok(());
     }
     let reason = format!(
-        "a daemon with the fence {fence} acted on this host, and this one has {}: it is not the one that holds the store now",
+        "a daemon with the fence {fence} acted on this host, and this one has {}: it is not the one that holds the store now. If it \
+         is, and its store was made anew or restored, stop trueup-host.service and remove its journal",
         call.fence
     );
     Err(TargetError::Denied { code: "host.fenced".into(), reason })
@@ -337,6 +342,9 @@ fn offer(item: &Preview, spec: Option<&Spec>) -> Option<Offer> {
 #[async_trait]
 impl Target for Guarded {
     async fn preview(&self, call: &Call, desired: &Desired, owned: &Inventory) -> Result<Previews, TargetError> {
+        if let Desired::Objects(complete) = desired {
+            complete.objects.keys().try_for_each(|id| self.own.spares(id))?;
+        }
         let mut known = owned.clone();
         for owned in known.objects.values_mut() {
             owned.left.fingerprint = self.acts.unmarked(&owned.left.fingerprint);
@@ -344,7 +352,9 @@ impl Target for Guarded {
         let mut previews = self.inner.preview(call, desired, &known).await?;
         let Desired::Objects(complete) = desired else { return Ok(previews) };
         let spec = |id: &ObjectId| complete.objects.get(id).or_else(|| previews.runs.get(id));
-        let offers: Vec<_> = previews.items.iter().filter_map(|item| offer(item, spec(&item.id))).collect();
+        // What Git has no more may still be among what was left here before it was our own: it stays.
+        let free = previews.items.iter().filter(|item| !self.own.has(&item.id));
+        let offers: Vec<_> = free.filter_map(|item| offer(item, spec(&item.id))).collect();
         blocking(|| {
             let mut journal = self.acts.journal();
             if journal.sound().is_err() {
