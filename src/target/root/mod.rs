@@ -4,8 +4,11 @@
 //! it gave and what it does is journaled before it is done, and what it overwrites or deletes is kept.
 
 mod access;
+mod acting;
+mod acts;
 mod guarded;
 mod journal;
+mod judge;
 mod ledger;
 mod listen;
 mod own;
@@ -18,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use self::guarded::{Acts, Guarded};
+use self::acts::Acts;
+use self::guarded::Guarded;
 use self::journal::Journal;
 use self::own::Own;
 use self::preimages::Preimages;
