@@ -29,7 +29,7 @@ pub(super) fn host(global: &Global, clock: &Arc<dyn Clock>) -> Result<Exit, Trou
     log::start(&Masks::default());
     let file = if global.config == Path::new(CONFIG) { PathBuf::from(ACCESS) } else { global.config.clone() };
     let access = load(&file).map_err(|all| Trouble::mistakes(&all).lasting(true))?;
-    let half = RootHalf::open(access, clock.clone()).map_err(|error| Trouble::chain(&error))?;
+    let half = RootHalf::open(access, clock.clone()).map_err(|error| Trouble::chain(&error))?.told_by(&file);
     let built = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_keep_alive(Duration::from_secs(1))

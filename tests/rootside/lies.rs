@@ -43,6 +43,19 @@ async fn nothing_is_written_outside_of_the_allow_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_decides_what_it_may_do_is_written_by_nobody() {
+    let data = "/etc/app/data";
+    let mut side = RootSide::new();
+    let real = side.host.real(data);
+    side.restart(|access| access.data = real).await;
+    let mut front = front(&side);
+    let object = file(&format!("{data}/journal"), b"");
+    assert_eq!(failure(&front.preview(std::slice::from_ref(&object))[0]), "host.own");
+    let made_up = json!({ "live": { "is": "absent" }, "after": { "is": "state", "state": { "digest": Digest::of(b"x").to_string() } } });
+    assert_eq!(failure(&front.apply(&sync(1), &step(&object, &made_up, "create"), &[b""])), "host.not-previewed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_step_is_what_was_previewed_and_nothing_else() {
     let side = RootSide::new();
     let mut front = front(&side);

@@ -46,8 +46,9 @@ const STATE: [&str; 3] = ["/run", "/var", "/tmp"];
 /// Where trueup keeps contents, keys and pre-images by default: no command has business there.
 const OURS: [&str; 3] = ["-/var/lib/trueup", "-/var/lib/private/trueup", "-/var/lib/trueup-host"];
 
-/// Where systemd takes orders from root: what judges gives none, or its sandbox would be as wide as systemd's.
-const ORDERS: [&str; 2] = ["-/run/dbus", "-/run/systemd/private"];
+/// Where systemd and both halves of trueup take orders from root: what judges gives none, or its sandbox would be as wide as
+/// theirs.
+const ORDERS: [&str; 4] = ["-/run/dbus", "-/run/systemd/private", "-/run/trueup", "-/run/trueup-host"];
 
 /// Returns the sandbox of a command; `writable` is what handlers may write beyond state.
 pub(super) fn sandbox(purpose: Purpose, writable: &[PathBuf]) -> Vec<Property> {

@@ -128,6 +128,14 @@ async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
 }
 
 #[tokio::test]
+async fn a_dollar_is_the_programs_own() {
+    for way in ways() {
+        let script = "A=one; B='two three'; echo ${A} $B $HOME; printf %s '$$'";
+        assert_eq!(run(way, &call(), script, 20_000).await.unwrap(), "one two three /\n$$", "by systemd: {way}");
+    }
+}
+
+#[tokio::test]
 async fn a_child_that_left_the_group_does_not_hold_the_sync() {
     for way in ways() {
         let started = Instant::now();

@@ -87,7 +87,7 @@ impl Transient {
 
     fn properties(&self, order: &Order<'_>, output: OwnedFd) -> Vec<Property> {
         let program = order.program.display().to_string();
-        let argv: Vec<String> = [program.clone()].into_iter().chain(order.arguments.iter().cloned()).collect();
+        let argv = literal([program.as_str()].into_iter().chain(order.arguments.iter().map(String::as_str)));
         let purpose = match order.purpose {
             Purpose::Judge => "trueup: a check",
             Purpose::Act => "trueup: a handler",
@@ -148,6 +148,12 @@ impl Transient {
     }
 }
 
+/// Returns what systemd makes these arguments of. It replaces `$NAME` and `${NAME}` by its own rules; what was written is what
+/// the program gets, wherever it runs.
+fn literal<'a>(arguments: impl Iterator<Item = &'a str>) -> Vec<String> {
+    arguments.map(|argument| argument.replace('$', "$$")).collect()
+}
+
 /// Starts the unit and reads what it says until it has ended.
 async fn work(unit: &mut Unit, properties: Vec<Property>, output: Receiver, tail: &mut Tail) -> Ended {
     let mut pipes = (Some(output), None::<Receiver>);
@@ -170,4 +176,14 @@ async fn work(unit: &mut Unit, properties: Vec<Property>, output: Receiver, tail
         let _ = tokio::time::timeout(STRAY, reading).await;
     }
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn systemd_replaces_nothing_in_an_argument() {
+        assert_eq!(literal(["sh", "${HOME}", "$1 $$", "50%"].into_iter()), ["sh", "$${HOME}", "$$1 $$$$", "50%"]);
+    }
 }

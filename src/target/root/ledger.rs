@@ -84,6 +84,8 @@ pub(super) struct Pair {
 
 /// How many syncs are remembered step by step; of older ones only that they were.
 const SYNCS: usize = 256;
+/// Steps that are remembered in all: as many as a front half may ask for at once.
+const ACTS: usize = 100_000;
 /// Previews of one object that may wait: several revisions may be looked at while one is carried out.
 const PER_OBJECT: usize = 8;
 /// Previews that may wait in all; the oldest objects go first.
@@ -201,11 +203,11 @@ impl Ledger {
 
     /// Forgets the steps of all but the newest syncs, and returns the entries that say what is left.
     pub(super) fn compacted(&mut self) -> Vec<Entry> {
-        while self.order.len() > SYNCS {
-            if let Some(oldest) = self.order.pop_front() {
-                self.syncs.remove(&oldest);
-                self.spent.insert(oldest);
-            }
+        let mut acts: usize = self.syncs.values().map(BTreeMap::len).sum();
+        while self.order.len() > SYNCS || acts > ACTS {
+            let Some(oldest) = self.order.pop_front() else { break };
+            acts -= self.syncs.remove(&oldest).map_or(0, |steps| steps.len());
+            self.spent.insert(oldest);
         }
         let mut entries = vec![Entry::Fence { fence: self.fence }];
         let spent: Vec<_> = self.spent.iter().cloned().collect();

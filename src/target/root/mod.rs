@@ -4,10 +4,14 @@
 //! it gave and what it does is journaled before it is done, and what it overwrites or deletes is kept.
 
 mod access;
+mod acting;
+mod acts;
 mod guarded;
 mod journal;
+mod judge;
 mod ledger;
 mod listen;
+mod own;
 mod peers;
 pub mod preimages;
 
@@ -17,8 +21,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use self::guarded::{Acts, Guarded};
+use self::acts::Acts;
+use self::guarded::Guarded;
 use self::journal::Journal;
+use self::own::Own;
 use self::preimages::Preimages;
 use super::host::HostTarget;
 use super::protocol::{Adapter, Limits};
@@ -39,6 +45,7 @@ pub struct RootHalf {
     acts: Arc<Acts>,
     limits: Limits,
     states: DigestKey,
+    own: Arc<Own>,
     targets: Mutex<HashMap<String, Arc<dyn Target>>>,
     _lock: Lock,
 }
@@ -74,7 +81,17 @@ impl RootHalf {
         let mark = states.digest("trueup/fingerprint-mark/v1", b"").short();
         let acts = Acts::new(journal, preimages, keep, clock, mark);
         let (acts, limits, targets) = (Arc::new(acts), Limits::default(), Mutex::default());
-        Ok(Self { access, acts, limits, states, targets, _lock: lock })
+        let own = Arc::new(Own::of(&access));
+        Ok(Self { access, acts, limits, states, own, targets, _lock: lock })
+    }
+
+    /// Takes `file`, which its `HostAccess` was read from, for one of its own: no step writes it.
+    #[must_use]
+    pub fn told_by(mut self, file: &Path) -> Self {
+        let mut own = Own::of(&self.access);
+        own.add(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+        self.own = Arc::new(own);
+        self
     }
 }
 
@@ -125,7 +142,7 @@ impl Adapter for RootHalf {
             targets.clear();
         }
         let inner = HostTarget::new(&self.access.narrowed(&asked), self.states.clone())?;
-        let target: Arc<dyn Target> = Arc::new(Guarded::new(inner, self.acts.clone()));
+        let target: Arc<dyn Target> = Arc::new(Guarded::new(inner, self.acts.clone(), self.own.clone()));
         targets.insert(name, target.clone());
         Ok(target)
     }

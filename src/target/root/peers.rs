@@ -13,7 +13,11 @@ pub(super) fn may_connect(peers: &[Peer], peer: &UCred) -> bool {
     }
     peers.iter().any(|named| match named {
         Peer { user: Some(user), .. } => uid(user) == Some(peer.uid()),
-        Peer { unit: Some(unit), .. } => peer.pid().and_then(cgroup).is_some_and(|path| runs_in(unit, &path)),
+        Peer { unit: Some(unit), .. } => peer.pid().is_some_and(|pid| {
+            // Both are of one moment, and the user is asked last: a process that took the number of one which connected and ended
+            // would have to be of the same user.
+            cgroup(pid).is_some_and(|path| runs_in(unit, &path)) && owner(pid) == Some(peer.uid())
+        }),
         Peer { .. } => false,
     })
 }
@@ -27,6 +31,11 @@ fn uid(user: &str) -> Option<u32> {
         let mut fields = line.split(':');
         if fields.next() == Some(user) { fields.nth(1)?.parse().ok() } else { None }
     })
+}
+
+fn owner(pid: i32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(Path::new("/proc").join(pid.to_string())).ok().map(|process| process.uid())
 }
 
 /// Returns the control group of a process, as systemd names it.

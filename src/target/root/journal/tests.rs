@@ -79,6 +79,21 @@ fn a_journal_that_was_changed_is_not_acted_on() {
 }
 
 #[test]
+fn it_is_written_anew_also_where_no_process_lives_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), key());
+    let mut number = 0;
+    while journal.length < SMALL - SMALL / 10 {
+        number += 1;
+        journal.append(&(0..100).flat_map(|_| act(number % 300)).collect::<Vec<_>>()).unwrap();
+    }
+    drop(journal);
+    let mut journal = Journal::open(folder.path(), key());
+    journal.append(&(0..600).flat_map(act).collect::<Vec<_>>()).unwrap();
+    assert!(journal.length < SMALL, "{}", journal.length);
+}
+
+#[test]
 fn a_spent_sync_outlives_compaction() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), key());
