@@ -140,7 +140,8 @@ impl Case {
     pub(crate) fn snapshot(&self, ground: &Ground) -> Snapshot {
         let snapshot = Snapshot::of(&ground.live(""));
         match self.edits {
-            Some(edited) => snapshot.settled(|path| path == edited),
+            // The daemon tries again by itself, and may be in the middle of it.
+            Some(edited) => snapshot.settled(|path| path == edited || path.contains(".trueup-")),
             // The folder of a file that could not be written had a temporary one in it for a moment.
             None if self.on_host => snapshot.settled(|_| false),
             None => snapshot,
