@@ -185,20 +185,28 @@ fn it_is_upgraded_downgraded_removed_and_purged() {
     let Some(newer) = package::of_version("0.1.1") else { return };
     let machine = &host.machine;
     machine.copy_in(&newer, "/root/newer.deb");
-    let first = greet(&host, "hello", RELOAD);
-    machine.ok(&["systemctl", "enable", "--now", "trueup"]);
-    host.applied(&first);
     let installed = || machine.ok(&["dpkg-query", "--show", "--showformat=${Version} ${db:Status-Status}", "trueup"]);
-    for (deb, version) in [("/root/newer.deb", "0.1.1"), ("/root/trueup.deb", env!("CARGO_PKG_VERSION"))] {
-        let before = machine.pid_of("trueup.service");
-        host.apt(&["install", deb]);
-        assert_eq!(installed(), format!("{version} installed"));
-        assert!(machine.is_active("trueup.service") && machine.pid_of("trueup.service") != before, "{version} runs");
-        let next = greet(&host, version, RELOAD);
-        host.applied(&next);
-        machine.ok(&["trueup", "audit", "verify"]);
-    }
-    let conf = machine.read("/etc/site/conf");
+    let version = env!("CARGO_PKG_VERSION");
+
+    // In mid-plan: the old daemon finishes its step, the new one the plan.
+    let revision = in_mid_plan(&host);
+    let old = machine.pid_of("trueup.service");
+    std::thread::scope(|scope| {
+        let upgrade = scope.spawn(|| host.apt(&["install", "/root/newer.deb"]));
+        let state = || machine.property("trueup.service", "ActiveState");
+        eventually("the daemon finishes its step", SOON, || state() == "deactivating");
+        machine.write("/var/lib/go", "");
+        upgrade.join().unwrap();
+    });
+    assert_eq!((installed(), machine.is_active("trueup.service")), ("0.1.1 installed".into(), true));
+    assert_ne!(machine.pid_of("trueup.service"), old, "the new program runs");
+    ends_right(&host, &revision, 0);
+
+    host.apt(&["install", "/root/trueup.deb"]);
+    assert_eq!((installed(), machine.is_active("trueup.service")), (format!("{version} installed"), true));
+    let next = greet(&host, "downgraded", RELOAD);
+    host.applied(&next);
+
     host.apt(&["remove", "trueup"]);
     for unit in ["trueup.service", "trueup-host.service", "trueup-host.socket"] {
         assert!(!machine.is_active(unit), "{unit} runs on");
@@ -216,6 +224,6 @@ fn it_is_upgraded_downgraded_removed_and_purged() {
         machine.sh("ls -d /var/lib/trueup* /var/lib/private/trueup* /run/trueup* /usr/bin/trueup 2>/dev/null || true");
     assert_eq!(left, "");
     assert_eq!(machine.run(&["systemctl", "list-unit-files", "--no-legend", "trueup*"]).stdout, "");
-    assert_eq!(machine.read("/etc/site/conf").as_deref(), Some("greeting=again\n"), "what it manages stays: {conf:?}");
+    assert_eq!(machine.read("/etc/site/conf").as_deref(), Some("greeting=again\n"), "what it manages stays");
     assert_eq!(machine.ok(&["systemctl", "is-system-running"]), "running");
 }
