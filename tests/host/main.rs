@@ -9,5 +9,8 @@ mod commands;
 mod itself;
 mod machine;
 mod units;
+mod units_faults;
+mod units_kinds;
+mod units_root;
 #[path = "../world/mod.rs"]
 mod world;
