@@ -181,6 +181,28 @@ fn what_a_host_needs_is_left_alone() {
 }
 
 #[test]
+fn another_name_of_a_unit_passes_no_rule() {
+    let Some(host) = Host::start("['app-*']") else { return };
+    host.machine.sh("ln -s /lib/systemd/system/dbus.service /etc/systemd/system/app-bus.service");
+    host.machine.write("/etc/systemd/system/app-one.service", SERVICE);
+    host.machine.sh("ln -s app-one.service /etc/systemd/system/app-two.service");
+    host.machine.ok(&["systemctl", "daemon-reload"]);
+    host.daemon();
+    for name in ["app-bus.service", "app-two.service"] {
+        let told = host.fails(&[("app/x.yaml", &unit(name, "{ state: stopped }"))]);
+        assert!(told.contains("is another name of"), "{told}");
+    }
+    host.repo.remove("app/x.yaml");
+    let told = host.fails(&[("app/root/etc/systemd/system/app-bus.service.d/x.conf", "[Service]\nNice=1\n")]);
+    assert!(told.contains("needs it to live"), "{told}");
+    assert!(host.machine.is_active("dbus.service"));
+    // A handler acts under no other name either.
+    host.repo.remove("app/root/etc/systemd/system/app-bus.service.d");
+    let told = host.fails(&[("app/x.yaml", &calling("one", "restart: app-two.service"))]);
+    assert!(told.contains("is another name of"), "{told}");
+}
+
+#[test]
 fn a_unit_that_flaps_or_never_starts_is_a_failure_within_its_bound() {
     let Some(host) = Host::start("['app-*']") else { return };
     host.daemon();

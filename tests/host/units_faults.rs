@@ -110,5 +110,7 @@ fn the_restart_of_our_own_unit_ends() {
             assert_eq!(run(), now, "it restarted itself once");
         }
         assert_ne!(run(), first);
+        let told = host.fails(&[("app/own.yaml", &unit(&own, "{ state: stopped }"))]);
+        assert!(told.contains("needs it to live") && host.machine.is_active(&own), "{told}");
     }
 }

@@ -56,7 +56,7 @@ fn names() -> Vec<Case> {
         ));
     }
     let value = "a value with a line of its own";
-    cases.push(Case::refused("J3", value, &["render.invalid", "render.yaml"]).before(everything).commit(|ground| {
+    cases.push(Case::refused("J3", value, &["schema.value"]).before(everything).commit(|ground| {
         ground.repo.write("app/poison.yaml", unit("a.service", "{ state: \"running\\nExecStartPre=/bin/sh\" }"));
     }));
     cases.push(Case::refused("J3", "the root's own mount", &["host.unit-protected"]).before(everything).commit(
