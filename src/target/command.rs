@@ -128,7 +128,25 @@ impl Commands {
     ) -> Result<String, CommandError> {
         let program = self.program(argv)?;
         let command = neutral(&argv.join(" "));
-        let order = Order { call, purpose, program: &program, arguments: &argv[1..], timeout, command };
+        self.carry_out(Order { call, purpose, program: &program, arguments: &argv[1..], timeout, command }).await
+    }
+
+    /// Runs a program of ours to judge something, as [`Commands::run`] does, without asking the allow-list.
+    ///
+    /// # Errors
+    /// As [`Commands::run`].
+    pub(super) async fn judge(
+        &self,
+        call: &Call,
+        program: &Path,
+        arguments: &[String],
+        timeout: Duration,
+    ) -> Result<String, CommandError> {
+        let command = neutral(&format!("{} {}", program.display(), arguments.join(" ")));
+        self.carry_out(Order { call, purpose: Purpose::Judge, program, arguments, timeout, command }).await
+    }
+
+    async fn carry_out(&self, order: Order<'_>) -> Result<String, CommandError> {
         if self.by_systemd() { self.transient.run(&order).await } else { contained::run(&order).await }
     }
 

@@ -165,6 +165,18 @@ fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
         ("Target", "{ host: { allow: [/a/] } }", "10:25 config.allow"),
         ("Target", "{ host: { allow: [/a/../b] } }", "10:25 config.allow"),
         ("Target", "{ host: { allow: [/a], commands: [nginx] } }", "10:41 config.command"),
+        ("Target", "{ host: { allow: [/a], units: [nginx] } }", "10:38 config.unit: the unit 'nginx' has no type"),
+        (
+            "Target",
+            "{ host: { allow: [/a], units: ['app-*', '*', 'a@*.service', ../x.service] } }",
+            "10:67 config.unit",
+        ),
+        (
+            "Target",
+            "{ host: { allow: [/a], units: ['a b*'] } }",
+            "10:38 config.unit: the unit 'a b*' holds a character",
+        ),
+        ("Target", "{ host: { allow: [/a], units: ['app-*.conf'] } }", "10:38 config.unit"),
         ("Target", "{ host: { allow: [/a], root: tmp } }", "10:36 config.path"),
         ("Target", "{}", "10:7 schema.missing-field: the field 'host' is missing"),
         ("Application", "{ source: { repository: r }, target: t }", "15:17 config.source: expected path or paths"),

@@ -14,5 +14,8 @@ mod package;
 mod quiet;
 mod service;
 mod units;
+mod units_faults;
+mod units_kinds;
+mod units_root;
 #[path = "../world/mod.rs"]
 mod world;

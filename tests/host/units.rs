@@ -7,25 +7,54 @@ use tempfile::TempDir;
 use crate::machine::Machine;
 use crate::world::{HttpServer, Options, Ran, Repo, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A machine that follows a repository in the test.
-struct Host {
-    machine: Machine,
-    repo: Repo,
+pub(crate) struct Host {
+    pub(crate) machine: Machine,
+    pub(crate) repo: Repo,
     _server: HttpServer,
     _folder: TempDir,
 }
 
+/// What may be written and run on every machine of these tests.
+const MAY: &str =
+    "allow: [/etc/systemd/system, /etc/containers/systemd, /etc/app], commands: [/usr/bin/curl, /usr/bin/true]";
+
 impl Host {
-    /// Starts the daemon as a service and waits until it answers.
-    fn start(units: &str) -> Option<Self> {
+    /// Makes a machine whose daemon acts itself.
+    pub(crate) fn start(units: &str) -> Option<Self> {
+        Self::with(&format!("{MAY}, units: {units}"))
+    }
+
+    /// Makes one whose daemon has a root half, as the package sets it up, act for it.
+    pub(crate) fn halves(units: &str) -> Option<Self> {
+        let host = Self::with(&format!("{MAY}, units: {units}, via: /run/trueup-host/host.sock"))?;
+        let machine = &host.machine;
+        machine.copy_in(env!("CARGO_BIN_EXE_trueup").as_ref(), "/usr/bin/trueup");
+        machine.write("/etc/systemd/system/trueup-host.service", include_str!("../../systemd/trueup-host.service"));
+        machine.write("/etc/systemd/system/trueup-host.socket", include_str!("../../systemd/trueup-host.socket"));
+        machine.write(
+            "/etc/trueup/host.yaml",
+            format!(
+                "apiVersion: trueup.dev/v1alpha1\nkind: HostAccess\nmetadata: {{ name: web-1 }}\n\
+                 spec: {{ {MAY}, units: {units} }}\n"
+            ),
+        );
+        machine.ok(&["groupadd", "--system", "trueup-host"]);
+        machine.ok(&["systemctl", "daemon-reload"]);
+        machine.ok(&["systemctl", "start", "trueup-host.socket"]);
+        Some(host)
+    }
+
+    fn with(target: &str) -> Option<Self> {
         let machine = Machine::start()?;
         let folder = tempfile::tempdir().unwrap();
         let repo = Repo::new(folder.path(), "platform");
         let server = HttpServer::on(machine.listen(), folder.path(), Options::default());
         machine.copy_in(env!("CARGO_BIN_EXE_trueup").as_ref(), "/usr/local/bin/trueup");
         let url = server.url("platform");
+        // Nothing is found by looking now and then: what is healed here was told of.
         machine.write(
             "/etc/trueup/trueup.yaml",
             format!(
@@ -34,20 +63,26 @@ impl Host {
                  apiVersion: trueup.dev/v1alpha1\nkind: Repository\nmetadata: {{ name: platform }}\n\
                  spec: {{ url: \"{url}\", branch: main, poll: 1h }}\n---\n\
                  apiVersion: trueup.dev/v1alpha1\nkind: Target\nmetadata: {{ name: web-1 }}\n\
-                 spec: {{ host: {{ allow: [/etc/systemd/system, /etc/app], units: {units} }} }}\n---\n\
+                 spec: {{ host: {{ {target} }} }}\n---\n\
                  apiVersion: trueup.dev/v1alpha1\nkind: Application\nmetadata: {{ name: app }}\n\
-                 spec: {{ source: {{ repository: platform, path: app }}, target: web-1 }}\n"
+                 spec: {{ source: {{ repository: platform, path: app }}, target: web-1, sync: {{ interval: 1h }} }}\n"
             ),
         );
         Some(Self { machine, repo, _server: server, _folder: folder })
     }
 
-    fn daemon(&self) {
-        self.machine.ok(&["systemd-run", "--quiet", "--collect", "--unit=trueup-test", "/usr/local/bin/trueup", "run"]);
+    /// Starts the daemon as a service and waits until it answers.
+    pub(crate) fn daemon(&self) {
+        self.daemon_as("trueup-test");
+    }
+
+    pub(crate) fn daemon_as(&self, name: &str) {
+        let unit = format!("--unit={name}");
+        self.machine.ok(&["systemd-run", "--quiet", "--collect", &unit, "/usr/local/bin/trueup", "run"]);
         eventually("the daemon answers", SOON, || self.machine.run(&["trueup", "status"]).code < 2);
     }
 
-    fn push(&self, files: &[(&str, &str)]) -> Ran {
+    pub(crate) fn push(&self, files: &[(&str, &str)]) -> Ran {
         for (path, content) in files {
             self.repo.write(path, content);
         }
@@ -55,17 +90,38 @@ impl Host {
         self.machine.run(&["trueup", "sync", "app"])
     }
 
-    fn property(&self, unit: &str, name: &str) -> String {
-        self.machine.ok(&["systemctl", "show", "--value", "-p", name, unit]).trim().to_owned()
+    /// Pushes what must end well.
+    pub(crate) fn goes(&self, files: &[(&str, &str)]) {
+        let ran = self.push(files);
+        assert_eq!(ran.code, 0, "{}{}\n{}", ran.stdout, ran.stderr, self.machine.journal(&["-n", "40"]));
+    }
+
+    /// Pushes what must fail, and returns what is said.
+    pub(crate) fn fails(&self, files: &[(&str, &str)]) -> String {
+        let ran = self.push(files);
+        assert_ne!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        ran.stdout + &ran.stderr
+    }
+
+    pub(crate) fn property(&self, unit: &str, name: &str) -> String {
+        self.machine.property(unit, name)
     }
 }
 
-fn unit(name: &str, spec: &str) -> String {
-    format!("apiVersion: host.trueup.dev/v1alpha1\nkind: Unit\nmetadata: {{ name: {name} }}\nspec: {spec}\n")
+pub(crate) fn unit(name: &str, spec: &str) -> String {
+    format!("apiVersion: host.trueup.dev/v1alpha1\nkind: Unit\nmetadata: {{ name: {name} }}\nspec: {spec}\n---\n")
 }
 
-const FILE: &str = "app/root/etc/systemd/system/app-web.service";
-const SERVICE: &str = "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
+/// A file whose change calls this handler.
+pub(crate) fn calling(content: &str, call: &str) -> String {
+    format!(
+        "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: {{ name: /etc/app/x }}\n\
+         spec: {{ content: \"{content}\", onChange: [{{ {call} }}] }}\n---\n"
+    )
+}
+
+pub(crate) const FILE: &str = "app/root/etc/systemd/system/app-web.service";
+pub(crate) const SERVICE: &str = "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
 
 #[test]
 fn a_unit_comes_changes_is_healed_and_goes() {
@@ -74,13 +130,13 @@ fn a_unit_comes_changes_is_healed_and_goes() {
     let document = unit("app-web.service", "{ enabled: true, state: running, settle: 500ms }");
     let file = "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: { name: /etc/app/x }\n\
                 spec: { content: one, onChange: [{ restart: app-web.service }] }\n";
-    let came = host.push(&[(FILE, SERVICE), ("app/web.yaml", &format!("{document}---\n{file}"))]);
+    let came = host.push(&[(FILE, SERVICE), ("app/web.yaml", &format!("{document}{file}"))]);
     assert_eq!(came.code, 0, "{came:?}\n{}", host.machine.journal(&["-u", "trueup-test"]));
     assert_eq!(host.property("app-web.service", "ActiveState"), "active");
     assert_eq!(host.property("app-web.service", "UnitFileState"), "enabled");
 
     let first = host.property("app-web.service", "InvocationID");
-    let changed = host.push(&[("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "two")))]);
+    let changed = host.push(&[("app/web.yaml", &format!("{document}{}", file.replace("one", "two")))]);
     assert_eq!(changed.code, 0, "{changed:?}");
     assert_ne!(host.property("app-web.service", "InvocationID"), first, "it is restarted");
 
@@ -91,7 +147,7 @@ fn a_unit_comes_changes_is_healed_and_goes() {
 
     let broken = SERVICE.replace("[Install]", "Restart=no\nExecStartPre=/bin/false\n[Install]");
     let failed =
-        host.push(&[(FILE, &broken), ("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "three")))]);
+        host.push(&[(FILE, &broken), ("app/web.yaml", &format!("{document}{}", file.replace("one", "three")))]);
     assert_ne!(failed.code, 0, "{failed:?}");
     assert_eq!(host.machine.read("/etc/app/x").as_deref(), Some("two"));
     assert_eq!(host.property("app-web.service", "ActiveState"), "active", "it runs with what worked: {failed:?}");
@@ -99,7 +155,7 @@ fn a_unit_comes_changes_is_healed_and_goes() {
     let unknown = SERVICE.replace("[Install]", "Bogus=1\n[Install]");
     let before = host.property("app-web.service", "InvocationID");
     let refused =
-        host.push(&[(FILE, &unknown), ("app/web.yaml", &format!("{document}---\n{}", file.replace("one", "two")))]);
+        host.push(&[(FILE, &unknown), ("app/web.yaml", &format!("{document}{}", file.replace("one", "two")))]);
     assert!(refused.code != 0 && format!("{refused:?}").contains("Bogus"), "{refused:?}");
     assert_eq!(host.property("app-web.service", "InvocationID"), before);
 
@@ -122,6 +178,28 @@ fn what_a_host_needs_is_left_alone() {
     let drop_in = host.push(&[("app/root/etc/systemd/system/service.d/x.conf", "[Service]\nNice=1\n")]);
     assert!(drop_in.code != 0 && format!("{drop_in:?}").contains("needs it to live"), "{drop_in:?}");
     assert_eq!(host.property("dbus.service", "ActiveState"), "active");
+}
+
+#[test]
+fn another_name_of_a_unit_passes_no_rule() {
+    let Some(host) = Host::start("['app-*']") else { return };
+    host.machine.sh("ln -s /lib/systemd/system/dbus.service /etc/systemd/system/app-bus.service");
+    host.machine.write("/etc/systemd/system/app-one.service", SERVICE);
+    host.machine.sh("ln -s app-one.service /etc/systemd/system/app-two.service");
+    host.machine.ok(&["systemctl", "daemon-reload"]);
+    host.daemon();
+    for name in ["app-bus.service", "app-two.service"] {
+        let told = host.fails(&[("app/x.yaml", &unit(name, "{ state: stopped }"))]);
+        assert!(told.contains("is another name of"), "{told}");
+    }
+    host.repo.remove("app/x.yaml");
+    let told = host.fails(&[("app/root/etc/systemd/system/app-bus.service.d/x.conf", "[Service]\nNice=1\n")]);
+    assert!(told.contains("needs it to live"), "{told}");
+    assert!(host.machine.is_active("dbus.service"));
+    // A handler acts under no other name either.
+    host.repo.remove("app/root/etc/systemd/system/app-bus.service.d");
+    let told = host.fails(&[("app/x.yaml", &calling("one", "restart: app-two.service"))]);
+    assert!(told.contains("is another name of"), "{told}");
 }
 
 #[test]

@@ -214,7 +214,9 @@ impl Ground {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let root = text(&self.world.join("root").display().to_string());
         let repository = lines(&format!("url: {}\n{}\npoll: 1h\n{}", text(&spec.url), spec.follow, spec.repository), 2);
-        let host = lines(&format!("root: {root}\nallow: [/srv/{name}]\n{}", spec.host), 4);
+        // Who says where it may write, says it alone.
+        let allow = if spec.host.contains("allow:") { String::new() } else { format!("allow: [/srv/{name}]\n") };
+        let host = lines(&format!("root: {root}\n{allow}{}", spec.host), 4);
         let sync = if spec.sync.is_empty() { String::new() } else { format!("  sync:\n{}", lines(&spec.sync, 4)) };
         let head = |kind: &str| {
             format!("---\napiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec:\n")

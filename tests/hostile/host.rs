@@ -1,4 +1,4 @@
-//! Class J: the host itself, and what a repository asks of it. J1, J2, J5, J6, J8.
+//! Class J: the host itself, and what a repository asks of it. J1, J2, J5, J6, J8; units are in `units`.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -22,6 +22,7 @@ mod runner;
 mod signed;
 mod trail;
 mod transport;
+mod units;
 #[path = "../world/mod.rs"]
 mod world;
 mod yaml;
@@ -44,15 +45,23 @@ const LATER: [(&str, &str); 6] = [
     ("P6", "there are no attestations yet; a commit or tag with two signatures is B14"),
 ];
 
+/// Cases that need more than a daemon, and where they are.
+const ELSEWHERE: [(&str, &str); 1] = [(
+    "J7",
+    "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
+     one daemon-reload for many files: tests/host/units_kinds.rs",
+)];
+
 type Group = (&'static str, fn() -> Vec<case::Case>);
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     ("A", transport::cases),
     ("A, declared", declared::cases),
     ("B, trees", content::cases),
     ("B, histories", history::cases),
     ("C", yaml::cases),
     ("J", host::cases),
+    ("J, units", units::cases),
     ("P", signed::cases),
 ];
 
@@ -102,6 +111,9 @@ fn told(mut rows: Vec<Row>, start: Instant) -> ExitCode {
     }
     for (id, reason) in LATER {
         println!("{id:<4} not yet: {reason}");
+    }
+    for (id, place) in ELSEWHERE {
+        println!("{id:<4} elsewhere: {place}");
     }
     let failed = rows.iter().filter(|row| !row.wrong.is_empty()).count();
     println!(

@@ -1,10 +1,11 @@
 use super::Scope;
-use super::target::{absolute, allowed, commands};
+use super::target::{absolute, allowed, commands, units};
 use crate::config::HostAccess;
 
 pub(super) fn check(access: &HostAccess, scope: &mut Scope) {
     allowed(&access.allow, access.root.as_deref(), "/spec/allow", scope);
     commands(&access.commands, "/spec/commands", scope);
+    units(&access.units, "/spec/units", scope);
     absolute("config.path", &access.data, "/spec/data", scope);
     if let Some(root) = &access.root {
         absolute("config.path", root, "/spec/root", scope);

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use super::Scope;
 use super::paths::wrong_absolute;
 use crate::config::Target;
+use crate::model::unit;
 use crate::yaml::quoted;
 
 pub(super) fn check(target: &Target, scope: &mut Scope) {
@@ -13,6 +14,7 @@ pub(super) fn check(target: &Target, scope: &mut Scope) {
     }
     allowed(&host.allow, host.root.as_deref(), "/spec/host/allow", scope);
     commands(&host.commands, "/spec/host/commands", scope);
+    units(&host.units, "/spec/host/units", scope);
     if let Some(root) = &host.root {
         absolute("config.path", root, "/spec/host/root", scope);
         if host.via.is_some() {
@@ -33,6 +35,24 @@ pub(super) fn allowed(paths: &[PathBuf], root: Option<&Path>, pointer: &str, sco
         if path == Path::new("/") && root.is_none() {
             let message = "'/' lets a commit change every file of this machine";
             scope.hint("config.allow", &pointer, message, "name the folders that applications write to");
+        }
+    }
+}
+
+/// Says which patterns of units cannot mean any unit.
+pub(super) fn units(patterns: &[String], pointer: &str, scope: &mut Scope) {
+    for (at, pattern) in patterns.iter().enumerate() {
+        // Any part of a name may stand where `*` does; what follows the last one may have to be the end of a type.
+        let tail = pattern.rsplit_once('*').map_or("", |(_, tail)| tail);
+        let whole = match pattern.contains('*') {
+            true if tail.contains('.') => pattern.replace('*', "x"),
+            true => format!("{}.service", pattern.replace('*', "x")),
+            false => pattern.clone(),
+        };
+        if let Err(wrong) = unit::check(&whole) {
+            let message = format!("the unit {} {wrong}", quoted(pattern));
+            let hint = "write a whole name (nginx.service), or a pattern with `*` for any part of one (app-*.service)";
+            scope.hint("config.unit", &format!("{pointer}/{at}"), message, hint);
         }
     }
 }

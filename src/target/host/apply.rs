@@ -106,7 +106,7 @@ impl HostTarget {
         let Some(key) = self.due_run(call, batch, act) else { return Ok(Done { already: true, ..Done::default() }) };
         let done = match spec {
             HostSpec::Signal(signal) => self.units.signal(call, act.step, signal).await?,
-            HostSpec::VerifyUnits { paths } => self.units.verify(call, paths).await?,
+            HostSpec::VerifyUnits { paths } => self.units.verify(call, &self.commands, paths).await?,
             _ => self.units.daemon_reload(call).await?,
         };
         self.note_run(key);

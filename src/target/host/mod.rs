@@ -38,7 +38,7 @@ use super::command::{CommandError, Commands, Purpose};
 use super::{Asked, Batch, Bell, Call, Interest, Outcomes, StepOutcome, Target, TargetError};
 use crate::config;
 use crate::model::host::{CommandSpec, HostSpec, PATH, Probe};
-use crate::model::{Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
+use crate::model::{Action, Desired, DigestKey, Health, HealthState, Inventory, ObjectId, PlanId, Previews, SyncId};
 
 /// The host that the daemon runs on.
 #[derive(Debug)]
@@ -163,6 +163,9 @@ impl Target for HostTarget {
             preview::still_wanted(call)?;
             match self.act(call, batch, act).await {
                 Ok(done) => {
+                    if !done.already && !matches!(act.step.action, Action::Run | Action::Release) {
+                        self.units.note_changed(&call.sync);
+                    }
                     // Nobody listens only where the caller is gone: then recovery looks for itself.
                     let _ = outcomes.send(StepOutcome { number: act.number, result: Ok(done) });
                 }
@@ -186,6 +189,10 @@ impl Target for HostTarget {
             *health = self.units.health(call, asked).await;
             if health.state == HealthState::Healthy {
                 self.probe(call, asked, health).await;
+            }
+            // What could not be asked any more is not unwell: the restart of our own unit ends us here.
+            if call.cancel.is_cancelled() {
+                return Err(TargetError::Cancelled);
             }
         }
         Ok(found)

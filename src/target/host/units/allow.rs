@@ -70,7 +70,7 @@ impl Allowed {
 
 /// Returns whether a host needs this unit to live: it may be reloaded and restarted, and nothing else.
 pub(super) fn protected(unit: &str) -> bool {
-    PROTECTED.iter().any(|pattern| matches(pattern, unit))
+    PROTECTED.iter().any(|pattern| matches(pattern, unit)) || super::itself(unit)
 }
 
 /// Returns whether a unit that a host needs may have a name that `pattern` matches (`systemd-*.service`, `*.socket`).

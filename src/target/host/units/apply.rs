@@ -3,14 +3,13 @@
 use zbus_systemd::systemd1::ManagerProxy;
 
 use super::allow::{protected, refuse};
-use super::job::Work;
+use super::job::{Work, quoted};
 use super::look::refuse_alias;
 use super::manager::Facts;
 use super::state::Shown;
-use super::{Units, own};
+use super::{Acted, Units, itself, own};
 use crate::model::host::{SignalSpec, UnitHealth, UnitSpec, Verb};
 use crate::model::{Digest, DigestKey, Step};
-use crate::target::command::neutral;
 use crate::target::{Call, Done, TargetError};
 
 /// A change of unit files: what systemd calls enabling, disabling, masking and unmasking.
@@ -66,7 +65,7 @@ impl Units {
         }
         if differs(now.running, wanted.running) == Some(true) {
             self.start(call, name, &facts, &spec.health).await?;
-            self.note_started(&call.sync, name);
+            self.note(&call.sync, name, Acted::Started);
         }
         Ok(Done { left, ..Done::default() })
     }
@@ -133,17 +132,13 @@ impl Units {
         let name = signal.unit.as_str();
         let nothing = |why: &str| Ok(Done { already: true, output: Some(format!("{name} {why}")), ..Done::default() });
         self.allowed.check(name)?;
-        if self.was_started(&call.sync, name) {
+        if self.was(Acted::Started, &call.sync, name) {
             return nothing("was started by this sync");
         }
         let facts = self.there(call, name).await?;
         refuse_alias(name, &facts)?;
-        if own(name) {
-            let run = self.properties(call, &facts, None).await?.bytes("InvocationID");
-            let before = step.fingerprint.as_ref().and_then(|before| before.0.strip_prefix("invocation:"));
-            if before.is_some_and(|before| before != run) {
-                return nothing("was restarted since the plan was made");
-            }
+        if own(name) && self.resumed(call, step, &facts).await? {
+            return nothing("was restarted since the plan was made");
         }
         let failed = facts.active == "failed";
         if !failed && (!facts.running() || facts.has_run) {
@@ -155,7 +150,7 @@ impl Units {
         // What has failed cannot be reloaded: it is started, with what is new.
         if signal.verb == Verb::Restart || failed {
             self.work(call, Work::Restart, name, signal.health.timeout).await?;
-            self.note_started(&call.sync, name);
+            self.note(&call.sync, name, Acted::Started);
             return Ok(Done::default());
         }
         if !self.properties(call, &facts, None).await?.flag("CanReload") {
@@ -163,7 +158,21 @@ impl Units {
             return Err(TargetError::Invalid { code: "host.unit-no-reload".into(), reason });
         }
         self.work(call, Work::Reload, name, signal.health.timeout).await?;
+        self.note(&call.sync, name, Acted::Reloaded);
         Ok(Done::default())
+    }
+
+    /// Returns whether a unit of our own runs anew since the plan was made, and has seen all that the plan changed: nothing
+    /// was changed by this process, so that a resumed sync does not restart itself for ever. What was changed after it began
+    /// it has not seen.
+    async fn resumed(&self, call: &Call, step: &Step, facts: &Facts) -> Result<bool, TargetError> {
+        if self.has_changed(&call.sync) {
+            return Ok(false);
+        }
+        let run = self.properties(call, facts, None).await?.bytes("InvocationID");
+        let before = step.fingerprint.as_ref().and_then(|before| before.0.strip_prefix("invocation:"));
+        // Without the evidence: who runs in it, and was not told of it in this life, was so in the last.
+        Ok(before.map_or_else(|| itself(&facts.id), |before| before != run))
     }
 
     /// Has systemd read its unit files again.
@@ -223,7 +232,7 @@ impl Units {
         match changed.await? {
             Err(said) => {
                 let verb = format!("{change:?}").to_lowercase();
-                invalid("host.unit-refused", format!("systemd does not {verb} {name}: {}", neutral(&said)))
+                invalid("host.unit-refused", format!("systemd does not {verb} {name}: {}", quoted(&said)))
             }
             Ok(false) => {
                 invalid("host.unit-static", format!("{name} has no [Install] section, so that it cannot be enabled"))

@@ -34,13 +34,11 @@ impl Units {
         };
         let (unit, running, wanted) = match spec {
             HostSpec::Unit(unit) => (asked.id.name.to_string(), unit.running, unit.health),
-            HostSpec::Signal(signal) => {
-                // Where nothing was done, what was stopped before stays stopped.
-                let acted = self.was_started(&call.sync, &signal.unit).then_some(true);
-                (signal.unit, acted, signal.health)
-            }
+            HostSpec::Signal(signal) => (signal.unit, None, signal.health),
             _ => return health(HealthState::Healthy, String::new()),
         };
+        // Where nothing was done, what was stopped before stays stopped; what was restarted or reloaded is to be active.
+        let running = running.or_else(|| self.was_acted_on(&call.sync, &unit).then_some(true));
         if let Some(why) = self.nobody() {
             return health(HealthState::Unknown, why.into());
         }
@@ -49,10 +47,11 @@ impl Units {
             Err(error) => return health(HealthState::Unknown, crate::model::chain(&error)),
         };
         let (state, message) = match (running, facts.active.as_str()) {
-            (Some(false), "inactive" | "failed") | (None, "inactive") => (HealthState::Healthy, String::new()),
+            // Not up, and rightly so: nobody asks its probe.
+            (Some(false), "inactive" | "failed") | (None, "inactive") => (HealthState::Suspended, String::new()),
             (Some(false), active) => (HealthState::Degraded, format!("it should be stopped and is {active}")),
             (None, "failed") if matches!(asked.id.kind.as_ref(), crate::model::host::UNIT) => {
-                (HealthState::Healthy, String::new())
+                (HealthState::Suspended, String::new())
             }
             (_, "inactive") if facts.has_run => (HealthState::Healthy, String::new()),
             (_, "inactive" | "failed") => {

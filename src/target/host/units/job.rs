@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 use zbus::export::futures_core::Stream;
 use zbus_systemd::systemd1::ManagerProxy;
@@ -18,6 +20,10 @@ const LOST: Duration = Duration::from_millis(250);
 
 /// What a unit said last is quoted, if it is to be had within this.
 const JOURNAL: Duration = Duration::from_secs(5);
+/// In bytes, before it is escaped.
+const MOST_READ: u64 = 16 * 1024;
+/// In characters.
+const MOST_TOLD: usize = 2000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
@@ -76,7 +82,7 @@ impl Units {
         });
         let (job, mut removed) = queued.await?.map_err(|said| TargetError::Invalid {
             code: "host.unit-refused".into(),
-            reason: format!("systemd does not {} {unit}: {}", work.as_str(), neutral(&said)),
+            reason: format!("systemd does not {} {unit}: {}", work.as_str(), quoted(&said)),
         })?;
         if super::own(unit) {
             // It ends us, or who waits for us: the next start sees that it happened.
@@ -182,17 +188,39 @@ impl Units {
     }
 }
 
-/// Returns the last lines that a unit wrote to the journal, escaped for a terminal.
+/// Returns the last lines that a unit wrote to the journal, as [`quoted`].
 async fn last_words(unit: &str) -> String {
-    let mut command = tokio::process::Command::new("/usr/bin/journalctl");
-    command.args(["-n", "5", "--no-pager", "-o", "cat", "-u", unit]).env_clear();
-    let output = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
-    match tokio::time::timeout(JOURNAL, output).await {
-        Ok(Ok(output)) if output.status.success() => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let text: String = text.chars().take(2000).collect();
-            neutral(text.trim_end())
-        }
-        _ => String::new(),
+    let read = async {
+        let mut command = tokio::process::Command::new("/usr/bin/journalctl");
+        command.args(["-n", "5", "--no-pager", "-o", "cat", "-u", unit]).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().ok()?;
+        let mut said = vec![];
+        // A line of the journal may be as long as its sender likes.
+        child.stdout.take()?.take(MOST_READ).read_to_end(&mut said).await.ok()?;
+        Some(String::from_utf8_lossy(&said).trim_end().to_owned())
+    };
+    let said = tokio::time::timeout(JOURNAL, read).await.ok().flatten().unwrap_or_default();
+    quoted(&said)
+}
+
+/// Returns what somebody else said, escaped for a terminal and no longer than a person reads.
+pub(super) fn quoted(said: &str) -> String {
+    let escaped = neutral(said);
+    match escaped.char_indices().nth(MOST_TOLD) {
+        Some((end, _)) => format!("{}…", &escaped[..end]),
+        None => escaped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_escaped_and_bounded() {
+        assert_eq!(quoted("a\u{1b}[2J"), "a\\u{1b}[2J");
+        let long = quoted(&"\u{202e}".repeat(100_000));
+        assert!(long.chars().count() == MOST_TOLD + 1 && long.ends_with('…'), "{}", long.len());
     }
 }

@@ -7,7 +7,7 @@ use super::allow::{protected, refuse};
 use super::folders::provides;
 use super::manager::Facts;
 use super::state::Shown;
-use crate::model::host::{HostSpec, PATH, SignalSpec, UNIT, UnitHealth, UnitSpec};
+use crate::model::host::{HostSpec, PATH, SignalSpec, UNIT, UnitHealth, UnitSpec, is_run};
 use crate::model::{
     After, Complete, Digest, DigestKey, Fingerprint, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State,
 };
@@ -149,12 +149,18 @@ impl Units {
         previews: &mut Previews,
     ) -> Result<(), TargetError> {
         let still = |preview: &Preview| matches!(preview.after, After::Same | After::Run(_));
-        if self.nobody().is_some() || previews.items.iter().all(still) {
+        if self.nobody().is_some() {
             return Ok(());
         }
+        // What is owed from an earlier sync comes without a change: our own unit must not be restarted for ever then.
+        // Where nothing but runs is asked about, that is what is asked.
+        let quiet = previews.items.iter().all(still) && desired.objects.keys().any(|id| !is_run(id));
         for preview in &mut previews.items {
             let spec = desired.objects.get(&preview.id).map(HostSpec::from_spec);
             let Some(Ok(HostSpec::Signal(signal))) = spec else { continue };
+            if quiet && !super::own(&signal.unit) {
+                continue;
+            }
             match self.invocation(call, &signal.unit).await {
                 Ok(run) => preview.live = Live::Known(Box::new(invoked(&run))),
                 Err(TargetError::Cancelled) => return Err(TargetError::Cancelled),

@@ -7,6 +7,7 @@ mod health;
 mod job;
 mod look;
 mod manager;
+mod own;
 mod paths;
 mod state;
 mod verify;
@@ -23,9 +24,18 @@ use crate::target::bus::Bus;
 
 pub(super) use self::apply::digest;
 pub(super) use self::look::{Survey, run};
+use self::own::{itself, own};
 
 /// How many units that were started lately are remembered.
 const REMEMBERED: usize = 256;
+
+/// What was done to a unit, which is to be active after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acted {
+    /// It needs no further restart, nor a reload.
+    Started,
+    Reloaded,
+}
 
 /// The units of one target.
 #[derive(Debug)]
@@ -34,8 +44,10 @@ pub(super) struct Units {
     allowed: Allowed,
     /// The target is this machine, not a scratch folder of it.
     whole: bool,
-    /// Started or restarted by a sync of this process: they need no further restart, nor a reload.
-    started: Mutex<VecDeque<(SyncId, String)>>,
+    /// What syncs of this process did to units.
+    acted: Mutex<VecDeque<(SyncId, String, Acted)>>,
+    /// Syncs for which this process changed anything but by a run.
+    changed: Mutex<VecDeque<SyncId>>,
     seen: Mutex<HashMap<(SyncId, String), Seen>>,
 }
 
@@ -45,7 +57,8 @@ impl Units {
             bus,
             allowed: Allowed::new(declared.units.clone()),
             whole: declared.root.is_none(),
-            started: Mutex::default(),
+            acted: Mutex::default(),
+            changed: Mutex::default(),
             seen: Mutex::default(),
         }
     }
@@ -58,21 +71,36 @@ impl Units {
         (!Bus::rules_here()).then_some("systemd does not run here, or takes no orders from this user")
     }
 
-    fn note_started(&self, sync: &SyncId, unit: &str) {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.push_back((sync.clone(), unit.to_owned()));
-        if started.len() > REMEMBERED {
-            started.pop_front();
+    /// Notes that a sync changed something: what began before that has not seen it.
+    pub(super) fn note_changed(&self, sync: &SyncId) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !changed.contains(sync) {
+            changed.push_back(sync.clone());
+        }
+        if changed.len() > REMEMBERED {
+            changed.pop_front();
         }
     }
 
-    fn was_started(&self, sync: &SyncId, unit: &str) -> bool {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.iter().any(|(by, name)| by == sync && name == unit)
+    fn has_changed(&self, sync: &SyncId) -> bool {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).contains(sync)
     }
-}
 
-/// Returns whether this is trueup's own: whoever waits for its restart waits for itself.
-fn own(unit: &str) -> bool {
-    unit.starts_with("trueup")
+    fn note(&self, sync: &SyncId, unit: &str, act: Acted) {
+        let mut acted = self.acted.lock().unwrap_or_else(PoisonError::into_inner);
+        acted.push_back((sync.clone(), unit.to_owned(), act));
+        if acted.len() > REMEMBERED {
+            acted.pop_front();
+        }
+    }
+
+    fn was(&self, act: Acted, sync: &SyncId, unit: &str) -> bool {
+        let acted = self.acted.lock().unwrap_or_else(PoisonError::into_inner);
+        acted.iter().any(|(by, name, done)| by == sync && name == unit && *done == act)
+    }
+
+    /// Returns whether this sync had the unit do something after which it is to be active.
+    fn was_acted_on(&self, sync: &SyncId, unit: &str) -> bool {
+        [Acted::Started, Acted::Reloaded].into_iter().any(|act| self.was(act, sync, unit))
+    }
 }

@@ -2,23 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-
-use tokio::process::Command;
 
 use super::Units;
 use super::folders::{Piece, files, piece};
 use crate::model::host::{HostSpec, PATH, daemon_reload, verify_units};
 use crate::model::{After, Complete, ObjectId, Place, Preview, Spec, unit};
-use crate::target::command::neutral;
-use crate::target::host::rank;
+use crate::target::command::{CommandError, Commands};
+use crate::target::host::{command_error, rank};
 use crate::target::{Call, Done, TargetError};
 
 const ANALYZE: &str = "/usr/bin/systemd-analyze";
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Characters of what it says that are told.
-const MOST: usize = 4000;
 
 /// Types that systemd-analyze has nothing to say of.
 const UNVERIFIED: [&str; 2] = ["scope", "device"];
@@ -79,7 +74,12 @@ impl Units {
     }
 
     /// Fails where systemd finds anything wrong with these files, warnings included: it exits with 0 on some of them.
-    pub(in crate::target::host) async fn verify(&self, call: &Call, paths: &[String]) -> Result<Done, TargetError> {
+    pub(in crate::target::host) async fn verify(
+        &self,
+        call: &Call,
+        commands: &Commands,
+        paths: &[String],
+    ) -> Result<Done, TargetError> {
         let skipped = |why: &str| {
             tracing::info!("unit files are not verified: {why}");
             Ok(Done { output: Some(format!("not verified: {why}")), ..Done::default() })
@@ -93,30 +93,20 @@ impl Units {
         if paths.is_empty() {
             return Ok(Done::default());
         }
-        let mut command = Command::new(ANALYZE);
-        command.args(["verify", "--man=no", "--recursive-errors=no", "--"]).args(paths);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("SYSTEMD_LOG_TARGET", "console");
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::select! {
-            output = command.output() => output,
-            () = call.cancel.cancelled() => return Err(TargetError::Cancelled),
-            () = tokio::time::sleep_until(call.deadline.min(tokio::time::Instant::now() + PATIENCE)) => {
-                return Err(TargetError::Unavailable { doing: "could not verify unit files in time".into(), source: None });
-            }
-        };
-        let output = output.map_err(|error| TargetError::Unavailable {
-            doing: format!("could not run {ANALYZE}"),
-            source: Some(error.into()),
-        })?;
-        let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stdout));
-        let said: String = said.trim().chars().take(MOST).collect();
-        if output.status.success() && said.is_empty() {
-            return Ok(Done::default());
-        }
-        Err(TargetError::Invalid {
+        let fault = |said: &str| TargetError::Invalid {
             code: "host.unit-invalid".into(),
-            reason: format!("systemd-analyze verify finds fault with the unit files: {}", neutral(&said)),
-        })
+            reason: format!("systemd-analyze verify finds fault with the unit files: {}", said.trim()),
+        };
+        let arguments = ["verify", "--man=no", "--recursive-errors=no", "--"].map(String::from);
+        let arguments: Vec<_> = arguments.into_iter().chain(paths.iter().cloned()).collect();
+        match commands.judge(call, Path::new(ANALYZE), &arguments, PATIENCE).await {
+            Ok(said) if said.trim().is_empty() => Ok(Done::default()),
+            Ok(said) => Err(fault(&said)),
+            Err(CommandError::Failed { how, output, .. }) if output.trim().is_empty() => {
+                Err(fault(&format!("it {how}")))
+            }
+            Err(CommandError::Failed { output, .. }) => Err(fault(&output)),
+            Err(error) => Err(command_error(error, "host.unit-invalid")),
+        }
     }
 }
