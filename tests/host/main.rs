@@ -13,6 +13,7 @@ mod nginx;
 mod package;
 mod quiet;
 mod service;
+mod site;
 mod units;
 #[path = "../world/mod.rs"]
 mod world;
