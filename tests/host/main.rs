@@ -13,6 +13,7 @@ mod nginx;
 mod package;
 mod quiet;
 mod service;
+mod site;
 mod units;
 mod units_faults;
 mod units_kinds;

@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::OnceCell;
 use zbus::{Fd, Variant};
 use zbus_systemd::systemd1::ManagerProxy;
 
@@ -43,6 +44,8 @@ pub(super) struct Transient {
     /// Begins the names of those of this process, which are the ones that recovery leaves alone.
     process: String,
     writable: Vec<PathBuf>,
+    /// Set once nothing of an earlier process runs.
+    alone: OnceCell<()>,
 }
 
 impl Transient {
@@ -51,13 +54,21 @@ impl Transient {
         let random = || new_sync_id().map_or_else(|_| std::process::id().to_string(), |id| id.0[..8].to_owned());
         let owner = format!("{PREFIX}-{owner}-");
         let process = format!("{owner}{}-", PROCESS.get_or_init(random));
-        Self { bus, owner, process, writable: writable.to_vec() }
+        Self { bus, owner, process, writable: writable.to_vec(), alone: OnceCell::new() }
     }
 
     /// Runs a command to its end; see [`super::Commands::run`].
     pub(super) async fn run(&self, order: &Order<'_>) -> Result<String, CommandError> {
         let broken =
             |error: std::io::Error| CommandError::Unavailable { command: order.command.clone(), source: error.into() };
+        // A root half that was killed is started again without a recovery: its command must not run beside the one that follows.
+        match self.alone.get_or_try_init(|| self.recover(order.call)).await {
+            Ok(()) => {}
+            Err(TargetError::Cancelled) => return Err(CommandError::Cancelled),
+            Err(error) => {
+                return Err(CommandError::Unavailable { command: order.command.clone(), source: error.into() });
+            }
+        }
         let (reader, writer) = std::io::pipe().map_err(broken)?;
         let output = Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(broken)?;
         let name = format!("{}{}.service", self.process, NUMBER.fetch_add(1, Ordering::Relaxed));
