@@ -13,12 +13,14 @@ fn a_unit_that_hit_its_start_limit_is_mended_by_a_push() {
     // What is wrong is no unit file: a daemon-reload would make systemd forget how often it was started.
     let service = "[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=1h\n[Service]\nRestart=always\nRestartSec=10ms\n\
                    ExecStart=/bin/sh -c 'grep -q good /etc/app/x && exec sleep 1000; exit 1'\n";
-    let file = "app/root/etc/app/x";
-    let told = host.fails(&[(FILE, service), ("app/web.yaml", &web), (file, "bad")]);
+    let with = |content: &str| web.clone() + &calling(content, "restart: app-web.service");
+    host.goes(&[(FILE, service), ("app/web.yaml", &with("good"))]);
+    let told = host.fails(&[("app/web.yaml", &with("bad"))]);
     assert!(told.contains("app-web.service"), "{told}");
-    let told = host.machine.journal(&["-u", "app-web.service"]);
-    assert!(told.contains("Start request repeated too quickly"), "{told}");
-    host.goes(&[(file, "good")]);
+    let said = host.machine.journal(&["-u", "app-web.service"]);
+    assert!(said.contains("Start request repeated too quickly"), "{said}");
+    assert!(host.machine.is_active("app-web.service"), "what worked runs again: {told}");
+    host.goes(&[("app/web.yaml", &with("as good"))]);
     assert!(host.machine.is_active("app-web.service"));
 }
 
