@@ -14,6 +14,10 @@ use crate::target::{Asked, Call, TargetError};
 /// How long changed objects may take to settle.
 const SETTLE: Duration = Duration::from_mins(5);
 
+/// How often a plan with a step in doubt is taken up again before it counts as failed: with the agent's pauses, for about a
+/// quarter of an hour.
+const DOUBTS: u32 = 6;
+
 /// How an execution ended, and what follows from it.
 struct Ending {
     outcome: Outcome,
@@ -40,6 +44,13 @@ impl Subject {
         let carried = carried.map_err(|error| Refusal::store(&error))?;
         let ending = match &carried.end {
             End::Stopped => return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes)),
+            // It is looked at before it is tried again: the plan stays open, and is taken up after the agent's pause.
+            End::Failed(_, error) if matches!(**error, TargetError::InDoubt { .. }) && self.memory.doubts < DOUBTS => {
+                self.memory.doubts += 1;
+                tracing::warn!(app = %self.name, error = chain(error.as_ref()), "a step is in doubt; its plan stays open");
+                let report = self.report_of(&open, Outcome::Failed, &carried.outcomes);
+                return Ok(report.because(error.code(), &chain(error.as_ref())));
+            }
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => {
                 self.progress.waits("health", SETTLE);
@@ -141,6 +152,7 @@ impl Subject {
         self.memory.owed.retain(|id, _| !void.contains(id));
         self.memory.state = state;
         self.memory.open = None;
+        self.memory.doubts = 0;
         self.memory.quiet = None;
         Ok(report)
     }

@@ -50,6 +50,8 @@ pub struct Memory {
     pub quiet: Option<Quiet>,
     /// Someone else may have moved rows of our inventory.
     pub stale: bool,
+    /// How often the open execution came to a step of which nobody could tell whether it happened.
+    pub doubts: u32,
 }
 
 /// What set a sync off. It says who rang, never what to do.

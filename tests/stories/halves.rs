@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use super::telling::{SOON, all_is_well, applied, ended, file, world};
 use super::world::{World, eventually};
@@ -70,5 +71,30 @@ fn a_host_is_kept_true_by_way_of_its_root_half() {
     applied(&world, "web", &last);
     assert_eq!(world.read("/etc/app.conf").as_deref(), Some("good 2\n"));
     assert_eq!(world.read("/etc/other"), None);
+    all_is_well(&world, &["web"]);
+}
+
+/// A root half that is away for long leaves a step of which nobody can tell whether it happened: that says nothing against the
+/// revision.
+#[test]
+fn a_step_in_doubt_is_settled_when_the_root_half_is_back() {
+    let mut world = world();
+    world.declared.commands = vec!["/bin/sh".into()];
+    let first = world.repo.write("web/root/etc/other", "other\n").land("first");
+    let half = RootHalf::start(&mut world);
+    world.start();
+    applied(&world, "web", &first);
+    let begun = world.path("home/begun");
+    let handler = format!(", onChange: [{{ run: [/bin/sh, -c, \"echo x >> {}; sleep 3\"] }}]", begun.display());
+    let slow = world.repo.write("web/app.yaml", file("/etc/app.conf", "new\n", &handler)).land("slow");
+    eventually("the handler runs", SOON, || begun.exists());
+    drop(half);
+    eventually("the daemon gives up waiting", Duration::from_mins(3), || {
+        world.cli(&["status", "--json"]).json()["applications"][0]["code"] == "target.in-doubt"
+    });
+    let _half = RootHalf::start(&mut world);
+    applied(&world, "web", &slow);
+    assert_eq!(super::telling::closed(&world, "web", "rolled-back"), 0);
+    assert_eq!(fs::read_to_string(&begun).unwrap(), "x\nx\n", "a run without an outcome runs again");
     all_is_well(&world, &["web"]);
 }
