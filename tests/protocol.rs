@@ -5,5 +5,7 @@
 mod bed;
 #[path = "protocol/page.rs"]
 mod page;
+#[path = "parts/mod.rs"]
+mod parts;
 #[path = "protocol/stdio.rs"]
 mod stdio;

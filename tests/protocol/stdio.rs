@@ -16,7 +16,7 @@ fn python() -> Option<PathBuf> {
     let found =
         ["/usr/bin/python3", "/usr/local/bin/python3"].map(PathBuf::from).into_iter().find(|path| path.exists());
     if found.is_none() {
-        println!("skip: there is no python3 on this machine");
+        crate::parts::skip("there is no python3 on this machine");
     }
     found
 }

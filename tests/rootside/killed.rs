@@ -125,7 +125,7 @@ async fn carried_out(fault: Fault) -> (BTreeMap<String, (u32, Vec<u8>)>, usize, 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_durable_call_it_comes_to_the_same_end() {
     if !rustix::process::geteuid().is_root() {
-        println!("skip: the allow-list has to belong to root");
+        crate::parts::skip("the allow-list has to belong to root");
         return;
     }
     let (expected, runs, killed, calls) = carried_out(Fault::None).await;

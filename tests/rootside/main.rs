@@ -10,6 +10,8 @@ mod rootside;
 
 #[path = "../faults/mod.rs"]
 mod faults;
+#[path = "../parts/mod.rs"]
+mod parts;
 
 mod flood;
 mod front;

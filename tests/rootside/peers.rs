@@ -16,7 +16,7 @@ const STRANGER: &str = "65534";
 async fn a_stranger_is_turned_away_and_a_named_user_is_not() {
     let python = std::path::Path::new("/usr/bin/python3").exists();
     if !rustix::process::geteuid().is_root() || !python || Command::new("setpriv").arg("--version").output().is_err() {
-        println!("skip: this test becomes another user, which takes root, setpriv and python3");
+        crate::parts::skip("this test becomes another user, which takes root, setpriv and python3");
         return;
     }
     for (named, served) in [("1", false), (STRANGER, true), ("nobody", true)] {
@@ -64,7 +64,7 @@ fn an_allow_list_that_others_can_write_is_not_taken() {
         assert_eq!(codes(), ["host.access-unsafe"]);
         chown(&file, Some(0), None).unwrap();
     } else {
-        println!("skip: only root gives a file away");
+        crate::parts::skip("only root gives a file away");
     }
     fs::write(
         &file,
