@@ -71,6 +71,25 @@ impl Host {
         Some(Self { machine, repo, _server: server, _folder: folder })
     }
 
+    /// Asserts what every hostile input must leave as it is (I1, I3, I4, I7, I8): the daemon runs on, within its bounds and with
+    /// nothing left running; nothing was deleted but what a failed sync had `created`; a record tells of the failure, and a
+    /// second attempt tells the same.
+    pub(crate) fn unharmed(&self, code: &str, created: bool) {
+        assert_eq!(self.property("trueup-test.service", "NRestarts"), "0", "I1");
+        assert!(!self.machine.journal(&["-u", "trueup-test"]).contains("panicked"), "I1");
+        let pid = self.property("trueup-test.service", "MainPID");
+        let status = self.machine.ok(&["cat", &format!("/proc/{pid}/status")]);
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        assert!(resident.is_some_and(|kib: u64| kib < 256 * 1024), "I3: {status}");
+        let trail = || self.machine.ok(&["/usr/local/bin/trueup", "audit", "list", "--json", "-n", "1000"]);
+        assert!(created || !trail().contains("\"action\":\"delete\""), "I4: {}", trail());
+        assert!(trail().contains(code), "I7: {}", trail());
+        let again = self.machine.run(&["/usr/local/bin/trueup", "sync", "app", "--json"]).stdout;
+        assert!(again.contains(code), "I8: {again}");
+        assert_eq!(self.machine.run(&["systemctl", "list-units", "--no-legend", "trueup-run-*"]).stdout, "", "I3");
+    }
+
     /// Starts the daemon as a service and waits until it answers.
     pub(crate) fn daemon(&self) {
         self.daemon_as("trueup-test");
@@ -215,4 +234,5 @@ fn a_unit_that_flaps_or_never_starts_is_a_failure_within_its_bound() {
     let spec = "{ state: running, timeout: 3s }";
     let hung = host.push(&[(FILE, hangs), ("app/web.yaml", &unit("app-web.service", spec))]);
     assert!(hung.code != 0 && format!("{hung:?}").contains("within 3 s"), "{hung:?}");
+    host.unharmed("health.degraded", true);
 }

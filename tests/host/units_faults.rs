@@ -20,6 +20,7 @@ fn a_unit_that_hit_its_start_limit_is_mended_by_a_push() {
     let said = host.machine.journal(&["-u", "app-web.service"]);
     assert!(said.contains("Start request repeated too quickly"), "{said}");
     assert!(host.machine.is_active("app-web.service"), "what worked runs again: {told}");
+    host.unharmed("health.degraded", false);
     host.goes(&[("app/web.yaml", &with("as good"))]);
     assert!(host.machine.is_active("app-web.service"));
 }
