@@ -71,7 +71,7 @@ impl Host {
         Some(Self { machine, repo, _server: server, _folder: folder })
     }
 
-    /// Asserts what every hostile input must leave as it is (I1, I3, I4, I7, I8): the daemon runs on, within its bounds and with
+    /// Asserts what every hostile input must leave as it is (I1 to I8): the daemon runs on, within its bounds and with
     /// nothing left running; nothing was deleted but what a failed sync had `created`; a record tells of the failure, and a
     /// second attempt tells the same.
     pub(crate) fn unharmed(&self, code: &str, created: bool) {
@@ -88,6 +88,29 @@ impl Host {
         let again = self.machine.run(&["/usr/local/bin/trueup", "sync", "app", "--json"]).stdout;
         assert!(again.contains(code), "I8: {again}");
         assert_eq!(self.machine.run(&["systemctl", "list-units", "--no-legend", "trueup-run-*"]).stdout, "", "I3");
+        let elsewhere =
+            ["find", "/usr", "/opt", "/root", "/home", "/boot", "-newer", "/usr/local/bin/trueup", "-type", "f"];
+        assert_eq!(self.machine.run(&elsewhere).stdout, "", "I5");
+        self.neighbour();
+    }
+
+    /// Declares another application beside the one that fails: it goes live all the same, and its secret is told nowhere (I2, I6).
+    fn neighbour(&self) {
+        let secret = "canary-of-the-neighbour";
+        let document = format!(
+            "apiVersion: host.trueup.dev/v1alpha1\nkind: File\nmetadata: {{ name: /etc/app/neighbour }}\n\
+             spec: {{ content: {secret}, mode: \"0600\" }}\n"
+        );
+        self.repo.write("neighbour/all.yaml", document).land("a neighbour");
+        let declared = self.machine.read("/etc/trueup/trueup.yaml").unwrap()
+            + "---\napiVersion: trueup.dev/v1alpha1\nkind: Application\nmetadata: { name: neighbour }\n\
+               spec: { source: { repository: platform, path: neighbour }, target: web-1 }\n";
+        self.machine.write("/etc/trueup/trueup.yaml", declared);
+        let synced = || self.machine.run(&["/usr/local/bin/trueup", "sync", "neighbour"]).code == 0;
+        eventually("I2: a neighbour goes live", SOON, synced);
+        assert_eq!(self.machine.read("/etc/app/neighbour").as_deref(), Some(secret), "I2");
+        let told = self.machine.ok(&["/usr/local/bin/trueup", "audit", "export"]);
+        assert!(!told.contains(secret) && !self.machine.journal(&[]).contains(secret), "I6");
     }
 
     /// Starts the daemon as a service and waits until it answers.
