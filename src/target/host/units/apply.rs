@@ -181,7 +181,9 @@ impl Units {
             tracing::info!("unit files are not read again: {why}");
             return Ok(Done { output: Some(format!("not needed: {why}")), ..Done::default() });
         }
-        self.ask(call, "reload systemd", |bus| async move { ManagerProxy::new(&bus).await?.reload().await }).await?;
+        self.bus
+            .ask(call, "reload systemd", |bus| async move { ManagerProxy::new(&bus).await?.reload().await })
+            .await?;
         Ok(Done::default())
     }
 
@@ -201,15 +203,16 @@ impl Units {
     /// Makes systemd forget that a unit failed, or failed too often.
     async fn forgive(&self, call: &Call, name: &str) -> Result<(), TargetError> {
         let name = name.to_owned();
-        self.ask(call, "reset a failed unit", |bus| async move {
-            ManagerProxy::new(&bus).await?.reset_failed_unit(name).await
-        })
-        .await
+        self.bus
+            .ask(call, "reset a failed unit", |bus| async move {
+                ManagerProxy::new(&bus).await?.reset_failed_unit(name).await
+            })
+            .await
     }
 
     async fn change(&self, call: &Call, name: &str, change: Change) -> Result<(), TargetError> {
         let files = vec![name.to_owned()];
-        let changed = self.ask(call, "change unit files", |bus| async move {
+        let changed = self.bus.ask(call, "change unit files", |bus| async move {
             let manager = ManagerProxy::new(&bus).await?;
             let done = match change {
                 Change::Enable => manager.enable_unit_files(files, false, false).await.map(|(installs, _)| installs),

@@ -61,7 +61,7 @@ impl Units {
         let deadline = call.deadline.min(Instant::now() + Duration::from_secs(seconds.into()));
         let name = unit.to_owned();
         let doing = format!("{} {unit}", work.as_str());
-        let queued = self.ask(call, &doing, |bus| async move {
+        let queued = self.bus.ask(call, &doing, |bus| async move {
             let manager = ManagerProxy::new(&bus).await?;
             // Signals come to subscribers only; who is one already is told so.
             let _ = manager.subscribe().await;
@@ -142,7 +142,7 @@ impl Units {
         until: Instant,
     ) -> Result<String, TargetError> {
         loop {
-            let there = self.ask(call, "look at a job", |bus| async move {
+            let there = self.bus.ask(call, "look at a job", |bus| async move {
                 match ManagerProxy::new(&bus).await?.get_job(job).await {
                     Err(zbus::Error::MethodError(..)) => Ok(false),
                     other => other.map(|_| true),
@@ -162,8 +162,9 @@ impl Units {
 
     /// Nothing that nobody waits for any more is left behind.
     async fn cancel(&self, call: &Call, job: u32) {
-        let cancelled =
-            self.ask(call, "cancel a job", |bus| async move { ManagerProxy::new(&bus).await?.cancel_job(job).await });
+        let cancelled = self
+            .bus
+            .ask(call, "cancel a job", |bus| async move { ManagerProxy::new(&bus).await?.cancel_job(job).await });
         if let Err(error) = cancelled.await {
             tracing::debug!("job {job} could not be cancelled: {error}");
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::future::Future;
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 use zbus_systemd::systemd1::ManagerProxy;
@@ -83,19 +82,6 @@ impl Properties {
 }
 
 impl Units {
-    /// Asks systemd, within deadline and cancellation of `call`. `doing` completes "could not …".
-    pub(super) async fn ask<T, F>(
-        &self,
-        call: &Call,
-        doing: &str,
-        question: impl FnOnce(Connection) -> F + Send,
-    ) -> Result<T, TargetError>
-    where
-        F: Future<Output = zbus::Result<T>> + Send,
-    {
-        self.bus.ask(call, doing, question).await
-    }
-
     /// Returns what is known of these units, with the state of the unit files of those that `files` names: one question about
     /// all of them, and one for each unit file.
     pub(super) async fn facts(
@@ -105,7 +91,7 @@ impl Units {
         files: &[String],
     ) -> Result<BTreeMap<String, Facts>, TargetError> {
         let (names, files) = (names.to_vec(), files.to_vec());
-        self.ask(call, "look at units", |connection| async move { facts(&connection, names, &files).await }).await
+        self.bus.ask(call, "look at units", |connection| async move { facts(&connection, names, &files).await }).await
     }
 
     /// Returns what is known of one unit.
@@ -123,7 +109,7 @@ impl Units {
     ) -> Result<Properties, TargetError> {
         let Some(path) = facts.path.clone() else { return Ok(Properties::default()) };
         let interface = interface.unwrap_or(UNIT);
-        self.ask(call, "look at a unit", |bus| async move { properties(&bus, &path, interface).await }).await
+        self.bus.ask(call, "look at a unit", |bus| async move { properties(&bus, &path, interface).await }).await
     }
 
     /// Returns which run of a unit this is; empty where it never ran.
