@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
     }
 
     fn leave_out(&mut self, guard: Guard, id: &ObjectId, message: String) {
-        self.planned.left_out.push(Finding { guard, message, objects: vec![id.clone()], passed: false });
+        self.planned.left_out.push(Finding::new(guard, message, vec![id.clone()]));
     }
 
     /// It is as it should be: take note of what is new about it.

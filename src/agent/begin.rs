@@ -108,6 +108,7 @@ impl Agent {
             store: self.inner.store.clone(),
             clock: self.inner.clock.clone(),
             redactor: estate.redactor.clone(),
+            glasses: self.inner.glasses.clone(),
             cancel: stop.clone(),
             progress: Progress::default(),
             memory,

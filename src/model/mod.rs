@@ -1,6 +1,7 @@
 //! The nouns of the field, as plain data. Nothing here does I/O.
 
 mod actor;
+mod break_glass;
 mod chain;
 mod clock;
 mod deceives;
@@ -22,8 +23,9 @@ pub mod unit;
 pub mod view;
 
 pub use actor::{Actor, ActorKind};
+pub use break_glass::{BreakGlass, BreakGlassEnd, BreakGlassId};
 pub use chain::chain;
-pub use clock::{Clock, Time};
+pub use clock::{Boot, Clock, Time};
 pub use deceives::deceives;
 pub use digest::{Digest, DigestKey, ParseDigestError};
 pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};

@@ -18,6 +18,7 @@ mod old;
 mod pack;
 mod packet;
 mod program;
+mod range;
 mod remote;
 mod secret;
 mod shared;
@@ -63,6 +64,12 @@ pub trait Source: Send + Sync {
 
     /// Returns what a commit says of itself. It is the author's word: data, never used for order or trust.
     async fn commit(&self, revision: &Revision) -> Result<Commit, SourceError>;
+
+    /// Returns what is new: `to`, and every commit behind it that is neither `from` nor behind that, newest first; `to` alone where
+    /// there is no `from`. `None` where the history at hand does not tell, or there are more than anybody could look at. Each has
+    /// its signer, where the repository asks for signatures and it is validly signed.
+    async fn news(&self, from: Option<&Revision>, to: &Revision, now: Time)
+    -> Result<Option<Vec<Commit>>, SourceError>;
 }
 
 /// Where the followed ref is.
@@ -77,14 +84,28 @@ pub struct Head {
     pub trust: u64,
 }
 
+/// What a commit says of itself, as written: escape it before showing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
+    pub revision: Revision,
     pub author: String,
     pub email: String,
-    /// `None` where the commit's date makes no sense.
+    pub committer: String,
+    pub committer_email: String,
+    /// When it was committed; `None` where its date makes no sense.
     pub time: Option<Time>,
-    /// First line of the message, as written: escape it before showing it.
-    pub subject: String,
+    /// The whole message, at most 16 KiB of it.
+    pub message: String,
+    /// Who signed it, as the trust root names them; `None` where that was not asked or is not so.
+    pub signer: Option<String>,
+}
+
+impl Commit {
+    /// Returns the first line of the message.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.message.lines().next().unwrap_or_default().trim()
+    }
 }
 
 /// How a revision stands to an earlier one.

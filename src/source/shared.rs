@@ -124,6 +124,10 @@ mod tests {
         async fn commit(&self, _: &Revision) -> Result<Commit, SourceError> {
             Err(refused())
         }
+
+        async fn news(&self, _: Option<&Revision>, _: &Revision, _: Time) -> Result<Option<Vec<Commit>>, SourceError> {
+            Err(refused())
+        }
     }
 
     struct Stopped;
@@ -131,6 +135,10 @@ mod tests {
     impl Clock for Stopped {
         fn now(&self) -> Time {
             Time(0)
+        }
+
+        fn boot(&self) -> crate::model::Boot {
+            crate::model::Boot { id: "".into(), elapsed: 0 }
         }
     }
 

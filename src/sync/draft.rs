@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::candidate::Candidate;
+use super::facts::Judged;
 use super::inherited::{Claims, Inherited};
 use super::subject::{PATIENCE, Ring, Subject};
 use crate::config::Drift;
@@ -12,7 +13,7 @@ use crate::model::{
     Verdict, Walk,
 };
 use crate::plan::{self, Planned};
-use crate::store;
+use crate::store::{self, Approval};
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -61,6 +62,10 @@ pub struct Draft {
     pub inherited: Inherited,
     /// Handlers that are owed, and that nothing desired names any more.
     pub unnamed: Vec<ObjectId>,
+    /// What people said yes with, where it took that.
+    pub approvals: Vec<Approval>,
+    /// How many objects it deletes though nobody said so.
+    pub deletes: u64,
 }
 
 impl Subject {
@@ -105,8 +110,9 @@ impl Subject {
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
-        let verdict = self.judge(&planned, facts).await?;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed })
+        let judged = self.judge(&planned, facts).await?;
+        let Judged { verdict, approvals, deletes } = judged;
+        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed, approvals, deletes })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.

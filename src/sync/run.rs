@@ -10,7 +10,8 @@ use crate::store::{ApplicationState, Good, Open, Prepared, Store, encode_desired
 
 impl Subject {
     pub(super) fn ledger(&self) -> Ledger {
-        Ledger { store: self.store.clone(), clock: self.clock.clone(), redactor: self.redactor.clone() }
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Ledger { store, clock, redactor: self.redactor.clone(), glasses: self.glasses.clone() }
     }
 
     /// Executes a draft that may go.
@@ -33,7 +34,8 @@ impl Subject {
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
             inherited: draft.inherited.from.clone(),
-            uses_approval: draft.verdict.findings.iter().any(|finding| finding.passed),
+            approvals: draft.approvals.clone(),
+            deletes: draft.deletes,
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::candidate::{Candidate, Origin};
 use super::neighbours::Neighbours;
 use super::progress::Progress;
-use crate::audit::{Quiet, Redactor};
+use crate::audit::{BreakGlasses, Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
 use crate::store::{ApplicationState, Open, Store, StoreError};
@@ -28,6 +28,7 @@ pub struct Subject {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub redactor: Arc<Redactor>,
+    pub glasses: BreakGlasses,
     /// Cancelled: finish the step in hand.
     pub cancel: CancellationToken,
     pub progress: Progress,

@@ -30,7 +30,7 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
     Ok(PlanView {
         plan: draft.planned.plan,
         revision: Some(candidate.revision),
-        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject)),
+        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject())),
         verdict: draft.verdict,
         changes,
         matched: draft.planned.matched.len(),

@@ -5,7 +5,6 @@
 
 mod canonical;
 mod openpgp;
-mod range;
 mod signers;
 mod ssh;
 mod trust;
@@ -18,11 +17,11 @@ use gix::objs::Kind;
 use tokio::runtime::Handle;
 
 use self::canonical::Canonical;
-use self::range::Range;
 use self::trust::{Files, Trust};
 use super::git::{Inner, id_of, noted};
 use super::mirror::Generation;
 use super::objects::Objects;
+use super::range::{self, Range};
 use super::{Head, SourceError, SourceErrorKind};
 use crate::config::{Config, Verify, VerifyPolicy};
 use crate::model::{Digest, Mistake, Revision, Time};
@@ -233,36 +232,46 @@ impl Inner {
         let Some(from) = applied.filter(|_| judge.declared.policy != VerifyPolicy::Tip) else {
             return Ok(Some(signer));
         };
-        for id in self.behind(runtime, &generation, tip, id_of(from)?, judge.declared.policy)? {
+        let commits = self.behind(runtime, &generation, tip, id_of(from)?, judge.declared.policy)?;
+        let unknown = |why| refused(Unverified::History, why);
+        for id in commits.map_err(unknown)? {
             commit(&mut Objects::new(&generation.store()?), &id)?;
         }
         Ok(Some(signer))
     }
 
-    /// Returns the commits behind `tip` that the policy names, fetching history where it takes more to tell.
-    fn behind(
+    /// Returns who validly signed a commit, where that is asked for and so.
+    pub(super) fn signer(&self, objects: &mut Objects, id: &ObjectId, now: Time) -> Option<String> {
+        let judge = self.judge.as_ref()?;
+        let trust = judge.trust().ok()?;
+        let now = now.0.div_euclid(1_000_000);
+        let judged = || trust.judge(&Canonical::commit(objects.content(id, Kind::Commit)?)?, now);
+        judge.signer(id, &trust, judged).ok()
+    }
+
+    /// Returns the commits behind `tip` that the policy names, fetching history where it takes more to tell; or why that cannot be
+    /// told.
+    pub(super) fn behind(
         &self,
         runtime: &Handle,
         generation: &Generation,
         tip: ObjectId,
         from: ObjectId,
         policy: VerifyPolicy,
-    ) -> Result<Vec<ObjectId>, SourceError> {
+    ) -> Result<Result<Vec<ObjectId>, String>, SourceError> {
         let what = || format!("could not tell which commits lie between {from} and {tip}");
         let mut step = 0;
         loop {
             let mut objects = Objects::new(&generation.store()?);
             let found = range::behind(&mut objects, tip, from, policy).map_err(|error| noted(generation, error));
             match found.map_err(|error| error.while_doing(what()))? {
-                Range::Whole(commits) => return Ok(commits),
+                Range::Whole(commits) => return Ok(Ok(commits)),
                 Range::TooLong => {
-                    let message = format!("{}: they are more than {}", what(), range::COMMITS);
-                    return Err(refused(Unverified::History, message));
+                    return Ok(Err(format!("{}: they are more than {}", what(), range::COMMITS)));
                 }
                 Range::Missing if self.further(runtime, generation, tip, from, step)? => step += 1,
                 Range::Missing => {
-                    let message = format!("{}: the history that the server gives ends before", what());
-                    return Err(refused(Unverified::History, message));
+                    return Ok(Err(format!("{}: the history that the server gives ends before", what())));
                 }
             }
         }
