@@ -374,14 +374,18 @@ async fn an_approval_is_used_once_and_not_after_it_expired() {
     tx.hold_plan(&held).await.unwrap();
     tx.approve(&approval).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(store.approvals(&plan, Time(99)).await.unwrap(), [approval.clone()]);
+    assert_eq!(store.approvals(&plan, Time(99)).await.unwrap(), std::slice::from_ref(&approval));
     assert_eq!(store.approvals(&plan, Time(100)).await.unwrap(), []);
 
     let mut tx = store.write().await.unwrap();
-    assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), [approval.clone()]);
+    assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), std::slice::from_ref(&approval));
     drop(tx);
     let mut tx = store.write().await.unwrap();
-    assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), [approval.clone()], "it was rolled back");
+    assert_eq!(
+        tx.take_approvals(&plan, Time(50)).await.unwrap(),
+        std::slice::from_ref(&approval),
+        "it was rolled back"
+    );
     assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), []);
     tx.approve(&approval).await.unwrap();
     assert_eq!(tx.take_approvals(&plan, Time(100)).await.unwrap(), []);
