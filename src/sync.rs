@@ -3,6 +3,7 @@
 mod candidate;
 mod close;
 mod draft;
+mod edits;
 mod facts;
 mod inherited;
 mod neighbours;

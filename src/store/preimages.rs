@@ -51,6 +51,9 @@ pub struct Preimage {
     /// The target keeps it, and shows it to nobody but root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withheld: bool,
+    /// Nothing was there: somebody had removed it by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 impl Store {

@@ -129,7 +129,7 @@ impl Subject {
     }
 }
 
-fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
+pub(super) fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
     match desired {
         Desired::Objects(complete) => Ok(complete),
         Desired::Opaque { .. } => {
