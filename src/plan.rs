@@ -9,7 +9,7 @@ use crate::model::{
     Preview, Previews, Risk, Spec, State, Step, Walk,
 };
 
-pub use changes::changes;
+pub use changes::{changes, edits};
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {

@@ -10,7 +10,7 @@ use super::{
     Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
 };
 
-pub use people::{BreakGlassAsked, BreakGlassView, Edit, Edits};
+pub use people::{BreakGlassAsked, BreakGlassView, Edits};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub struct PlanView {
 }
 
 /// One step, with its difference.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub step: Step,
     /// Attributes that change: name, before, after.

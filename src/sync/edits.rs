@@ -1,12 +1,13 @@
 //! What people edited by hand under break-glass: found, shown, and kept as pre-images are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::preimages::found;
 use super::refusal::Refusal;
 use super::subject::{PATIENCE, Subject};
 use crate::model::host::PATH;
-use crate::model::{Actor, Live, ObjectId, Plan, PlanId, Previews, Step, matches};
+use crate::model::{Actor, Complete, Live, ObjectId, Plan, PlanId, Previews, Step, matches};
 use crate::plan;
 use crate::store::{Preimage, StoreError, new_sync_id};
 
@@ -47,18 +48,10 @@ impl Subject {
             return Ok(None);
         }
         let plan = Plan::new(self.name.clone(), self.target_name.clone(), applied.inputs, steps);
-        let steps: Vec<&Step> = plan.steps.iter().collect();
-        let (mut objects, contents) = found(&steps, &previews, |id| complete.objects.get(id));
-        objects.extend(steps.iter().filter(|step| is_gone(&previews, &step.id)).map(|step| Preimage {
-            id: step.id.clone(),
-            action: step.action,
-            spec: None,
-            place: complete.objects.get(&step.id).map(|spec| spec.place().clone()),
-            hidden: false,
-            lost: None,
-            withheld: false,
-            gone: true,
-        }));
+        let (complete, at) = (complete.clone(), plan.clone());
+        // Contents are read for their diffs, from the store.
+        let shown = tokio::task::spawn_blocking(move || objects(&at, &previews, &complete));
+        let (objects, contents) = shown.await.map_err(|error| Refusal::broken("comparison of contents", &error))?;
         let mut preimages = self.no_preimages(plan.id, sync, self.clock.now());
         (preimages.revision, preimages.objects) = (Some(applied.revision), objects);
         let kept = async {
@@ -72,6 +65,29 @@ impl Subject {
         kept.await.map_err(|error: StoreError| Refusal::store(&error))?;
         Ok(Some(plan.id))
     }
+}
+
+/// Returns what was found at each step, with the contents that can be kept. Blocking: reads contents.
+fn objects(plan: &Plan, previews: &Previews, complete: &Complete) -> (Vec<Preimage>, Vec<Arc<[u8]>>) {
+    let steps: Vec<&Step> = plan.steps.iter().collect();
+    let (mut objects, contents) = found(&steps, previews, |id| complete.objects.get(id));
+    objects.extend(steps.iter().filter(|step| is_gone(previews, &step.id)).map(|step| Preimage {
+        id: step.id.clone(),
+        action: step.action,
+        spec: None,
+        place: complete.objects.get(&step.id).map(|spec| spec.place().clone()),
+        hidden: false,
+        lost: None,
+        withheld: false,
+        gone: true,
+        edited: None,
+    }));
+    let mut edits = plan::edits(plan, previews, complete);
+    for object in &mut objects {
+        let edit = edits.iter().position(|edit| edit.step.id == object.id);
+        object.edited = edit.map(|at| edits.swap_remove(at));
+    }
+    (objects, contents)
 }
 
 fn is_gone(previews: &Previews, id: &ObjectId) -> bool {

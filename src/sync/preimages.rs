@@ -116,6 +116,7 @@ fn preimage(step: &Step, state: &State, declared: Option<&Spec>) -> (Preimage, O
         lost: lost.map(str::to_owned),
         withheld,
         gone: false,
+        edited: None,
     };
     (preimage, content.filter(|_| lost.is_none()))
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, BreakGlass, BreakGlassEnd, Name, ObjectId, PlanId, Time};
+use super::Change;
+use crate::model::{Actor, BreakGlass, BreakGlassEnd, Name, PlanId, Time};
 
 /// What a person asks for with `trueup break-glass open`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,19 +53,6 @@ pub struct Edits {
     pub application: Name,
     /// The plan that puts it right: `trueup restore` finds what was edited by its id.
     pub plan: PlanId,
-    pub objects: Vec<Edit>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Edit {
-    pub object: ObjectId,
-    /// It was removed by hand.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub gone: bool,
-    /// Unified diff from what was applied to what was found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diff: Option<String>,
-    /// Said instead of a diff.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    /// From what was applied to what was found.
+    pub changes: Vec<Change>,
 }
