@@ -41,7 +41,7 @@ impl Purpose {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
-                signer: candidate.signer.clone(),
+                signer: candidate.signer.as_ref().map(ToString::to_string),
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
