@@ -22,9 +22,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::IdedExpr;
-use cel::common::types::CelBool;
-use cel::extractors::This;
-use cel::{Context, Env, ExecutionError, Value};
+use cel::common::types::{CelBool, CelString};
+use cel::common::value::CowVal;
+use cel::{Context, Env, ExecutionError, FunctionContext, Value};
 
 pub use pattern::{InvalidPattern, Pattern};
 pub use variables::Variables;
@@ -118,11 +118,7 @@ impl Expression {
     fn run(&self, variables: &Variables) -> Result<bool, EvaluationError> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         context.set_variable_resolver(variables);
-        let patterns = Arc::clone(&self.0.patterns);
-        let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns.get(pattern.as_str()) {
-            Some(pattern) => Ok(pattern.matches(&text)),
-            None => Err(ExecutionError::function_error("matches", "the pattern is not written out")),
-        };
+        let matches = matching(Arc::clone(&self.0.patterns));
         context.add_function("matches", matches).map_err(|error| EvaluationError::Failed(error.to_string()))?;
         let answer = Value::resolve_val(&self.0.root, &context).map_err(|error| failed(&error))?;
         match answer.downcast_ref::<CelBool>() {
@@ -130,6 +126,24 @@ impl Expression {
             None => Err(EvaluationError::NotBoolean(answer.get_type().name().to_owned())),
         }
     }
+}
+
+type Function =
+    Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Result<CowVal<'c, 'v>, ExecutionError> + Send + Sync>;
+
+/// Returns the function `matches`, over patterns that were compiled with the expression. It copies none of its operands, not
+/// even to say that one is no text.
+fn matching(patterns: Arc<BTreeMap<String, Pattern>>) -> Function {
+    Box::new(move |call| {
+        let operands: Vec<_> = call.this.iter().chain(&call.args).collect();
+        let [text, pattern] = operands.as_slice() else { return Err(call.error("expected a text and a pattern")) };
+        let (text, pattern) = (text.downcast_ref::<CelString>(), pattern.downcast_ref::<CelString>());
+        let (Some(text), Some(pattern)) = (text, pattern) else { return Err(call.error("expected text")) };
+        match patterns.get(pattern.inner()) {
+            Some(pattern) => Ok(CowVal::owned(CelBool::from(pattern.matches(text.inner())))),
+            None => Err(call.error("the pattern is not written out")),
+        }
+    })
 }
 
 /// Says what went wrong without the values: they may be large, and are told elsewhere.

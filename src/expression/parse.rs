@@ -21,7 +21,7 @@ impl Parsed {
     pub(super) fn wrong(&self, part: u64, message: String, hint: Option<String>) -> InvalidExpression {
         let at = self.places.offset_for(part).map_or(0, |(start, _)| start as usize);
         let (mut line, mut column) = (1, 1);
-        for character in self.places.source.chars().take(at) {
+        for (_, character) in self.places.source.char_indices().take_while(|(byte, _)| *byte < at) {
             (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
         }
         InvalidExpression { message, line, column, hint }
@@ -67,9 +67,9 @@ fn words(error: &ParseError) -> (String, Option<&'static str>) {
     }
     if let Some(found) = told.strip_prefix("token recognition error at: ") {
         let found = found.strip_prefix('\'').and_then(|found| found.strip_suffix('\'')).unwrap_or(found);
-        return match found {
+        return match found.trim() {
             "=" => ("a single '=' is no operator".into(), Some("write '==' to compare")),
-            "&" | "|" => (format!("a single {} is no operator", quoted(found)), Some("write it twice")),
+            found @ ("&" | "|") => (format!("a single {} is no operator", quoted(found)), Some("write it twice")),
             found => (format!("{} is not understood", quoted(found)), None),
         };
     }
