@@ -10,7 +10,7 @@ use super::{
     Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
 };
 
-pub use people::{BreakGlassAsked, BreakGlassView, Edits};
+pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyRule, PolicyView};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]

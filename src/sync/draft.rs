@@ -13,7 +13,7 @@ use crate::model::{
     Verdict, Walk,
 };
 use crate::plan::{self, Planned};
-use crate::store::{self, Approval};
+use crate::store;
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -55,17 +55,13 @@ pub struct Draft {
     pub desired: Arc<Desired>,
     pub previews: Previews,
     pub planned: Planned,
-    pub verdict: Verdict,
+    pub(super) judged: Judged,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
     /// What comes from applications that are declared no more.
     pub inherited: Inherited,
     /// Handlers that are owed, and that nothing desired names any more.
     pub unnamed: Vec<ObjectId>,
-    /// What people said yes with, where it took that.
-    pub approvals: Vec<Approval>,
-    /// How many objects it deletes though nobody said so.
-    pub deletes: u64,
 }
 
 impl Subject {
@@ -110,9 +106,8 @@ impl Subject {
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
-        let judged = self.judge(&planned, facts).await?;
-        let Judged { verdict, approvals, deletes } = judged;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed, approvals, deletes })
+        let judged = self.judge(&purpose, &planned, facts).await?;
+        Ok(Draft { purpose, desired, previews, planned, judged, handed, inherited, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -160,6 +155,11 @@ pub struct Found {
 }
 
 impl Draft {
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.judged.verdict
+    }
+
     pub fn complete(&self) -> Result<&Complete, Refusal> {
         objects(&self.desired)
     }
