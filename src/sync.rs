@@ -35,7 +35,7 @@ pub use progress::{Progress, Wait};
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
-pub use view::preview;
+pub use view::{explain, preview};
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.
 const RENDER: Duration = Duration::from_mins(10);

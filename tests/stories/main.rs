@@ -14,6 +14,7 @@ mod branches;
 mod drift;
 mod failure;
 mod full;
+mod governance;
 mod guards;
 mod halves;
 mod neighbours;
