@@ -4,6 +4,7 @@ mod candidate;
 mod close;
 mod draft;
 mod facts;
+mod fights;
 mod inherited;
 mod neighbours;
 mod preimages;
@@ -15,6 +16,7 @@ mod run;
 mod secrets;
 mod subject;
 mod tell;
+mod upgrade;
 mod view;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub use progress::{Progress, Wait};
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
+pub use upgrade::Before;
 pub use view::preview;
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.
@@ -68,6 +71,15 @@ impl Subject {
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
+        if let Some(draft) = self.upgraded(ring).await? {
+            let report = self.carry(draft, ring).await?;
+            // What Git has beside it waited for this, and waits no longer.
+            self.memory.again = self.applied_before().is_none();
+            return Ok(report);
+        }
+        if !self.is_lost() {
+            self.proven().await?;
+        }
         let candidate = self.candidate(ring).await?;
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
         if let Some(bad) = bad {
@@ -81,6 +93,10 @@ impl Subject {
             let message =
                 format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
             return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
+        }
+        if draft.planned.plan.steps.is_empty() {
+            // Whatever another version made of it, this one leaves it as it is.
+            self.proven().await?;
         }
         let report = self.carry(draft, ring).await?;
         self.let_go_of_tree();
@@ -120,6 +136,7 @@ impl Subject {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
             }
+            Purpose::Upgrade(_) => true,
             Purpose::Keep | Purpose::RollBack { .. } => false,
         };
         let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
@@ -133,13 +150,25 @@ impl Subject {
                 owned.left.fingerprint = fingerprint;
             }
         }
+        self.make_peace(draft).await?;
         if !draft.verdict.findings.is_empty() {
             return self.left_out(draft, ring).await;
         }
-        if !draft.planned.drifted.is_empty() {
+        if !draft.planned.drifted.is_empty() || !draft.planned.edited.is_empty() {
             return self.observed(draft, ring).await;
         }
-        self.unchanged(ring).await
+        self.unchanged(draft, ring).await
+    }
+
+    /// Forgets the fights that are over.
+    async fn make_peace(&mut self, draft: &Draft) -> Result<(), Refusal> {
+        let over = fights::over(&self.memory.state.heals, &draft.previews, self.clock.now());
+        if over.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.memory.state.clone();
+        state.heals.retain(|id, _| !over.contains(id));
+        self.remember(state).await.map_err(|error| Refusal::store(&error))
     }
 
     /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
@@ -163,8 +192,11 @@ impl Subject {
         }
         let kept = async {
             let desired = self.kept(desired).await?;
-            let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
+            let mut draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
+            // What is left as it is was told with the plan that is held.
+            draft.watches = held.outcome == Outcome::Refused;
             if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
+                self.watched(&draft, ring).await?;
                 return Ok(None);
             }
             self.run(draft, ring).await.map(Some)

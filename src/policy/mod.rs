@@ -7,7 +7,7 @@ mod pass;
 
 use crate::model::{Decision, Plan, Verdict};
 
-pub use facts::{Commits, Facts};
+pub use facts::{Commits, Facts, Fight, Upgrade};
 pub use guards::{FEWEST_DELETES_HELD, MOST_DELETES, MOST_DELETES_PERCENT};
 
 /// Judges a plan: everything that holds it is found, and what an approval or break-glass passes is marked as passed.

@@ -42,6 +42,11 @@ impl Subject {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
                 }
             }
+            // It is what was applied, so that Git is not asked how it stands to itself.
+            Purpose::Upgrade(candidate) => {
+                facts.missing_paths.clone_from(&candidate.missing);
+                facts.drift = Some(self.policy.drift);
+            }
             Purpose::Keep => facts.drift = Some(self.policy.drift),
             // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
             Purpose::RollBack { created, .. } => {
