@@ -350,3 +350,6 @@ fn first_wave(open: &Open) -> u32 {
 pub fn lasted(open: &Open, now: Time) -> u64 {
     u64::try_from(now.since(open.started).as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,8 @@ struct Case {
     keep: bool,
     left_alone: BTreeSet<ObjectId>,
     glasses: Vec<BreakGlass>,
+    no_deletes: Option<&'static str>,
+    only_delete: Option<BTreeSet<ObjectId>>,
 }
 
 impl Case {
@@ -74,8 +76,8 @@ impl Case {
             held: &self.held,
             handed: &self.handed,
             prune: !self.keep,
-            no_deletes: None,
-            only_delete: None,
+            no_deletes: self.no_deletes,
+            only_delete: self.only_delete.as_ref(),
             report_drift: self.report_drift,
             left_alone: &self.left_alone,
             glasses: &self.glasses,
@@ -156,6 +158,26 @@ fn a_delete_needs_two_witnesses_and_full_knowledge() {
     let blind = case(Origin::Created, known("1"), vec![unknown]);
     assert!(blind.plan.steps.is_empty());
     assert!(blind.left_out.iter().all(|finding| finding.guard == Guard::Unknown));
+}
+
+#[test]
+fn nothing_is_deleted_while_it_cannot_be_told_what_others_desire() {
+    let previews = vec![preview("/gone", known("1"), After::Absent)];
+    let owned = vec![("/gone", owned(Origin::Created, "1", "1"))];
+    let blind =
+        Case { owned, previews, no_deletes: Some("application b cannot be rendered"), ..Case::default() }.plan();
+    assert!(blind.plan.steps.is_empty());
+    assert_eq!(blind.left_out[0].guard, Guard::Unknown);
+    assert!(blind.left_out[0].message.contains("application b"), "{:?}", blind.left_out);
+}
+
+#[test]
+fn taking_back_a_failed_sync_deletes_what_that_sync_created_and_nothing_else() {
+    let previews = ["/made", "/here"].map(|name| preview(name, known("1"), After::Absent)).to_vec();
+    let owned = ["/made", "/here"].map(|name| (name, owned(Origin::Created, "1", "1"))).to_vec();
+    let only_delete = Some(BTreeSet::from([id("/made")]));
+    let planned = Case { owned, previews, only_delete, ..Case::default() }.plan();
+    assert_eq!(acts(&planned), [(Action::Release, "/here"), (Action::Delete, "/made")]);
 }
 
 #[test]

@@ -224,3 +224,29 @@ pub(in crate::target::host) fn run(id: ObjectId, rank: u32, spec: &HostSpec) -> 
     let after = After::Run(super::digest(spec));
     Preview { id, live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None, touched: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn no_document_stops_disables_or_masks_what_a_host_needs() {
+        let declared = serde_json::json!({ "allow": ["/etc"], "units": ["*"] });
+        let units = Units::new(&serde_json::from_value(declared).unwrap(), Arc::default());
+        let spec = |enabled, running, masked| UnitSpec {
+            enabled,
+            running,
+            masked,
+            health: UnitHealth::default(),
+            calls: vec![],
+        };
+        for spec in [spec(Some(false), None, None), spec(None, Some(false), None), spec(None, None, Some(true))] {
+            let refused = units.check_unit("ssh.service", &spec).unwrap_err();
+            assert_eq!(refused.code(), "host.unit-protected");
+            assert!(units.check_unit("nginx.service", &spec).is_ok());
+        }
+        assert!(units.check_unit("ssh.service", &spec(Some(true), Some(true), Some(false))).is_ok());
+    }
+}
