@@ -1,8 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time};
+use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time, pairs};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,10 +21,23 @@ pub struct ApplicationState {
     pub suspended: Option<Suspended>,
     /// The revision that was last come across, and when: how long it has been known is no word of its author's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub known: Option<Known>,
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
+    /// Digest of the drift that was last recorded and left as it is, so that each state of it is recorded once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Digest>,
+    /// Objects that were put right lately, or so often that it is a fight.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub heals: BTreeMap<ObjectId, Heals>,
+}
+
+/// How often an object was put right, each time shortly after the time before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heals {
+    pub count: u32,
+    pub last: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +49,10 @@ pub struct Applied {
     /// The ref and the repository that were followed then: another one now is a change of configuration, not a rewind.
     pub reference: String,
     pub url: String,
+    /// The version of trueup that planned it, or has shown since that it would plan nothing else; empty where that was not
+    /// written down yet.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// What a failed sync goes back to.
@@ -62,7 +79,7 @@ pub struct BadInputs {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Known {
     pub revision: Revision,
     pub at: Time,
 }

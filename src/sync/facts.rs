@@ -50,11 +50,16 @@ impl Subject {
                 facts.forward = true;
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
-                let seen = self.memory.state.seen.as_ref().filter(|seen| seen.revision == candidate.revision);
-                facts.first_seen = seen.map(|seen| seen.at);
+                let known = self.memory.state.known.as_ref().filter(|known| known.revision == candidate.revision);
+                facts.first_seen = known.map(|known| known.at);
                 if !planned.plan.steps.is_empty() {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
                 }
+            }
+            // It is what was applied, so that Git is not asked how it stands to itself.
+            Purpose::Upgrade(candidate) => {
+                facts.missing_paths.clone_from(&candidate.missing);
+                facts.drift = Some(self.policy.drift);
             }
             Purpose::Keep => facts.drift = Some(self.policy.drift),
             // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
