@@ -24,6 +24,7 @@ use std::sync::{Arc, LazyLock};
 use cel::common::ast::IdedExpr;
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
+use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, FunctionContext, Value};
 
 pub use pattern::{InvalidPattern, Pattern};
@@ -115,7 +116,7 @@ impl Expression {
             .unwrap_or_else(|_| Err(EvaluationError::Failed("the evaluator gave up on it".into())))
     }
 
-    fn run(&self, variables: &Variables) -> Result<bool, EvaluationError> {
+    fn run(&self, variables: &dyn VariableResolver) -> Result<bool, EvaluationError> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         context.set_variable_resolver(variables);
         let matches = matching(Arc::clone(&self.0.patterns));
