@@ -107,13 +107,21 @@ impl Expression {
     /// When it is neither true nor false: it names what is not there, its types do not go together, a number overflows, or
     /// it could take more work than [`BUDGET`].
     pub fn evaluate(&self, variables: &Variables) -> Result<bool, EvaluationError> {
-        let cost = cost::of(&self.0.root, variables, &self.0.patterns)?;
+        let cost = self.cost(variables)?;
         if cost > BUDGET {
             return Err(EvaluationError::TooDear(cost));
         }
         // The evaluator is ours to bound, not ours to trust.
         catch_unwind(AssertUnwindSafe(|| self.run(variables)))
             .unwrap_or_else(|_| Err(EvaluationError::Failed("the evaluator gave up on it".into())))
+    }
+
+    /// Returns the most steps of work that an evaluation takes. Who asks the same for each step of a plan adds them up.
+    ///
+    /// # Errors
+    /// When a variable that the expression names has no value.
+    pub fn cost(&self, variables: &Variables) -> Result<u64, EvaluationError> {
+        cost::of(&self.0.root, variables, &self.0.patterns).map(|(cost, _)| cost)
     }
 
     fn run(&self, variables: &dyn VariableResolver) -> Result<bool, EvaluationError> {
@@ -191,5 +199,7 @@ impl PartialEq for Expression {
     }
 }
 
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,8 @@ fn what_git_declares_keeps_its_place_and_one_form() {
 
 #[test]
 fn what_decides_trust_is_not_declared_in_git() {
-    let files = [("x.yaml", document("Target", "t2", "{ host: { allow: [/] } }") + &document("Repository", "r2", "{}"))];
+    let files =
+        [("x.yaml", document("Target", "t2", "{ host: { allow: [/] } }") + &document("Repository", "r2", "{}"))];
     assert_eq!(
         parse(&files).unwrap_err(),
         [
@@ -99,8 +100,11 @@ fn mistakes_in_git_are_told_as_those_of_the_machine() {
     );
     let policy = "{ approve: { people: 2, from: [leads] }, protect: {}, override: [oncal] }";
     assert_eq!(
-        parse(&[("p.yaml", document("Policy", "p", policy)), ("q.yaml", document("Person", "bob", "{ groups: [oncall] }"))])
-            .unwrap_err(),
+        parse(&[
+            ("p.yaml", document("Policy", "p", policy)),
+            ("q.yaml", document("Person", "bob", "{ groups: [oncall] }"))
+        ])
+        .unwrap_err(),
         [
             "p.yaml:5:28 config.approve: 2 people are asked for, and 1 belong to these groups \
              (no plan could ever be approved)",

@@ -95,9 +95,15 @@ fn each_mistake_of_a_policy_is_told_once() {
         ("{ limit: {} }", "20:16 config.limit: expected at least one limit"),
         ("{ limit: { deletesPercent: 101 } }", "20:34 schema.value"),
         ("{ limit: { deletes: -1 } }", "20:27 schema."),
-        ("{ limit: { budget: { deletes: 1, within: 0s } } }", "20:48 config.length: expected at least 1s and at most 30d"),
+        (
+            "{ limit: { budget: { deletes: 1, within: 0s } } }",
+            "20:48 config.length: expected at least 1s and at most 30d",
+        ),
         ("{ protect: { paths: [srv] } }", "20:28 config.path: expected an absolute path"),
-        ("{ protect: { kinds: [paths] } }", "20:28 config.kind: no object is of the kind 'paths' (did you mean 'path'?)"),
+        (
+            "{ protect: { kinds: [paths] } }",
+            "20:28 config.kind: no object is of the kind 'paths' (did you mean 'path'?)",
+        ),
         ("{ protect: { actions: [] } }", "20:29 schema."),
         ("{ protect: {}, match: { kinds: [run] } }", "20:39 config.kind: no object is of the kind 'run' (what runs"),
         ("{ protect: {}, match: { names: [/etc/] } }", "20:39 config.path: no path is written like '/etc/' (all below"),
@@ -120,7 +126,10 @@ fn each_mistake_of_a_policy_is_told_once() {
         (&deep, "20:23 config.expression: loops (all, exists, map, filter) stand at most 2 deep"),
         ("{ deny: { when: \"true\" } }", "20:15 schema.missing-field"),
         ("{ deny: { when: \"true\", message: \"\" } }", "20:40 schema."),
-        ("{ windows: {} }", "20:9 schema.unknown-field: the field 'windows' is not known here (did you mean 'window'?)"),
+        (
+            "{ windows: {} }",
+            "20:9 schema.unknown-field: the field 'windows' is not known here (did you mean 'window'?)",
+        ),
     ] {
         let told = told_of("Policy", spec);
         if told.len() != 1 || !told[0].starts_with(start) {
@@ -135,10 +144,8 @@ fn an_expression_over_several_lines_is_told_by_its_own() {
     let told = told_of("Policy", "\n  deny:\n    message: no\n    when: |\n      plan.deletes > 1 &&\n      plam.x\n");
     assert_eq!(
         told,
-        [
-            "24:7 config.expression: the name 'plam' is not known, at line 2, column 1 of the expression \
-             (did you mean 'plan'?)"
-        ]
+        ["24:7 config.expression: the name 'plam' is not known, at line 2, column 1 of the expression \
+             (did you mean 'plan'?)"]
     );
 }
 
@@ -195,9 +202,7 @@ fn a_rule_that_nobody_could_keep_is_a_mistake() {
     let told_with = |spec: &str| told(&with(&(people.clone() + &document("Policy", "p", spec))));
     assert_eq!(
         told_with("{ approve: { people: 3, from: [leads, oncall] } }"),
-        [
-            "30:28 config.approve: 3 people are asked for, and 2 belong to these groups (no plan could ever be approved)"
-        ]
+        ["30:28 config.approve: 3 people are asked for, and 2 belong to these groups (no plan could ever be approved)"]
     );
     assert_eq!(
         told_with("{ approve: { from: [leeds] } }"),
