@@ -19,11 +19,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{self, Redactor};
+use crate::audit::{self, BreakGlasses, Redactor};
 use crate::model::{
     Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
 };
-use crate::store::{ApplicationState, Open, Owed, Preimages, Purpose, Store, StoreError, Tx};
+use crate::policy::Bounds;
+use crate::store::{ApplicationState, Approval, Open, Owed, Preimages, Purpose, Spent, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
 pub use records::{Reason, bodies, closed_body, entry, outcome, resumed};
@@ -34,6 +35,7 @@ pub struct Ledger {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub redactor: Arc<Redactor>,
+    pub glasses: BreakGlasses,
 }
 
 /// What `begin` makes durable beside the execution itself.
@@ -47,8 +49,12 @@ pub struct Preparation {
     pub contents: Vec<Arc<[u8]>>,
     /// Digests of all contents that must be kept from now on, those above and those that are kept already.
     pub needs: Vec<Digest>,
-    /// The plan was let through by an approval, which is used up.
-    pub uses_approval: bool,
+    /// The approvals that let the plan through: they are used up.
+    pub approvals: Vec<Approval>,
+    /// How many objects it deletes without a person having said so, against budgets.
+    pub deletes: u64,
+    /// What must still hold now that it begins.
+    pub bounds: Bounds,
     /// What the plan overwrites and deletes, where it does; its contents are among those above.
     pub preimages: Option<Preimages>,
     /// What is remembered of the application from now on, where that changes before the first act.
@@ -62,8 +68,10 @@ pub enum BeginError {
     Store(#[from] StoreError),
     #[error("{object} is already kept true by {holder}")]
     Claimed { object: ObjectId, holder: String },
-    #[error("the approval was used up or has expired")]
+    #[error("an approval was used up or has expired")]
     Approval,
+    #[error("other plans began meanwhile, and all of them together would be more than may be; it is planned anew")]
+    Bounds,
     #[error("a content went while the plan was made; it is planned anew")]
     Swept,
 }
@@ -107,8 +115,15 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
         return Err(BeginError::Claimed { object, holder: holder.to_string() });
     }
     let now = ledger.clock.now();
-    if preparation.uses_approval && tx.take_approval(&plan.id, now).await?.is_none() {
-        return Err(BeginError::Approval);
+    if !preparation.approvals.is_empty() {
+        let taken = tx.take_approvals(&plan.id, now).await?;
+        if !preparation.approvals.iter().all(|approval| taken.contains(approval)) {
+            return Err(BeginError::Approval);
+        }
+    }
+    keep_within(&mut tx, preparation).await?;
+    if preparation.deletes > 0 {
+        tx.spend(&Spent { time: now, application: application.clone(), deletes: preparation.deletes }).await?;
     }
     for (id, owned) in &preparation.inventory {
         tx.put_owned(target, application, id, owned).await?;
@@ -136,8 +151,25 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     let mut entries: Vec<_> =
         preparation.inherited.iter().map(|(holder, ids)| records::inherited(open, holder, ids)).collect();
     entries.extend([records::planned(open), records::intent(open, first_wave(open))]);
-    audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
+    entries.extend(open.prepared.verdict.forced_by.iter().map(|glass| records::forced(open, glass)));
+    let numbers = audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
+    ledger.glasses.follow(&mut tx, now, &numbers, &entries);
     Ok(tx.commit().await?)
+}
+
+/// Holds a plan against the bounds that others may have come up to since it was judged.
+async fn keep_within(tx: &mut Tx, preparation: &Preparation) -> Result<(), BeginError> {
+    if let Some(most) = preparation.bounds.at_once
+        && tx.count_running().await? >= most
+    {
+        return Err(BeginError::Bounds);
+    }
+    for (since, most) in &preparation.bounds.deletes {
+        if preparation.deletes > 0 && tx.spent_since(*since).await? + preparation.deletes > *most {
+            return Err(BeginError::Bounds);
+        }
+    }
+    Ok(())
 }
 
 /// Carries out every step that is left, wave by wave.

@@ -9,7 +9,7 @@ use crate::model::{
     Preview, Previews, Risk, Spec, State, Step, Walk,
 };
 
-pub use changes::changes;
+pub use changes::{changes, edits};
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
     }
 
     fn leave_out(&mut self, guard: Guard, id: &ObjectId, message: String) {
-        self.planned.left_out.push(Finding { guard, message, objects: vec![id.clone()], passed: false });
+        self.planned.left_out.push(Finding::new(guard, message, vec![id.clone()]));
     }
 
     /// It is as it should be: take note of what is new about it.

@@ -3,6 +3,7 @@
 mod candidate;
 mod close;
 mod draft;
+mod edits;
 mod facts;
 mod inherited;
 mod neighbours;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
+use crate::store::Seen;
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
@@ -69,6 +71,7 @@ impl Subject {
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
+        self.see(&candidate);
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
         if let Some(bad) = bad {
             let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
@@ -85,6 +88,15 @@ impl Subject {
         let report = self.carry(draft, ring).await?;
         self.let_go_of_tree();
         Ok(report)
+    }
+
+    /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before
+    /// something is held.
+    fn see(&mut self, candidate: &Candidate) {
+        let seen = &mut self.memory.state.seen;
+        if seen.as_ref().is_none_or(|seen| seen.revision != candidate.revision) {
+            *seen = Some(Seen { revision: candidate.revision.clone(), at: self.clock.now() });
+        }
     }
 
     /// Takes contents from the store once it has them all, so that the mirror that they came from can go.
@@ -104,7 +116,7 @@ impl Subject {
 
     /// Carries out a draft, holds it, or finds that there is nothing to do.
     async fn carry(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        if draft.verdict.decision == Decision::Hold {
+        if draft.verdict().decision == Decision::Hold {
             return self.hold(&draft, ring).await;
         }
         if self.is_settled(&draft, ring) {
@@ -133,7 +145,7 @@ impl Subject {
                 owned.left.fingerprint = fingerprint;
             }
         }
-        if !draft.verdict.findings.is_empty() {
+        if !draft.verdict().findings.is_empty() {
             return self.left_out(draft, ring).await;
         }
         if !draft.planned.drifted.is_empty() {
@@ -164,7 +176,7 @@ impl Subject {
         let kept = async {
             let desired = self.kept(desired).await?;
             let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
-            if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
+            if draft.planned.plan.steps.is_empty() || draft.verdict().decision == Decision::Hold {
                 return Ok(None);
             }
             self.run(draft, ring).await.map(Some)

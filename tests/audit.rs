@@ -205,7 +205,7 @@ async fn n1_an_edit_of_the_head_shows() {
 async fn n3_bytes_that_look_like_more_fields_or_lines_stay_one_field() {
     let trail = Trail::empty().await;
     let evil = "eve\",\"kind\":\"act\"}\n{\"v\":1\0\u{1b}[2J\u{202e}";
-    let actor = Actor { kind: ActorKind::UnixUser, subject: evil.into(), display: evil.into() };
+    let actor = Actor { kind: ActorKind::UnixUser, subject: evil.into(), display: evil.into(), person: None };
     trail.append(&[Entry { actor, ..observed("a", evil) }]).await;
     let record = audit::show(trail.store(), 1).await.unwrap().unwrap();
     assert_eq!(record.kind, Kind::Observed);
@@ -268,7 +268,7 @@ async fn n7_no_form_of_a_secret_reaches_the_disk() {
     let entries: Vec<_> = forms.iter().take(8).map(|form| observed("a", &format!("before {form} after"))).collect();
     let redactor = Redactor::new([secret]);
     trail.append_redacted(&redactor, &entries).await;
-    let actor = Actor { kind: ActorKind::UnixUser, subject: secret.into(), display: secret.into() };
+    let actor = Actor { kind: ActorKind::UnixUser, subject: secret.into(), display: secret.into(), person: None };
     trail.append_redacted(&redactor, &[Entry { actor, ..observed("a", "") }]).await;
     let text = trail.exported().await;
     for trace in ["canary", "cmQ/PGNhbmFye", "JkPzxjYW5hcn", "cmQ_PGNhbmFye", "63616e617279", "w%2Brd"] {

@@ -3,6 +3,8 @@
 
 #[path = "contract/bed.rs"]
 mod bed;
+#[path = "clock/mod.rs"]
+mod clock;
 #[path = "contract/host.rs"]
 mod host;
 #[path = "contract/hostile.rs"]

@@ -77,7 +77,7 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
         plan: Plan::new(name(application), name("web"), Digest::of(inputs.as_bytes()), vec![step]),
         specs: BTreeMap::from([(0, spec("file"))]),
         desired: Digest::of(b"desired"),
-        verdict: Verdict { decision: Decision::Go, findings: vec![] },
+        verdict: Verdict { decision: Decision::Go, findings: vec![], forced_by: vec![], changes_at: None },
         purpose: Purpose::Forward {
             revision: revision(),
             reference: "refs/heads/main".into(),
@@ -374,17 +374,21 @@ async fn an_approval_is_used_once_and_not_after_it_expired() {
     tx.hold_plan(&held).await.unwrap();
     tx.approve(&approval).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(store.approval(&plan, Time(99)).await.unwrap(), Some(approval.clone()));
-    assert_eq!(store.approval(&plan, Time(100)).await.unwrap(), None);
+    assert_eq!(store.approvals(&plan, Time(99)).await.unwrap(), std::slice::from_ref(&approval));
+    assert_eq!(store.approvals(&plan, Time(100)).await.unwrap(), []);
 
     let mut tx = store.write().await.unwrap();
-    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), Some(approval.clone()));
+    assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), std::slice::from_ref(&approval));
     drop(tx);
     let mut tx = store.write().await.unwrap();
-    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), Some(approval.clone()), "it was rolled back");
-    assert_eq!(tx.take_approval(&plan, Time(50)).await.unwrap(), None);
+    assert_eq!(
+        tx.take_approvals(&plan, Time(50)).await.unwrap(),
+        std::slice::from_ref(&approval),
+        "it was rolled back"
+    );
+    assert_eq!(tx.take_approvals(&plan, Time(50)).await.unwrap(), []);
     tx.approve(&approval).await.unwrap();
-    assert_eq!(tx.take_approval(&plan, Time(100)).await.unwrap(), None);
+    assert_eq!(tx.take_approvals(&plan, Time(100)).await.unwrap(), []);
     tx.commit().await.unwrap();
 }
 
@@ -444,7 +448,7 @@ async fn the_latest_held_plan_and_the_approved_ones_are_kept() {
     tx.forget_application(&name("nginx")).await.unwrap();
     tx.commit().await.unwrap();
     assert!(store.held_plans().await.unwrap().is_empty());
-    assert_eq!(store.approval(&ids[0], Time(5)).await.unwrap(), None);
+    assert_eq!(store.approvals(&ids[0], Time(5)).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -582,6 +586,8 @@ async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
         hidden: false,
         lost: lost.map(str::to_owned),
         withheld: false,
+        gone: false,
+        edited: None,
     };
     let preimages = Preimages {
         plan: PlanId(Digest::of(b"plan")),

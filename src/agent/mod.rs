@@ -31,10 +31,11 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{self, Body, DaemonBody, Entry, Masks};
+use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
 pub use daemon::{Daemon, RecordQuery};
@@ -64,6 +65,8 @@ struct Inner {
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
+    glasses: BreakGlasses,
+    rules: InForce,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -86,6 +89,7 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
+        let glasses = BreakGlasses::load(&store).await?;
         let started = clock.now();
         let inner = Inner {
             store,
@@ -98,6 +102,8 @@ impl Agent {
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
             turns: Arc::default(),
+            glasses,
+            rules: InForce::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
@@ -149,6 +155,7 @@ impl Agent {
 
     async fn ledger(&self) -> Ledger {
         let redactor = self.inner.estate.lock().await.redactor.clone();
-        Ledger { store: self.inner.store.clone(), clock: self.inner.clock.clone(), redactor }
+        let (store, clock) = (self.inner.store.clone(), self.inner.clock.clone());
+        Ledger { store, clock, redactor, glasses: self.inner.glasses.clone() }
     }
 }

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, StepResult};
-use crate::model::{Action, Cause, Digest, ObjectId, Outcome, Plan, Risk, Step, Time, Verdict};
+use super::{Act, GlassEvent, StepResult};
+use crate::model::{
+    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Outcome, Plan, PlanId, Risk, Step,
+    Time, Verdict,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedBody {
@@ -109,6 +112,36 @@ pub struct ActBody {
     /// Until when it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
+}
+
+/// What became of one break-glass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakGlassBody {
+    pub id: BreakGlassId,
+    pub event: GlassEvent,
+    /// All of it, where it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<BreakGlass>,
+    /// Why, where it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<BreakGlassEnd>,
+    /// What was edited by hand under it, where it has ended: the plans that put it right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditedBody>,
+}
+
+/// What was edited by hand in one application: `trueup restore` has it, by the plan that puts it right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedBody {
+    pub application: Name,
+    pub plan: PlanId,
+}
+
+impl BreakGlassBody {
+    #[must_use]
+    pub fn new(id: &BreakGlassId, event: GlassEvent) -> Self {
+        Self { id: id.clone(), event, opening: None, end: None, edits: vec![] }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::body::{
-    ActBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody, ResumedBody,
+    ActBody, BreakGlassBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody,
+    ResumedBody,
 };
 use crate::model::{Actor, Name, PlanId, Revision, SyncId};
 
@@ -28,6 +29,7 @@ pub enum Body {
     Closed(ClosedBody),
     Observed(ObservedBody),
     Act(ActBody),
+    BreakGlass(BreakGlassBody),
     Quiet(QuietBody),
     Resumed(ResumedBody),
     Started(DaemonBody),
@@ -70,6 +72,8 @@ words! {
         Observed = "observed",
         /// A person did something.
         Act = "act",
+        /// A rule of policy was overridden, or may be.
+        BreakGlass = "break-glass",
         /// Syncs that found nothing to do.
         Quiet = "quiet",
         /// A restart took up an open sync.
@@ -105,6 +109,23 @@ words! {
     }
 }
 
+words! {
+    /// What became of a break-glass.
+    GlassEvent {
+        Opened = "opened",
+        /// A further person said that it is right.
+        Agreed = "agreed",
+        /// A plan went that a policy would have held.
+        Used = "used",
+        /// People were told that it is about to end.
+        Reminded = "reminded",
+        /// A person ended it.
+        Closed = "closed",
+        /// It ended by itself.
+        Expired = "expired",
+    }
+}
+
 impl Body {
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -115,6 +136,7 @@ impl Body {
             Self::Closed(_) => Kind::Closed,
             Self::Observed(_) => Kind::Observed,
             Self::Act(_) => Kind::Act,
+            Self::BreakGlass(_) => Kind::BreakGlass,
             Self::Quiet(_) => Kind::Quiet,
             Self::Resumed(_) => Kind::Resumed,
             Self::Started(_) => Kind::Started,

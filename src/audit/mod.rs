@@ -9,6 +9,7 @@
 
 mod append;
 mod body;
+mod break_glass;
 mod entry;
 mod export;
 mod leaf;
@@ -20,10 +21,11 @@ mod verify;
 
 pub use append::append;
 pub use body::{
-    ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
-    ResumedBody, StepOutcomeBody, StepSummary,
+    ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, EditedBody, IntentBody, ObservedBody, OutcomeBody,
+    PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary,
 };
-pub use entry::{Act, Body, Entry, Kind, StepResult};
+pub use break_glass::{BreakGlasses, Glass};
+pub use entry::{Act, Body, Entry, GlassEvent, Kind, StepResult};
 pub use export::{Line, export, export_page, verify_export};
 pub use leaf::Head;
 pub use read::{Filter, Record, has_intent, list, show};

@@ -125,6 +125,7 @@ impl Redactor {
             kind: actor.kind,
             subject: self.text(&actor.subject, &[]).into_owned(),
             display: self.text(&actor.display, &[]).into_owned(),
+            person: actor.person.clone(),
         }
     }
 

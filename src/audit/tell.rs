@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Act, ActBody, Body, ClosedBody, Entry, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult};
+use super::{
+    Act, ActBody, Body, BreakGlassBody, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody,
+    StepResult,
+};
 use crate::model::event::{self, Event};
-use crate::model::{Decision, Outcome, Revision};
+use crate::model::{Decision, Name, Outcome, Revision};
 
 /// One line, to be said when its record is durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,7 @@ fn of(entry: &Entry) -> Vec<Line> {
         Body::Closed(closed) if entry.application.is_some() => vec![end(entry, closed)],
         Body::Observed(observed) => one(event::DRIFT_OBSERVED, true, observed.message.clone()),
         Body::Act(body) => one(act(body.act), false, acted(body, entry)),
+        Body::BreakGlass(body) => one(glass(body.event), true, glass_told(body, entry)),
         Body::Closed(_) | Body::Intent(_) | Body::Quiet(_) => vec![],
     }
 }
@@ -90,6 +94,34 @@ fn end(entry: &Entry, closed: &ClosedBody) -> Line {
     line
 }
 
+const fn glass(event: GlassEvent) -> Event {
+    match event {
+        GlassEvent::Opened => event::BREAK_GLASS_OPENED,
+        GlassEvent::Agreed => event::BREAK_GLASS_AGREED,
+        GlassEvent::Used => event::BREAK_GLASS_USED,
+        GlassEvent::Reminded => event::BREAK_GLASS_REMINDED,
+        GlassEvent::Closed => event::BREAK_GLASS_CLOSED,
+        GlassEvent::Expired => event::BREAK_GLASS_EXPIRED,
+    }
+}
+
+fn glass_told(body: &BreakGlassBody, entry: &Entry) -> String {
+    let head = format!("break-glass {} {}", body.id, body.event);
+    match &body.opening {
+        Some(opening) => {
+            let words = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let over = if opening.live_edit.is_empty() {
+                format!("over {}", words(&opening.policies))
+            } else {
+                format!("to edit {}", opening.live_edit.join(", "))
+            };
+            let (on, until, by) = (words(&opening.applications), opening.until(), &entry.actor);
+            format!("{head} by {by} {over} on {on} until {until}: {}", opening.reason)
+        }
+        None => format!("{head} by {}", entry.actor),
+    }
+}
+
 const fn act(act: Act) -> Event {
     match act {
         Act::Sync => event::ACT_SYNC,
@@ -97,6 +129,7 @@ const fn act(act: Act) -> Event {
         Act::Adopt => event::ACT_ADOPT,
         Act::Suspend => event::ACT_SUSPEND,
         Act::Resume => event::ACT_RESUME,
+        Act::Reject => event::ACT_REJECT,
         _ => event::ACT_OTHER,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::glob::matches;
 use super::{HostTarget, Span};
+use crate::model::matches;
 
 /// What the root half of this host (`trueup host`) may do, and for whom. The file belongs to root; a Target whose `via` names
 /// the root half's socket can only narrow it.
@@ -96,7 +96,7 @@ impl HostAccess {
 /// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for. A `*` of its own is matched by
 /// a `*` alone, so whatever stands in its place is matched as well.
 fn covered(unit: &str, patterns: &[String]) -> bool {
-    patterns.iter().any(|pattern| matches(pattern.as_bytes(), unit.as_bytes()))
+    patterns.iter().any(|pattern| matches(pattern, unit))
 }
 
 fn default_peers() -> Vec<Peer> {

@@ -170,7 +170,8 @@ impl Default for Protect {
     }
 }
 
-/// Whose yes a plan needs. Nobody says yes to what they wrote, committed or signed themselves.
+/// Whose yes a plan needs. Nobody says yes to what they wrote, committed or signed themselves; each author who is no declared
+/// Person asks for one more. Drift is healed without, unless `match` names `causes`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approve {
@@ -178,12 +179,13 @@ pub struct Approve {
     #[serde(default = "default_people")]
     #[schemars(range(min = 1, max = 100))]
     pub people: u32,
-    /// Groups out of which they come, any of them. Left out: whoever may act.
+    /// Groups out of which they come, any of them. Left out: anybody who is declared as a Person.
     #[serde(default)]
     pub from: Vec<Name>,
 }
 
-/// What the commits behind a plan have to be, all since what was last applied: at least one field.
+/// What the commits behind a plan have to be, all since what was last applied: at least one field. Drift is healed whatever they
+/// are, unless `match` names `causes`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Require {
@@ -191,7 +193,7 @@ pub struct Require {
     pub signed_by: Vec<Name>,
     /// The message of each holds this: a regular expression, without look-around and references back.
     pub ticket: Option<String>,
-    /// The newest is at least this old, by its committer's clock.
+    /// The revision has been known to this daemon for at least this long: a commit dates itself as it likes.
     pub age: Option<Span>,
     /// They descend from what was last applied.
     pub descendant: bool,

@@ -1,10 +1,9 @@
 use super::Timed;
 use crate::audit::{
-    Body, ClosedBody, Counts, Entry, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, ResumedBody,
-    StepOutcomeBody, StepResult, StepSummary,
+    Body, BreakGlassBody, ClosedBody, Counts, Entry, GlassEvent, IntentBody, ObservedBody, OutcomeBody, PlannedBody,
+    Quiet, ResumedBody, StepOutcomeBody, StepResult, StepSummary,
 };
-use crate::model::chain;
-use crate::model::{Name, ObjectId, Outcome, Step};
+use crate::model::{BreakGlassId, Name, ObjectId, Outcome, Step, chain};
 use crate::store::Open;
 
 /// Why a sync ended as it did.
@@ -38,6 +37,11 @@ pub(super) fn intent(open: &Open, wave: u32) -> Entry {
     let steps = open.prepared.plan.steps.iter().enumerate().filter(of_wave);
     let steps = steps.map(|(number, step)| StepSummary::new(number, step)).collect();
     entry(open, Body::Intent(IntentBody { wave, steps }))
+}
+
+/// Returns the record that this plan goes because of break-glass.
+pub(super) fn forced(open: &Open, glass: &BreakGlassId) -> Entry {
+    entry(open, Body::BreakGlass(BreakGlassBody::new(glass, GlassEvent::Used)))
 }
 
 /// Returns the record that objects of an application that is declared no more belong to this one now.

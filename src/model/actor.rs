@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Name;
+
 /// Who did it, or rang for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
@@ -10,6 +12,9 @@ pub struct Actor {
     pub subject: String,
     /// For people to read; never compared.
     pub display: String,
+    /// Which declared person it was, as far as that could be told then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Name>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +29,23 @@ impl Actor {
     /// Returns the daemon itself, acting for `reason` (a timer, a poll, a live change, recovery).
     #[must_use]
     pub fn daemon(reason: &str) -> Self {
-        Self { kind: ActorKind::Daemon, subject: "trueup".into(), display: reason.into() }
+        Self { kind: ActorKind::Daemon, subject: "trueup".into(), display: reason.into(), person: None }
     }
 
     #[must_use]
     pub fn unix_user(uid: u32, display: String) -> Self {
-        Self { kind: ActorKind::UnixUser, subject: uid.to_string(), display }
+        Self { kind: ActorKind::UnixUser, subject: uid.to_string(), display, person: None }
+    }
+
+    /// Returns what tells this one from everybody else: the person, whatever they came as, where there is one.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        match (&self.person, self.kind) {
+            (Some(person), _) => format!("person {person}"),
+            (None, ActorKind::UnixUser) => format!("unix-user {}", self.subject),
+            (None, ActorKind::GitAuthor) => format!("git-author {}", self.subject),
+            (None, ActorKind::Daemon) => format!("daemon {}", self.subject),
+        }
     }
 }
 

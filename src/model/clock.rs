@@ -39,4 +39,16 @@ impl fmt::Debug for Time {
 /// Where wall time comes from. `main` makes the only real one; nothing else in `src` reads it.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
+
+    /// Returns how long the machine has been up, which nobody can set.
+    fn boot(&self) -> Boot;
+}
+
+/// A moment since a start of the machine, sleep included (`CLOCK_BOOTTIME`). Only moments of one start can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Which start: the kernel's random id of it.
+    pub id: Box<str>,
+    /// In microseconds.
+    pub elapsed: i64,
 }

@@ -101,9 +101,25 @@ pub const ACT_RESUME: Event =
     event("act.resume", "3ec45cb22264436ba42dbe3689a8a245", "a person told trueup to take care of it again");
 pub const ACT_OTHER: Event =
     event("act.other", "99cebbf37ef8428e81038bceaa7df3b9", "a person did something else that the trail names");
+pub const BREAK_GLASS_OPENED: Event = event(
+    "break-glass.opened",
+    "e937325a1aaa4fb2e8f64aa57ae14cba",
+    "somebody may override policies, or edit by hand, until a time",
+);
+pub const BREAK_GLASS_AGREED: Event =
+    event("break-glass.agreed", "9aab4e4320484e389419563b0c54d4c2", "a further person agreed to a break-glass");
+pub const BREAK_GLASS_USED: Event =
+    event("break-glass.used", "f1a9ef2d05279710dd9e69b005c0650d", "a plan went that a policy would have held");
+pub const BREAK_GLASS_REMINDED: Event =
+    event("break-glass.reminded", "54831cca2ea11fe52cc9331c14a53493", "a break-glass is about to end");
+pub const BREAK_GLASS_CLOSED: Event =
+    event("break-glass.closed", "62efacdea4cee9e6b9e96488b4df996d", "a person ended a break-glass");
+pub const BREAK_GLASS_EXPIRED: Event =
+    event("break-glass.expired", "ea9c01add583d5f6a00eb3fcb6865038", "a break-glass ended by itself");
+pub const ACT_REJECT: Event = event("act.reject", "bd0dbfaaff676cea9862be29b3956b0c", "a person said no to a plan");
 
 /// All of them.
-pub const ALL: [Event; 32] = [
+pub const ALL: [Event; 39] = [
     STARTED,
     READY,
     STOPPING,
@@ -136,6 +152,13 @@ pub const ALL: [Event; 32] = [
     ACT_SUSPEND,
     ACT_RESUME,
     ACT_OTHER,
+    BREAK_GLASS_OPENED,
+    BREAK_GLASS_AGREED,
+    BREAK_GLASS_USED,
+    BREAK_GLASS_REMINDED,
+    BREAK_GLASS_CLOSED,
+    BREAK_GLASS_EXPIRED,
+    ACT_REJECT,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

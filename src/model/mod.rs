@@ -1,6 +1,7 @@
 //! The nouns of the field, as plain data. Nothing here does I/O.
 
 mod actor;
+mod break_glass;
 mod chain;
 mod clock;
 mod deceives;
@@ -14,6 +15,7 @@ mod mistake;
 mod name;
 mod object;
 mod outcome;
+mod pattern;
 mod plan;
 mod preview;
 mod problem;
@@ -22,8 +24,9 @@ pub mod unit;
 pub mod view;
 
 pub use actor::{Actor, ActorKind};
+pub use break_glass::{BreakGlass, BreakGlassEnd, BreakGlassId};
 pub use chain::chain;
-pub use clock::{Clock, Time};
+pub use clock::{Boot, Clock, Time};
 pub use deceives::deceives;
 pub use digest::{Digest, DigestKey, ParseDigestError};
 pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
@@ -33,6 +36,7 @@ pub use mistake::Mistake;
 pub use name::{InvalidName, Name};
 pub use object::{Complete, Contents, ContentsError, Desired, Fingerprint, ObjectId, Place, Spec, pairs};
 pub use outcome::Outcome;
+pub use pattern::matches;
 pub use plan::{Action, Cause, Plan, PlanId, Risk, Step, SyncId};
 pub use preview::{After, Live, Preview, Previews, State};
 pub use problem::Problem;

@@ -15,9 +15,12 @@ use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
 use super::verify::Judge;
-use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
-use crate::config::{Repository, RepositoryUrl, Transport};
+use super::{Commit, Head, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
+use crate::config::{Repository, RepositoryUrl, Transport, VerifyPolicy};
 use crate::model::{Revision, Time};
+
+/// Who wrote more commits than this at once is not told.
+const MOST_NEWS: usize = 10_000;
 
 /// A declared repository, its mirror, and what of it was seen.
 ///
@@ -100,7 +103,12 @@ impl Source for GitSource {
         self.blocking(what, move |inner, runtime| inner.resolve(runtime, &name)).await
     }
 
-    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time) -> Result<Option<String>, SourceError> {
+    async fn verify(
+        &self,
+        head: &Head,
+        applied: Option<&Revision>,
+        now: Time,
+    ) -> Result<Option<SignedBy>, SourceError> {
         if self.inner.judge.is_none() {
             return Ok(None);
         }
@@ -124,9 +132,20 @@ impl Source for GitSource {
         let read = move |inner: &Inner, runtime| {
             let generation = inner.ensure(runtime, &id)?;
             let mut objects = Objects::new(&generation.store()?);
-            objects.commit(&id).map(author::read).map_err(|error| noted(&generation, error))
+            told(&mut objects, &id).map_err(|error| noted(&generation, error))
         };
         self.blocking(format!("read {}", revision.short()), read).await
+    }
+
+    async fn news(
+        &self,
+        from: Option<&Revision>,
+        to: &Revision,
+        now: Time,
+    ) -> Result<Option<Vec<Commit>>, SourceError> {
+        let (from, to) = (from.map(id_of).transpose()?, id_of(to)?);
+        let what = format!("read the commits up to {to}");
+        self.blocking(what, move |inner, runtime| inner.news(&runtime, from, to, now)).await
     }
 }
 
@@ -199,6 +218,34 @@ impl Inner {
         Ok(Head { revision: revision_of(commit)?, reference, object: object.to_string(), trust })
     }
 
+    fn news(
+        &self,
+        runtime: &Handle,
+        from: Option<ObjectId>,
+        to: ObjectId,
+        now: Time,
+    ) -> Result<Option<Vec<Commit>>, SourceError> {
+        let generation = self.ensure(runtime.clone(), &to)?;
+        if from == Some(to) {
+            return Ok(Some(vec![]));
+        }
+        let mut ids = vec![to];
+        if let Some(from) = from {
+            let Ok(behind) = self.behind(runtime, &generation, to, from, VerifyPolicy::Range)? else { return Ok(None) };
+            ids.extend(behind);
+        }
+        if ids.len() > MOST_NEWS {
+            return Ok(None);
+        }
+        let mut objects = Objects::new(&generation.store()?);
+        let mut read = |id: &ObjectId| {
+            let commit = told(&mut objects, id).map_err(|error| noted(&generation, error))?;
+            let signer = self.signer(&mut objects, id, now);
+            Ok(Commit { signer, ..commit })
+        };
+        ids.iter().map(&mut read).collect::<Result<_, SourceError>>().map(Some)
+    }
+
     fn tree(&self, runtime: Handle, revision: Revision) -> Result<Arc<dyn Tree>, SourceError> {
         let id = id_of(&revision)?;
         let generation = self.ensure(runtime, &id)?;
@@ -258,6 +305,11 @@ impl Inner {
         let limits = &self.declared.limits;
         Budget::new(runtime, limits.timeout.0, limits.mirror_mib.saturating_mul(1024 * 1024))
     }
+}
+
+/// Reads what a commit says of itself.
+fn told(objects: &mut Objects, id: &ObjectId) -> Result<Commit, SourceError> {
+    Ok(author::read(revision_of(id)?, objects.commit(id)?))
 }
 
 /// Lets the next poll fetch anew where an object is not what its id says.

@@ -2,6 +2,7 @@
 //! so there is one writer, nothing is read half-written, and reading changes no byte on disk.
 
 mod application;
+mod approvals;
 mod contents;
 mod desired;
 mod error;
@@ -13,6 +14,7 @@ mod open;
 mod plans;
 mod preimages;
 mod random;
+mod spent;
 mod states;
 mod tx;
 
@@ -24,14 +26,16 @@ use sqlx::AnyConnection;
 
 use crate::model::DigestKey;
 
-pub use application::{ApplicationState, Applied, BadInputs, Good, Suspended};
+pub use application::{ApplicationState, Applied, BadInputs, Good, Seen, Suspended};
+pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;
 pub use desired::encode_desired;
 pub use error::{StoreError, StoreErrorKind};
 pub use execution::{Open, Owed, Prepared, Purpose};
-pub use plans::{Approval, Found, Held};
+pub use plans::{Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
+pub use spent::{LONGEST_BUDGET, Spent};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};

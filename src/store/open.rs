@@ -143,6 +143,7 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
     let all = [
         (1, "first", include_str!("migrations/sqlite/0001.sql")),
         (2, "preimages", include_str!("migrations/sqlite/0002.sql")),
+        (3, "people", include_str!("migrations/sqlite/0003.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)

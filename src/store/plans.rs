@@ -4,24 +4,14 @@ use sqlx::any::AnyRow;
 
 use super::contents::{decode_sealed, encode_sealed};
 use super::execution::Prepared;
-use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
-use crate::model::{Actor, DigestKey, Name, PlanId, Time};
+use crate::model::{DigestKey, Name, PlanId, Time};
 
 /// A plan that waits for a person's yes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     pub created: Time,
     pub prepared: Prepared,
-}
-
-/// A person's yes to one plan: used once, and not after `expires`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    pub plan: PlanId,
-    pub actor: Actor,
-    pub time: Time,
-    pub expires: Time,
 }
 
 /// What a beginning of a plan id stands for.
@@ -74,18 +64,6 @@ impl Store {
             .map_err(database(READ))?;
         rows.iter().map(|row| held(self.key(), row)).collect()
     }
-
-    /// Returns the approval of a plan that is still good at `now`, without using it.
-    pub async fn approval(&self, plan: &PlanId, now: Time) -> Result<Option<Approval>> {
-        let mut session = self.session().await?;
-        let row = sqlx::query("SELECT body FROM approvals WHERE plan = $1 AND expires > $2")
-            .bind(plan.to_string())
-            .bind(now.0)
-            .fetch_optional(&mut *session)
-            .await
-            .map_err(database(READ))?;
-        row.map(|row| decode(&row.try_get::<String, _>(0).map_err(database(READ))?)).transpose()
-    }
 }
 
 impl Tx {
@@ -123,33 +101,6 @@ impl Tx {
             done.map_err(database(WRITE))?;
         }
         Ok(())
-    }
-
-    /// Writes down a yes; a later one replaces an earlier one.
-    pub async fn approve(&mut self, approval: &Approval) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO approvals (plan, expires, body) VALUES ($1, $2, $3) \
-             ON CONFLICT (plan) DO UPDATE SET expires = excluded.expires, body = excluded.body",
-        )
-        .bind(approval.plan.to_string())
-        .bind(approval.expires.0)
-        .bind(encode(approval)?)
-        .execute(self.connection())
-        .await
-        .map_err(database(WRITE))?;
-        Ok(())
-    }
-
-    /// Uses up the approval of a plan: of all who ask, one gets it. One that has expired is struck and not given.
-    pub async fn take_approval(&mut self, plan: &PlanId, now: Time) -> Result<Option<Approval>> {
-        let row = sqlx::query("DELETE FROM approvals WHERE plan = $1 RETURNING body")
-            .bind(plan.to_string())
-            .fetch_optional(self.connection())
-            .await
-            .map_err(database(WRITE))?;
-        let Some(row) = row else { return Ok(None) };
-        let approval: Approval = decode(&row.try_get::<String, _>(0).map_err(database(WRITE))?)?;
-        Ok(Some(approval).filter(|approval| approval.expires > now))
     }
 }
 

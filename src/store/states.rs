@@ -51,9 +51,10 @@ impl Tx {
 
     /// Forgets an application with everything that hangs on it; its records and what is live stay.
     pub async fn forget_application(&mut self, name: &Name) -> Result<()> {
-        const STATEMENTS: [&str; 6] = [
+        const STATEMENTS: [&str; 7] = [
             "DELETE FROM approvals WHERE plan IN (SELECT id FROM plans WHERE application = $1)",
             "DELETE FROM plans WHERE application = $1",
+            "DELETE FROM rejections WHERE application = $1",
             "DELETE FROM syncs WHERE application = $1",
             "DELETE FROM owed WHERE application = $1",
             "DELETE FROM inventory WHERE application = $1",

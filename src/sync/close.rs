@@ -101,7 +101,7 @@ impl Subject {
                 Err(error) => return Ending::new(Outcome::Failed, error.code(), chain(&error)),
             }
         }
-        let left_out = open.prepared.verdict.findings.iter().find(|finding| !finding.passed);
+        let left_out = open.prepared.verdict.left_out();
         match (&open.prepared.purpose, left_out) {
             (store::Purpose::RollBack { of }, _) => {
                 Ending::new(Outcome::RolledBack, "sync.rolled-back", format!("sync {of} failed and was taken back"))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::candidate::Candidate;
+use super::facts::Judged;
 use super::inherited::{Claims, Inherited};
 use super::subject::{PATIENCE, Ring, Subject};
 use crate::config::Drift;
@@ -40,7 +41,7 @@ impl Purpose {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
-                signer: candidate.signer.clone(),
+                signer: candidate.signer.as_ref().map(ToString::to_string),
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
@@ -54,7 +55,7 @@ pub struct Draft {
     pub desired: Arc<Desired>,
     pub previews: Previews,
     pub planned: Planned,
-    pub verdict: Verdict,
+    pub(super) judged: Judged,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
     /// What comes from applications that are declared no more.
@@ -105,8 +106,8 @@ impl Subject {
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
-        let verdict = self.judge(&planned, facts).await?;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed })
+        let judged = self.judge(&purpose, &planned, facts).await?;
+        Ok(Draft { purpose, desired, previews, planned, judged, handed, inherited, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -123,7 +124,7 @@ impl Subject {
     }
 }
 
-fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
+pub(super) fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
     match desired {
         Desired::Objects(complete) => Ok(complete),
         Desired::Opaque { .. } => {
@@ -154,6 +155,11 @@ pub struct Found {
 }
 
 impl Draft {
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.judged.verdict
+    }
+
     pub fn complete(&self) -> Result<&Complete, Refusal> {
         objects(&self.desired)
     }

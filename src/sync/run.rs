@@ -10,7 +10,8 @@ use crate::store::{ApplicationState, Good, Open, Prepared, Store, encode_desired
 
 impl Subject {
     pub(super) fn ledger(&self) -> Ledger {
-        Ledger { store: self.store.clone(), clock: self.clock.clone(), redactor: self.redactor.clone() }
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Ledger { store, clock, redactor: self.redactor.clone(), glasses: self.glasses.clone() }
     }
 
     /// Executes a draft that may go.
@@ -33,7 +34,9 @@ impl Subject {
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
             inherited: draft.inherited.from.clone(),
-            uses_approval: draft.verdict.findings.iter().any(|finding| finding.passed),
+            approvals: draft.judged.approvals.clone(),
+            deletes: draft.judged.deletes,
+            bounds: draft.judged.bounds.clone(),
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {
@@ -126,7 +129,7 @@ impl Draft {
             Some((number, spec.clone()))
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
-        let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
+        let (verdict, handed) = (self.verdict().clone(), self.handed.clone());
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
         let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
         Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
@@ -143,6 +146,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Bounds => Refusal::new(Outcome::Stale, "policy.limit", chain(error)),
         BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }

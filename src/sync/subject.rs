@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::candidate::{Candidate, Origin};
 use super::neighbours::Neighbours;
 use super::progress::Progress;
-use crate::audit::{Quiet, Redactor};
+use crate::audit::{BreakGlasses, Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
+use crate::policy::InForce;
 use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
@@ -21,13 +22,16 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 pub struct Subject {
     pub name: Name,
     pub target_name: Name,
+    pub labels: BTreeMap<String, String>,
     pub policy: SyncPolicy,
+    pub rules: InForce,
     pub origin: Origin,
     pub target: Arc<dyn Target>,
     pub neighbours: Arc<Neighbours>,
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub redactor: Arc<Redactor>,
+    pub glasses: BreakGlasses,
     /// Cancelled: finish the step in hand.
     pub cancel: CancellationToken,
     pub progress: Progress,

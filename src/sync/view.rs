@@ -30,8 +30,8 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
     Ok(PlanView {
         plan: draft.planned.plan,
         revision: Some(candidate.revision),
-        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject)),
-        verdict: draft.verdict,
+        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject())),
+        verdict: draft.judged.verdict,
         changes,
         matched: draft.planned.matched.len(),
     })

@@ -1,19 +1,23 @@
 //! What a round costs that finds 2,000 files as they should be. `cargo bench --bench steady`.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
+#[path = "../clock/mod.rs"]
+mod clock;
 mod table;
 #[path = "../world/mod.rs"]
 mod world;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use clock::Machine;
 use table::{ms, quantile, row};
 use tokio_util::sync::CancellationToken;
-use trueup::audit::Redactor;
+use trueup::audit::{BreakGlasses, Redactor};
 use trueup::config::{Application, HostTarget as DeclaredHost, Repository, Transport};
-use trueup::model::{Actor, Clock, Desired, Inventory, Name, Outcome, Time};
+use trueup::model::{Actor, Clock, Desired, Inventory, Name, Outcome};
+use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
@@ -114,13 +118,15 @@ impl Bed {
         let host: DeclaredHost = serde_json::from_value(host).expect("a Target document");
 
         let store = Store::open(&folder.join("data")).await.expect("a store can be made");
-        let clock: Arc<dyn Clock> = Arc::new(WallClock);
+        let clock: Arc<dyn Clock> = Arc::new(Machine);
         let source = GitSource::new(&repository, &[Transport::Http], folder.join("mirror")).expect("a source");
         let target = Arc::new(HostTarget::new(&host, store.key().clone()).expect("a target"));
         let subject = Subject {
             name: name("app"),
             target_name: name("host"),
+            labels: [].into(),
             policy: application.sync.clone(),
+            rules: InForce::default(),
             origin: Origin {
                 application: Arc::new(application),
                 repository: Arc::new(repository),
@@ -134,6 +140,7 @@ impl Bed {
             store,
             clock,
             redactor: Arc::new(Redactor::default()),
+            glasses: BreakGlasses::default(),
             cancel: CancellationToken::new(),
             progress: trueup::sync::Progress::default(),
             memory: Memory::default(),
@@ -144,13 +151,4 @@ impl Bed {
 
 fn name(text: &str) -> Name {
     text.parse().expect("a name")
-}
-
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Time {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    }
 }

@@ -51,7 +51,7 @@ pub(crate) fn plan() -> PlanView {
         change(step(Action::Run, "handler", "/usr/sbin/nginx -s reload")),
     ];
     let steps = changes.iter().map(|change| change.step.clone()).collect();
-    let finding = |guard, message: &str, passed| Finding { guard, message: message.into(), objects: vec![], passed };
+    let finding = |guard, message: &str, passed| Finding { passed, ..Finding::new(guard, message, vec![]) };
     let findings = vec![
         finding(Guard::Replace, "1 object is replaced by one of another sort", false),
         finding(Guard::DeleteLimit, "1 of 2 objects would be deleted", true),
@@ -64,7 +64,7 @@ pub(crate) fn plan() -> PlanView {
         plan: Plan::new(name("nginx"), name("web-1"), Digest::of(b"inputs"), steps),
         revision: Some(revision('a')),
         commit: Some("Ada: raise\u{7} the limit".into()),
-        verdict: Verdict { decision: Decision::Hold, findings },
+        verdict: Verdict { decision: Decision::Hold, findings, forced_by: vec![], changes_at: None },
         changes,
         matched: 3,
     }
@@ -72,7 +72,7 @@ pub(crate) fn plan() -> PlanView {
 
 pub(crate) fn empty_plan() -> PlanView {
     let plan = Plan::new(name("nginx"), name("web-1"), Digest::of(b"inputs"), vec![]);
-    let verdict = Verdict { decision: Decision::Go, findings: vec![] };
+    let verdict = Verdict { decision: Decision::Go, findings: vec![], forced_by: vec![], changes_at: None };
     PlanView { plan, revision: None, commit: None, verdict, changes: vec![], matched: 0 }
 }
 

@@ -10,23 +10,14 @@ use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trueup::config::{self, HostAccess, HostTarget, Peer, Span};
-use trueup::model::{Clock, Desired, ObjectId, Time};
+use trueup::model::{Desired, ObjectId};
 use trueup::target::Target;
 use trueup::target::protocol::{Remote, Socket};
 use trueup::target::root::{RootHalf, listen};
 
 use crate::bed::Adapter;
+use crate::clock::Machine;
 use crate::host::Host;
-
-/// A clock for tests: what it says is not what they are about.
-pub(crate) struct Machine;
-
-impl Clock for Machine {
-    fn now(&self) -> Time {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Time(i64::try_from(since.as_micros()).unwrap())
-    }
-}
 
 /// A root half that listens, on the scratch folder of a host.
 pub(crate) struct RootSide {

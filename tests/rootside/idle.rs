@@ -10,10 +10,11 @@ use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use trueup::target::root::{RootHalf, listen};
 
+use crate::clock::Machine;
 use crate::front::{Front, file};
 use crate::host::Host;
 use crate::parts::skip;
-use crate::rootside::{Machine, access, declared};
+use crate::rootside::{access, declared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stays_while_somebody_is_connected_and_no_longer() {

@@ -21,7 +21,7 @@ async fn a_push_is_seen_fetched_and_read() {
     assert_eq!(followed.read(&first, "apps/web/site.conf").await.unwrap(), b"one\n");
     assert_eq!(followed.source.relation(&first, &second).await.unwrap(), Relation::Descends);
     let commit = followed.source.commit(&second).await.unwrap();
-    assert_eq!((commit.author.as_str(), commit.subject.as_str()), ("Ada", "Second: ünïcode"));
+    assert_eq!((commit.author.as_str(), commit.subject()), ("Ada", "Second: ünïcode"));
     assert!(commit.time.is_some());
 }
 

@@ -4,6 +4,8 @@
 // A test says what went wrong by failing.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "../clock/mod.rs"]
+mod clock;
 #[path = "../world/mod.rs"]
 mod world;
 

@@ -1,32 +1,24 @@
 //! Nothing changes, and so nothing is written: round after round.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use trueup::audit::Redactor;
+use trueup::audit::{BreakGlasses, Redactor};
 use trueup::config::Config;
-use trueup::model::{Clock, Name, Outcome, Time};
+use trueup::model::{Clock, Name, Outcome};
+use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
 use trueup::sync::{Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
 
+use super::clock::Machine;
 use super::telling::{all_is_well, applied, file_with_handler, lines, status, until, world, world_of};
 use super::world::parts::say;
 use super::world::{App, Snapshot, World, eventually};
 
 const ROUNDS: usize = 1000;
-
-struct Wall;
-
-impl Clock for Wall {
-    fn now(&self) -> Time {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Time(i64::try_from(since.as_micros()).unwrap())
-    }
-}
 
 fn site(world: &mut World) -> std::path::PathBuf {
     world.declared.commands = vec!["/bin/sh".into()];
@@ -52,7 +44,7 @@ async fn subject(world: &World) -> Subject {
     let declared = &loaded.repositories[&repository];
     let store = Store::open(&world.path("data")).await.unwrap();
     let folder = store.folder().join("mirrors").join(repository.as_str());
-    let clock: Arc<dyn Clock> = Arc::new(Wall);
+    let clock: Arc<dyn Clock> = Arc::new(Machine);
     let source = GitSource::new(declared, &loaded.daemon.transports, folder).unwrap();
     let source = Arc::new(Shared::new(Arc::new(source), clock.clone()));
     let memory = Memory::load(&store, &target_name, &name).await.unwrap();
@@ -69,12 +61,15 @@ async fn subject(world: &World) -> Subject {
         target: trueup::target::adapter(&loaded.targets[&target_name], store.key()).unwrap(),
         name,
         target_name,
+        labels: [].into(),
         policy: application.sync,
+        rules: InForce::default(),
         origin,
         neighbours: Arc::new(Neighbours::default()),
         store,
         clock,
         redactor,
+        glasses: BreakGlasses::default(),
         cancel: CancellationToken::new(),
         memory,
         progress: Progress::default(),

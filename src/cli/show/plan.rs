@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::paint::{self, BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use super::{printable, printable_content};
 use crate::model::view::{Change, PlanView};
-use crate::model::{Action, Cause, Decision, Finding, Guard, PassedBy, Plan, Risk, Verdict};
+use crate::model::{Action, Cause, Decision, Finding, PassedBy, Plan, Risk, Verdict};
 
 /// In the order in which a reader wants them.
 const GROUPS: [(Action, &str, &str); 7] = [
@@ -65,10 +65,12 @@ pub fn summary(view: &PlanView) -> String {
 pub fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
-        let guard = code(finding.guard);
+        let guard = code(finding);
         let (style, word) = match (finding.passed, finding.guard.passed_by()) {
+            (true, _) if finding.forced_by.is_some() => (YELLOW, "forced"),
             (true, _) => (DIM, "passed"),
             (false, PassedBy::LeftOut) => (YELLOW, "left out"),
+            (false, PassedBy::Told) => (YELLOW, "warning"),
             (false, _) => (YELLOW, "held"),
         };
         let _ = writeln!(text, "  {}: {guard}: {}", paint(style, word), printable(&finding.message));
@@ -142,19 +144,26 @@ fn counts(plan: &Plan) -> String {
 }
 
 fn verdict(verdict: &Verdict) -> String {
-    if verdict.decision == Decision::Go {
-        return "go".into();
+    match verdict.decision {
+        Decision::Go => "go".into(),
+        Decision::Forced => {
+            let ids: Vec<_> = verdict.forced_by.iter().map(ToString::to_string).collect();
+            format!("go, by break-glass {}", ids.join(", "))
+        }
+        Decision::Hold => {
+            let guards: Vec<_> = verdict.findings.iter().filter(|finding| finding.holds()).map(code).collect();
+            format!("held: {}", guards.join(", "))
+        }
     }
-    let holds = |finding: &&Finding| !finding.passed && finding.guard.passed_by() != PassedBy::LeftOut;
-    let guards: Vec<_> = verdict.findings.iter().filter(holds).map(|finding| code(finding.guard)).collect();
-    format!("held: {}", guards.join(", "))
 }
 
 fn sign(action: Action) -> &'static str {
     GROUPS.iter().find(|group| group.0 == action).map_or(" ", |group| group.1)
 }
 
-/// Returns the word that records and the API use for a guard.
-fn code(guard: Guard) -> String {
-    serde_json::to_value(guard).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+/// Returns the word that records and the API use for a guard, with the policy whose rule it is.
+fn code(finding: &Finding) -> String {
+    let guard = serde_json::to_value(finding.guard).ok().and_then(|value| value.as_str().map(str::to_owned));
+    let guard = guard.unwrap_or_default();
+    finding.policy.as_ref().map_or_else(|| guard.clone(), |policy| format!("{guard} ({policy})"))
 }

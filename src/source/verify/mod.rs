@@ -5,7 +5,6 @@
 
 mod canonical;
 mod openpgp;
-mod range;
 mod signers;
 mod ssh;
 mod trust;
@@ -18,12 +17,12 @@ use gix::objs::Kind;
 use tokio::runtime::Handle;
 
 use self::canonical::Canonical;
-use self::range::Range;
 use self::trust::{Files, Trust};
 use super::git::{Inner, id_of, noted};
 use super::mirror::Generation;
 use super::objects::Objects;
-use super::{Head, SourceError, SourceErrorKind};
+use super::range::{self, Range};
+use super::{Head, SignedBy, SourceError, SourceErrorKind};
 use crate::config::{Config, Verify, VerifyPolicy};
 use crate::model::{Digest, Mistake, Revision, Time};
 
@@ -95,7 +94,7 @@ struct Known {
     seen: Option<Digest>,
     changes: u64,
     /// Who validly signed an object, by the trust root of now. What is not valid is judged anew each time.
-    signers: HashMap<ObjectId, String>,
+    signers: HashMap<ObjectId, SignedBy>,
 }
 
 impl Judge {
@@ -150,8 +149,8 @@ impl Judge {
         &self,
         id: &ObjectId,
         trust: &Arc<Trust>,
-        judge: impl FnOnce() -> Result<String, SourceError>,
-    ) -> Result<String, SourceError> {
+        judge: impl FnOnce() -> Result<SignedBy, SourceError>,
+    ) -> Result<SignedBy, SourceError> {
         let remembered = self.known().signers.get(id).cloned();
         if let Some(signer) = remembered {
             return Ok(signer);
@@ -171,7 +170,7 @@ impl Judge {
 
 impl Trust {
     /// Returns who signed.
-    fn judge(&self, object: &Canonical, now: i64) -> Result<String, SourceError> {
+    fn judge(&self, object: &Canonical, now: i64) -> Result<SignedBy, SourceError> {
         let Some(signature) = &object.signature else { return Err(refused(Unverified::Unsigned, "it is not signed")) };
         if object.time > now.saturating_add(SKEW) {
             return Err(refused(Unverified::Expired, "it is dated in the future"));
@@ -205,7 +204,7 @@ impl Inner {
         head: &Head,
         applied: Option<&Revision>,
         now: Time,
-    ) -> Result<Option<String>, SourceError> {
+    ) -> Result<Option<SignedBy>, SourceError> {
         let Some(judge) = &self.judge else { return Ok(None) };
         let now = now.0.div_euclid(1_000_000);
         let trust = judge.trust()?;
@@ -233,36 +232,46 @@ impl Inner {
         let Some(from) = applied.filter(|_| judge.declared.policy != VerifyPolicy::Tip) else {
             return Ok(Some(signer));
         };
-        for id in self.behind(runtime, &generation, tip, id_of(from)?, judge.declared.policy)? {
+        let commits = self.behind(runtime, &generation, tip, id_of(from)?, judge.declared.policy)?;
+        let unknown = |why| refused(Unverified::History, why);
+        for id in commits.map_err(unknown)? {
             commit(&mut Objects::new(&generation.store()?), &id)?;
         }
         Ok(Some(signer))
     }
 
-    /// Returns the commits behind `tip` that the policy names, fetching history where it takes more to tell.
-    fn behind(
+    /// Returns who validly signed a commit, where that is asked for and so.
+    pub(super) fn signer(&self, objects: &mut Objects, id: &ObjectId, now: Time) -> Option<SignedBy> {
+        let judge = self.judge.as_ref()?;
+        let trust = judge.trust().ok()?;
+        let now = now.0.div_euclid(1_000_000);
+        let judged = || trust.judge(&Canonical::commit(objects.content(id, Kind::Commit)?)?, now);
+        judge.signer(id, &trust, judged).ok()
+    }
+
+    /// Returns the commits behind `tip` that the policy names, fetching history where it takes more to tell; or why that cannot be
+    /// told.
+    pub(super) fn behind(
         &self,
         runtime: &Handle,
         generation: &Generation,
         tip: ObjectId,
         from: ObjectId,
         policy: VerifyPolicy,
-    ) -> Result<Vec<ObjectId>, SourceError> {
+    ) -> Result<Result<Vec<ObjectId>, String>, SourceError> {
         let what = || format!("could not tell which commits lie between {from} and {tip}");
         let mut step = 0;
         loop {
             let mut objects = Objects::new(&generation.store()?);
             let found = range::behind(&mut objects, tip, from, policy).map_err(|error| noted(generation, error));
             match found.map_err(|error| error.while_doing(what()))? {
-                Range::Whole(commits) => return Ok(commits),
+                Range::Whole(commits) => return Ok(Ok(commits)),
                 Range::TooLong => {
-                    let message = format!("{}: they are more than {}", what(), range::COMMITS);
-                    return Err(refused(Unverified::History, message));
+                    return Ok(Err(format!("{}: they are more than {}", what(), range::COMMITS)));
                 }
                 Range::Missing if self.further(runtime, generation, tip, from, step)? => step += 1,
                 Range::Missing => {
-                    let message = format!("{}: the history that the server gives ends before", what());
-                    return Err(refused(Unverified::History, message));
+                    return Ok(Err(format!("{}: the history that the server gives ends before", what())));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Which units documents may act on, and which ones a host needs to live.
 
+use crate::model::matches;
 use crate::target::TargetError;
 use crate::target::command::neutral;
 
@@ -88,31 +89,6 @@ pub(super) fn refuse(unit: &str, act: &str) -> TargetError {
     }
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
-    glob(pattern.as_bytes(), name.as_bytes())
-}
-
-/// `*` is any run of characters. Goes back to the last `*` only, so that no pattern costs more than length times length.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p, n));
-            p += 1;
-        } else if pattern.get(p) == Some(&name[n]) {
-            p += 1;
-            n += 1;
-        } else if let Some((at, from)) = star {
-            star = Some((at, from + 1));
-            p = at + 1;
-            n = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
 /// Whether some name matches both patterns. Each cell is one pair of ends, so that hostile ones cost length times length.
 fn overlap(a: &[u8], b: &[u8]) -> bool {
     // reach[j]: whether the rest of `a` from i and the rest of `b` from j share a name; from the last i to the first.
@@ -137,18 +113,6 @@ fn overlap(a: &[u8], b: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_is_any_part_of_a_name() {
-        for (pattern, name) in
-            [("app-*.service", "app-a.service"), ("*", "x"), ("a*b*c", "a1b2bc"), ("a", "a"), ("a*", "a")]
-        {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("app-*.service", "app-a.timer"), ("a", "ab"), ("", "a"), ("a*b", "a"), ("*b", "bc")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn what_a_host_needs_is_protected_and_its_neighbours_are_not() {

@@ -1,12 +1,12 @@
-//! Which commits a policy names.
+//! Which commits lie between two revisions.
 
 use std::collections::HashSet;
 
 use gix::ObjectId;
 
+use super::SourceError;
+use super::objects::Objects;
 use crate::config::VerifyPolicy;
-use crate::source::SourceError;
-use crate::source::objects::Objects;
 
 /// No more are judged at once.
 pub(super) const COMMITS: usize = 100_000;

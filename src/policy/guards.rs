@@ -1,0 +1,160 @@
+//! The guards that are built in.
+
+use super::Facts;
+use crate::config::Drift;
+use crate::model::{Action, Cause, Finding, Guard, ObjectId, Plan};
+use crate::source::Relation;
+
+/// More deletes than this in one plan wait for a person.
+pub const MOST_DELETES: usize = 10;
+/// So does a larger share of the inventory than this, in per cent …
+pub const MOST_DELETES_PERCENT: usize = 20;
+/// … but never fewer deletes than this.
+pub const FEWEST_DELETES_HELD: usize = 3;
+/// More deletes than this over the whole daemon, within [`BUDGET_SECONDS`], wait for a person, whatever plans they are in.
+pub(super) const MOST_DELETES_TOGETHER: u64 = 100;
+pub(super) const BUDGET_SECONDS: i64 = 60 * 60;
+
+/// Returns everything that a built-in guard finds, passed or not.
+pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    let mut findings = facts.left_out.clone();
+    findings.extend(rejected(plan, facts));
+    findings.extend(revision(plan, facts));
+    findings.extend(deletes(plan, facts));
+    findings.extend(budget(plan, facts));
+    findings.extend(steps_of(plan, Action::Adopt, Guard::Adoption, "exists and differs; adopt it to let Git decide"));
+    if !facts.takes_back {
+        findings.extend(steps_of(plan, Action::Replace, Guard::Replace, "is of another sort and would be replaced"));
+    }
+    findings.extend(people(plan, facts));
+    findings.extend(fights(plan, facts));
+    findings.extend(upgrade(facts));
+    findings.extend(acceptance(plan, facts));
+    findings
+}
+
+fn rejected(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    let rejection = facts.rejection.as_ref().filter(|_| !plan.steps.is_empty())?;
+    let why = rejection.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Some(Finding::new(Guard::Rejected, format!("{} said no to this plan{why}", rejection.actor), vec![]))
+}
+
+/// Forward only: a revision that does not descend from the last applied one is held, where its plan does anything.
+fn revision(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    if plan.steps.is_empty() {
+        return None;
+    }
+    let (guard, message) = match facts.relation? {
+        Relation::Same | Relation::Descends => return None,
+        Relation::Behind => (Guard::NotDescendant, "the ref was rewound behind the last applied revision"),
+        Relation::Diverged => (Guard::NotDescendant, "the ref does not descend from the last applied revision"),
+        Relation::Unknown => {
+            (Guard::AncestryUnknown, "whether the ref descends from the last applied revision is unknown")
+        }
+    };
+    Some(Finding::new(guard, message, vec![]))
+}
+
+fn deletes(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    let deleted: Vec<_> = plan.steps.iter().filter(|step| step.action == Action::Delete).map(|step| &step.id).collect();
+    let counted: Vec<_> = counted_deletes(plan, facts).cloned().collect();
+    let mut findings = vec![];
+    let removes = plan.steps.iter().any(|step| matches!(step.action, Action::Delete | Action::Release));
+    if !facts.missing_paths.is_empty() && !plan.steps.is_empty() {
+        let message = format!("the revision has no {}", facts.missing_paths.join(", "));
+        findings.push(Finding::new(Guard::EmptyRender, message, vec![]));
+    } else if facts.rendered == 0 && removes && !deleted.iter().all(|id| facts.uncounted.contains(*id)) {
+        findings.push(Finding::new(Guard::EmptyRender, "the revision renders to nothing", vec![]));
+    }
+    let share = counted.len() * 100 > facts.owned * MOST_DELETES_PERCENT && counted.len() >= FEWEST_DELETES_HELD;
+    if counted.len() > MOST_DELETES || share {
+        let message = format!("{} of {} objects would be deleted", counted.len(), facts.owned);
+        findings.push(Finding::new(Guard::DeleteLimit, message, counted));
+    }
+    let protected = facts.protected.iter().filter(|(id, _)| deleted.contains(&id) && !facts.takes_back);
+    findings.extend(protected.map(|(id, reason)| {
+        Finding::new(Guard::ProtectedDelete, format!("{id} would be deleted: {reason}"), vec![id.clone()])
+    }));
+    findings
+}
+
+fn steps_of(plan: &Plan, action: Action, guard: Guard, what: &str) -> Option<Finding> {
+    let objects: Vec<_> = plan.steps.iter().filter(|step| step.action == action).map(|step| step.id.clone()).collect();
+    let message = match objects.as_slice() {
+        [] => return None,
+        [one] => format!("{one} {what}"),
+        [first, rest @ ..] => format!("{first} and {} more: each {what}", rest.len()),
+    };
+    Some(Finding::new(guard, message, objects))
+}
+
+/// What the application's own definition leaves to people.
+fn people(plan: &Plan, facts: &Facts) -> Vec<Finding> {
+    let of = |cause| plan.steps.iter().filter(move |step| step.cause == cause).map(|step| step.id.clone()).collect();
+    let intentional: Vec<ObjectId> = of(Cause::Intentional);
+    let corrective: Vec<ObjectId> = of(Cause::Corrective);
+    let mut findings = vec![];
+    if !facts.automatic && !intentional.is_empty() {
+        findings.push(Finding::new(Guard::Manual, "the application is not synced automatically", vec![]));
+    }
+    if facts.drift == Some(Drift::Hold) && !corrective.is_empty() {
+        findings.push(Finding::new(Guard::DriftHeld, "the target drifted, and drift is held", corrective));
+    }
+    findings
+}
+
+/// A breaker over the whole daemon: each plan may be small, and all of them together be what nobody meant.
+fn budget(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    let since = facts.now.plus_seconds(-BUDGET_SECONDS);
+    let before: u64 = facts.spent.iter().filter(|spent| spent.time > since).map(|spent| spent.deletes).sum();
+    let more = counted_deletes(plan, facts).count() as u64;
+    if more == 0 || before + more <= MOST_DELETES_TOGETHER {
+        return None;
+    }
+    let message = format!("{} objects would be deleted within an hour, by all applications together", before + more);
+    Some(Finding::new(Guard::DeleteBudget, message, vec![]))
+}
+
+/// Returns what the plan deletes, without what a failed sync had created.
+pub(super) fn counted_deletes<'a>(plan: &'a Plan, facts: &'a Facts) -> impl Iterator<Item = &'a ObjectId> {
+    let deleted = plan.steps.iter().filter(|step| step.action == Action::Delete).map(|step| &step.id);
+    deleted.filter(|id| !facts.uncounted.contains(*id))
+}
+
+fn fights(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    let fought: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(|step| step.cause == Cause::Corrective && facts.fights.contains_key(&step.id))
+        .map(|step| step.id.clone())
+        .collect();
+    let rounds = fought.iter().filter_map(|id| facts.fights.get(id)).max()?;
+    let who = if let [one] = fought.as_slice() { one.to_string() } else { format!("{} objects", fought.len()) };
+    let message = format!("somebody else changes {who} again each time, {rounds} times lately: it is left as it is");
+    Some(Finding::new(Guard::Fight, message, fought))
+}
+
+fn upgrade(facts: &Facts) -> Option<Finding> {
+    let (before, objects) = facts.upgrade.as_ref().filter(|(_, objects)| !objects.is_empty())?;
+    let message = format!("trueup {before} would not have changed this on the same inputs");
+    Some(Finding::new(Guard::Upgrade, message, objects.clone()))
+}
+
+/// What judges others changes only by the word of whom the machine names.
+fn acceptance(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    let judging = |id: &ObjectId| matches!(id.kind.as_ref(), "policy" | "person");
+    let objects: Vec<_> = plan.steps.iter().map(|step| &step.id).filter(|id| judging(id)).cloned().collect();
+    if objects.is_empty() || facts.takes_back {
+        return None;
+    }
+    if matches!(facts.relation, Some(Relation::Behind | Relation::Diverged)) {
+        let message =
+            "policies would go back to what they were: only a revision that descends from the accepted one may do that";
+        return Some(Finding::new(Guard::PolicyRewound, message, objects));
+    }
+    if facts.accepted_signer {
+        return None;
+    }
+    let message = "policies or people would change, and the revision is not signed by whom the machine names for that";
+    Some(Finding::new(Guard::Acceptance, message, objects))
+}
