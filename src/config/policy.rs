@@ -44,7 +44,7 @@ pub struct Policy {
     /// Holds a plan for which an expression is true, or has no answer.
     #[serde(default)]
     pub deny: Option<Condition>,
-    /// Tells of a plan for which an expression is true, and lets it go on; one that has no answer holds it.
+    /// Tells of a plan for which an expression is true, or has no answer, and lets it go on.
     #[serde(default)]
     pub warn: Option<Condition>,
     /// Groups whose people may break the glass over this policy. Left out: whoever may act. An empty list: nobody.

@@ -64,7 +64,7 @@ pub struct InvalidExpression {
 /// Why an expression gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    #[error("it could take {0} steps of work on these values, and may take {BUDGET}")]
+    #[error("it could take {0} steps of work on these values, and it may not take so many")]
     TooDear(u64),
     #[error("the variable {} has no value here", quoted(.0))]
     NoValue(String),
@@ -107,16 +107,27 @@ impl Expression {
     /// When it is neither true nor false: it names what is not there, its types do not go together, a number overflows, or
     /// it could take more work than [`BUDGET`].
     pub fn evaluate(&self, variables: &Variables) -> Result<bool, EvaluationError> {
+        let mut left = BUDGET;
+        self.evaluate_within(variables, &mut left)
+    }
+
+    /// Returns whether the expression holds, as [`Expression::evaluate`] does, and takes what that may cost from the steps of
+    /// work that are `left` to it and others: whoever asks once for each step of a plan bounds all of them together.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`], and when it could take more than is left. Nothing is taken then.
+    pub fn evaluate_within(&self, variables: &Variables, left: &mut u64) -> Result<bool, EvaluationError> {
         let cost = self.cost(variables)?;
-        if cost > BUDGET {
+        if cost > BUDGET.min(*left) {
             return Err(EvaluationError::TooDear(cost));
         }
+        *left -= cost;
         // The evaluator is ours to bound, not ours to trust.
         catch_unwind(AssertUnwindSafe(|| self.run(variables)))
             .unwrap_or_else(|_| Err(EvaluationError::Failed("the evaluator gave up on it".into())))
     }
 
-    /// Returns the most steps of work that an evaluation takes. Who asks the same for each step of a plan adds them up.
+    /// Returns the most steps of work that an evaluation takes.
     ///
     /// # Errors
     /// When a variable that the expression names has no value.

@@ -213,6 +213,20 @@ fn what_could_take_too_long_does_not_run() {
 }
 
 #[test]
+fn evaluations_share_what_is_left_to_them() {
+    let rule = compile("plan.steps.all(s, s.name != step.name)").unwrap();
+    let mut variables = Variables::new();
+    variables.set("plan", &steps(2_000));
+    variables.set("step", &json!({ "name": "x" }));
+    let cost = rule.cost(&variables).unwrap();
+    let mut left = 10 * cost + 1;
+    let answers: Vec<_> = (0..12).map(|_| rule.evaluate_within(&variables, &mut left)).collect();
+    assert!(answers[..10].iter().all(|answer| *answer == Ok(true)));
+    assert!(answers[10..].iter().all(|answer| *answer == Err(EvaluationError::TooDear(cost))));
+    assert_eq!(left, 1);
+}
+
+#[test]
 fn patterns_match_anywhere() {
     let pattern = Pattern::new("[A-Z]+-[0-9]+").unwrap();
     assert!(pattern.matches("fix: OPS-12, again") && !pattern.matches("ops-12"));
