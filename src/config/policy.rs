@@ -204,7 +204,9 @@ pub struct Require {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Condition {
     /// The expression. It answers true or false, in at most a million steps of work; one that names `step` is asked for each
-    /// step.
+    /// step. It has CEL's operators, `has`, `all`, `exists`, `exists_one`, `map`, `filter` (two deep at most), `size`, `in`,
+    /// `contains`, `startsWith`, `endsWith`, `matches` (with its pattern written out), the conversions between types,
+    /// `timestamp`, `duration`, and the `get…` of times.
     pub when: String,
     /// What people are told when it is true.
     #[schemars(length(min = 1, max = 1000))]

@@ -184,7 +184,7 @@ fn count(rule: &Expression, variables: &Variables, bound: &Shape) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_evaluation_does_or_makes_more_than_was_told(text in expression(), steps in 0_usize..40, length in 0_usize..300) {
