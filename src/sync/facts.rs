@@ -25,7 +25,7 @@ pub(super) struct Judged {
     /// What must still hold when it begins.
     pub(super) bounds: Bounds,
     /// What it was judged by.
-    pub(super) facts: Facts,
+    pub(super) facts: Box<Facts>,
 }
 
 impl Subject {
@@ -106,7 +106,7 @@ impl Subject {
         } else {
             policy::bounds(&planned.plan, &rules, &facts)
         };
-        Ok(Judged { verdict, approvals, deletes, bounds, facts })
+        Ok(Judged { verdict, approvals, deletes, bounds, facts: Box::new(facts) })
     }
 
     /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.
