@@ -13,6 +13,7 @@
 
 pub mod model;
 pub mod yaml;
+pub mod template;
 pub mod config;
 pub mod store;
 pub mod source;

@@ -17,7 +17,6 @@ mod desk;
 mod estate;
 mod housekeeping;
 mod owners;
-mod pace;
 mod poller;
 mod preimages;
 mod reload;

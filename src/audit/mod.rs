@@ -8,6 +8,7 @@
 //! checkpoint held elsewhere.
 
 mod append;
+mod appended;
 mod body;
 mod entry;
 mod export;
@@ -19,6 +20,7 @@ mod tree;
 mod verify;
 
 pub use append::append;
+pub use appended::Appended;
 pub use body::{
     ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
     ResumedBody, StepOutcomeBody, StepSummary,

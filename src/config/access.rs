@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HostTarget, Span};
+use crate::model::fits;
 
 /// What the root half of this host (`trueup host`) may do, and for whom. The file belongs to root; a Target whose `via` names
 /// the root half's socket can only narrow it.
@@ -95,29 +96,7 @@ impl HostAccess {
 /// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for. A `*` of its own is matched by
 /// a `*` alone, so whatever stands in its place is matched as well.
 fn covered(unit: &str, patterns: &[String]) -> bool {
-    patterns.iter().any(|pattern| matches(pattern.as_bytes(), unit.as_bytes()))
-}
-
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    // Where to go on when the rest does not match: behind the last `*`, one more byte taken by it.
-    let (mut at, mut seen, mut back) = (0, 0, None);
-    while seen < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                back = Some((at + 1, seen));
-                at += 1;
-            }
-            Some(byte) if *byte == text[seen] => (at, seen) = (at + 1, seen + 1),
-            _ => match &mut back {
-                Some((star, taken)) => {
-                    *taken += 1;
-                    (at, seen) = (*star, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    patterns.iter().any(|pattern| fits(pattern, unit))
 }
 
 fn default_peers() -> Vec<Peer> {
@@ -178,7 +157,7 @@ mod tests {
             ("a", "a*", false),
             ("a-*", "*-b", false),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), same, "{pattern} {text}");
+            assert_eq!(fits(pattern, text), same, "{pattern} {text}");
         }
     }
 }

@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 
 pub use access::{HostAccess, Peer};
 pub use documents::{
-    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
     SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;
 pub use reference::reference;
 pub use schema::schema;
-pub use url::{InvalidUrl, RepositoryUrl};
+pub use url::{InvalidUrl, RepositoryUrl, names_loopback};
 
 use crate::model::Name;
 

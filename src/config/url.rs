@@ -165,6 +165,13 @@ impl fmt::Display for RepositoryUrl {
     }
 }
 
+/// Tells whether `host` is written as a loopback address or `localhost`.
+#[must_use]
+pub fn names_loopback(host: &str) -> bool {
+    let literal = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    literal || host.eq_ignore_ascii_case("localhost")
+}
+
 const SCHEMES: [(&str, Transport); 5] = [
     ("https", Transport::Https),
     ("ssh", Transport::Ssh),

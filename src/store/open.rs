@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
+use tokio::sync::watch;
 
 use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
 use crate::model::DigestKey;
@@ -56,6 +57,7 @@ impl Store {
             begun: AtomicBool::new(false),
             failing: Mutex::new(None),
             memo: Mutex::new(None),
+            appended: watch::Sender::new(0),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -1,5 +1,6 @@
 //! Which units documents may act on, and which ones a host needs to live.
 
+use crate::model::fits;
 use crate::target::TargetError;
 use crate::target::command::neutral;
 
@@ -50,7 +51,7 @@ impl Allowed {
     /// # Errors
     /// When the target does not name the unit.
     pub(super) fn check(&self, unit: &str) -> Result<(), TargetError> {
-        if self.0.iter().any(|pattern| matches(pattern, unit)) {
+        if self.0.iter().any(|pattern| fits(pattern, unit)) {
             return Ok(());
         }
         let unit = neutral(unit);
@@ -70,7 +71,7 @@ impl Allowed {
 
 /// Returns whether a host needs this unit to live: it may be reloaded and restarted, and nothing else.
 pub(super) fn protected(unit: &str) -> bool {
-    PROTECTED.iter().any(|pattern| matches(pattern, unit)) || super::itself(unit)
+    PROTECTED.iter().any(|pattern| fits(pattern, unit)) || super::itself(unit)
 }
 
 /// Returns whether a unit that a host needs may have a name that `pattern` matches (`systemd-*.service`, `*.socket`).
@@ -86,31 +87,6 @@ pub(super) fn refuse(unit: &str, act: &str) -> TargetError {
         code: "host.unit-protected".into(),
         reason: format!("{unit} may not be {act}: the host needs it to live; it may be reloaded and restarted"),
     }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    glob(pattern.as_bytes(), name.as_bytes())
-}
-
-/// `*` is any run of characters. Goes back to the last `*` only, so that no pattern costs more than length times length.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p, n));
-            p += 1;
-        } else if pattern.get(p) == Some(&name[n]) {
-            p += 1;
-            n += 1;
-        } else if let Some((at, from)) = star {
-            star = Some((at, from + 1));
-            p = at + 1;
-            n = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 /// Whether some name matches both patterns. Each cell is one pair of ends, so that hostile ones cost length times length.
@@ -143,10 +119,10 @@ mod tests {
         for (pattern, name) in
             [("app-*.service", "app-a.service"), ("*", "x"), ("a*b*c", "a1b2bc"), ("a", "a"), ("a*", "a")]
         {
-            assert!(matches(pattern, name), "{pattern} {name}");
+            assert!(fits(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("app-*.service", "app-a.timer"), ("a", "ab"), ("", "a"), ("a*b", "a"), ("*b", "bc")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
+            assert!(!fits(pattern, name), "{pattern} {name}");
         }
     }
 
