@@ -22,6 +22,7 @@ pub mod target;
 pub mod plan;
 pub mod policy;
 pub mod audit;
+pub mod notify;
 pub mod health;
 pub mod execute;
 pub mod sync;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::commands::{Asked, Command};
 use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
-use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, NotifyReport, PlanView, PreimagesView, Status, SyncReport};
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, chain};
 use crate::store::{Approval, Found, Held, StoreError, StoreErrorKind};
 use crate::sync::{Refusal, Ring};
@@ -28,6 +28,7 @@ impl Daemon for Agent {
             rejected_configuration: rejected.clone(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
+            notifications: self.inner.board.notifications(),
         }
     }
 
@@ -39,7 +40,7 @@ impl Daemon for Agent {
 
     async fn sync(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let (name, commands) = self.find(application).await?;
-        self.act(Act::Sync, &name, None, &actor).await?;
+        self.act(Act::Sync, Some(&name), None, None, &actor).await?;
         let ring = Ring { actor, since: Some(Instant::now()), insist: true, adopt: false };
         ask(&commands, |reply| Command::Sync(ring, reply)).await
     }
@@ -61,7 +62,7 @@ impl Daemon for Agent {
         };
         let plan = &held.prepared.plan;
         let (name, commands) = self.find(plan.application.as_str()).await?;
-        self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
+        self.act(Act::Approve, Some(&name), Some(plan.id), None, &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
         unmoved(plan.id, report)
@@ -71,7 +72,7 @@ impl Daemon for Agent {
         let (name, commands) = self.find(application).await?;
         let held = self.inner.store.held_plan(&name).await.map_err(|error| store_problem(&error))?;
         let plan = held.map(|held| only_adoption(&held)).transpose()?;
-        self.act(Act::Adopt, &name, plan, &actor).await?;
+        self.act(Act::Adopt, Some(&name), plan, None, &actor).await?;
         // Not polled: what is adopted is what the person could look at.
         let ring = Ring { actor, since: None, insist: false, adopt: true };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
@@ -97,6 +98,18 @@ impl Daemon for Agent {
     async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
         let (_, commands) = self.find(application).await?;
         ask(&commands, |reply| Command::Resume(actor, reply)).await?
+    }
+
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
+        let Some(sink) = self.inner.board.sink(name) else {
+            let known: Vec<_> = self.inner.board.notifications().into_iter().map(|one| one.name.to_string()).collect();
+            let problem = Problem::new(404, "notification.unknown", "no notification of that name is declared");
+            return Err(problem.hint(format!("declared are: {}", known.join(", "))));
+        };
+        self.act(Act::Test, None, None, Some(format!("the notification {name}")), &actor).await?;
+        let (id, answer) = sink.test(&actor).await?;
+        let status = sink.status();
+        Ok(NotifyReport { name: status.name, kind: status.kind, id, answer })
     }
 
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
@@ -147,13 +160,19 @@ impl Agent {
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
-    async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
+    async fn act(
+        &self,
+        act: Act,
+        name: Option<&Name>,
+        plan: Option<PlanId>,
+        reason: Option<String>,
+        actor: &Actor,
+    ) -> Result<(), Problem> {
         let ledger = self.ledger().await;
         let now = ledger.clock.now();
         let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
-        let body = Body::Act(ActBody { act, reason: None, expires });
-        let entry =
-            Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body };
+        let body = Body::Act(ActBody { act, reason, expires });
+        let entry = Entry { application: name.cloned(), revision: None, plan, sync: None, actor: actor.clone(), body };
         let written = async {
             let mut tx = ledger.store.write().await?;
             if let (Some(plan), Some(expires)) = (plan, expires) {

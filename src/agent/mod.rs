@@ -20,6 +20,7 @@ mod owners;
 mod poller;
 mod preimages;
 mod reload;
+mod sinks;
 mod status;
 mod watchdog;
 mod watcher;
@@ -34,6 +35,7 @@ use crate::audit::{self, Body, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::notify::Surroundings;
 use crate::store::{Store, StoreError};
 
 pub use daemon::{Daemon, RecordQuery};
@@ -63,6 +65,8 @@ struct Inner {
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
+    /// What those who tell people work with.
+    surroundings: Surroundings,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -86,6 +90,7 @@ impl Agent {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let started = clock.now();
+        let surroundings = Surroundings::new(store.clone(), clock.clone(), masks.clone());
         let inner = Inner {
             store,
             clock,
@@ -97,6 +102,7 @@ impl Agent {
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
             turns: Arc::default(),
+            surroundings,
             masks,
             tasks: TaskTracker::new(),
             stop,

@@ -15,7 +15,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
 use super::{Daemon, RecordQuery};
 use crate::model::Problem;
-use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, NotifyReport, PlanView, PreimagesView, Status, SyncReport};
 
 pub(super) fn router() -> Router<Service> {
     Router::new()
@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/plans/{plan}/approve", post(approve))
         .route("/v1/plans/{plan}/preimages", get(preimages))
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
+        .route("/v1/notifications/{name}/test", post(test_notification))
         .route("/v1/audit/records", get(records))
         .route("/v1/audit/records/{sequence}", get(record))
         .route("/v1/audit/verify", get(verify))
@@ -138,6 +139,16 @@ async fn resume(
 ) -> Answer<ApplicationStatus> {
     let name = path(name)?;
     act(service, async move |daemon| daemon.resume(&name, actor).await).await
+}
+
+async fn test_notification(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<NotifyReport> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.test_notification(&name, actor).await).await
 }
 
 async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {

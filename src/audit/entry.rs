@@ -102,6 +102,8 @@ words! {
         Resume = "resume",
         Destroy = "destroy",
         Export = "export",
+        /// A test message to a sink.
+        Test = "test",
     }
 }
 

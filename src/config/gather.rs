@@ -7,9 +7,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
+use super::envelope::{
+    ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, RepositoryKind, TargetKind,
+};
 use super::load::mistake;
-use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Repository, Target};
+use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Notification, Repository, Target};
 use crate::model::{Mistake, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
 
@@ -58,6 +60,7 @@ pub(super) struct Gathered<'w> {
     pub repositories: Vec<Typed<'w, Repository>>,
     pub targets: Vec<Typed<'w, Target>>,
     pub applications: Vec<Typed<'w, Application>>,
+    pub notifications: Vec<Typed<'w, Notification>>,
     pub accesses: Vec<Typed<'w, HostAccess>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
@@ -70,6 +73,7 @@ impl<'w> Gathered<'w> {
             repositories: vec![],
             targets: vec![],
             applications: vec![],
+            notifications: vec![],
             accesses: vec![],
             all,
         };
@@ -79,6 +83,7 @@ impl<'w> Gathered<'w> {
                 Some("Repository") => gathered.repositories.extend(typed::<RepositoryKind, _>(written, mistakes)),
                 Some("Target") => gathered.targets.extend(typed::<TargetKind, _>(written, mistakes)),
                 Some("Application") => gathered.applications.extend(typed::<ApplicationKind, _>(written, mistakes)),
+                Some("Notification") => gathered.notifications.extend(typed::<NotificationKind, _>(written, mistakes)),
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
@@ -128,6 +133,12 @@ impl<'w> Gathered<'w> {
             }
             (typed.metadata.name, typed.spec)
         };
+        let sink = |mut typed: Typed<'w, Notification>| {
+            for path in typed.spec.files() {
+                *path = normal(&typed.written.folder.join(&*path));
+            }
+            (typed.metadata.name, typed.spec)
+        };
         let labelled = |typed: Typed<'w, Application>| {
             (typed.metadata.name, Declared { labels: typed.metadata.labels, spec: typed.spec })
         };
@@ -136,6 +147,7 @@ impl<'w> Gathered<'w> {
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             applications: self.applications.into_iter().map(labelled).collect::<BTreeMap<_, _>>(),
+            notifications: self.notifications.into_iter().map(sink).collect(),
             access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }
     }

@@ -6,6 +6,7 @@ mod documents;
 mod envelope;
 mod gather;
 mod load;
+mod notification;
 mod reference;
 mod schema;
 mod span;
@@ -20,9 +21,10 @@ pub use documents::{
 };
 pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;
+pub use notification::{Email, MailTls, Matching, Matrix, Notification, Slack, Webhook, Wording};
 pub use reference::reference;
 pub use schema::schema;
-pub use url::{InvalidUrl, RepositoryUrl, names_loopback};
+pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 
 use crate::model::Name;
 
@@ -33,6 +35,7 @@ pub struct Config {
     pub repositories: BTreeMap<Name, Repository>,
     pub targets: BTreeMap<Name, Target>,
     pub applications: BTreeMap<Name, Declared<Application>>,
+    pub notifications: BTreeMap<Name, Notification>,
     /// What the root half may do. Only it takes its word from here; to the daemon it means nothing.
     pub access: Option<HostAccess>,
 }

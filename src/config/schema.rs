@@ -2,8 +2,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::envelope::{ApplicationKind, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
-use super::{Application, Daemon, HostAccess, Repository, Target};
+use super::envelope::{
+    ApplicationKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, RepositoryKind, TargetKind,
+};
+use super::{Application, Daemon, HostAccess, Notification, Repository, Target};
 
 /// Returns one JSON Schema (2020-12) for every document that may be declared: `kind` says which.
 #[must_use]
@@ -14,6 +16,7 @@ pub fn schema() -> Value {
         choice::<Document<RepositoryKind, Repository>>("Repository", &mut generator),
         choice::<Document<TargetKind, Target>>("Target", &mut generator),
         choice::<Document<ApplicationKind, Application>>("Application", &mut generator),
+        choice::<Document<NotificationKind, Notification>>("Notification", &mut generator),
         choice::<Document<HostAccessKind, HostAccess>>("HostAccess", &mut generator),
     ];
     let mut definitions = generator.take_definitions(true);

@@ -1,9 +1,12 @@
+mod endpoint;
 mod parts;
 
 use std::fmt;
 
 use super::Transport;
-use parts::{checked_path, checked_user, escapes_are_plain, host_and_port, names_program};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub(super) use parts::host_and_port;
+use parts::{checked_path, checked_user, escapes_are_plain, names_program};
 
 /// Where a repository lies, taken apart and free of everything that git, ssh or a credential store could read as something
 /// else. It never holds a secret.

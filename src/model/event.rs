@@ -102,8 +102,19 @@ pub const ACT_RESUME: Event =
 pub const ACT_OTHER: Event =
     event("act.other", "99cebbf37ef8428e81038bceaa7df3b9", "a person did something else that the trail names");
 
+pub const NOTIFICATION_FAILED: Event = event(
+    "notification.failed",
+    "d23a28ac26c44045ba1177f5120e8079",
+    "a notification cannot be delivered; said again when the reason changes",
+);
+pub const NOTIFICATION_DROPPED: Event = event(
+    "notification.dropped",
+    "3a9e363f7c9f48a896e9d5cabed6ef50",
+    "a notification was given up, because its sink would not have it",
+);
+
 /// All of them.
-pub const ALL: [Event; 32] = [
+pub const ALL: [Event; 34] = [
     STARTED,
     READY,
     STOPPING,
@@ -136,6 +147,8 @@ pub const ALL: [Event; 32] = [
     ACT_SUSPEND,
     ACT_RESUME,
     ACT_OTHER,
+    NOTIFICATION_FAILED,
+    NOTIFICATION_DROPPED,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

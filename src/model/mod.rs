@@ -12,6 +12,7 @@ pub mod host;
 mod inventory;
 mod mistake;
 mod name;
+pub mod notice;
 mod object;
 mod outcome;
 mod pace;

@@ -35,7 +35,8 @@ mod tests {
         {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("web-*", "wob-1"), ("", "x"), ("a*b", "a-b-c"), ("a?", "ab"), ("*a", "ab"), ("A", "a")] {
+        for (pattern, text) in [("web-*", "wob-1"), ("", "x"), ("a*b", "a-b-c"), ("a?", "ab"), ("*a", "ab"), ("A", "a")]
+        {
             assert!(!fits(pattern, text), "{pattern} {text}");
         }
         assert!(!fits(&"*a".repeat(200), &"a".repeat(199)), "and it comes to an end");

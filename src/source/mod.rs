@@ -37,6 +37,7 @@ pub use verify::{Unverified, mistakes};
 
 // How this machine is left, by whoever has to.
 pub(crate) use egress::resolve;
+pub(crate) use error::harmless;
 pub(crate) use http::{outbound, told};
 pub(crate) use secret::{Secret, secret};
 

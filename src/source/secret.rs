@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{SourceError, SourceErrorKind};
 use age::secrecy::SecretString;
 
-use crate::config::{SecretSource, Credentials, Repository};
+use crate::config::{Credentials, Repository, SecretSource};
 
 /// No token and no key is longer.
 const LIMIT: u64 = 64 * 1024;

@@ -13,6 +13,7 @@ mod open;
 mod plans;
 mod preimages;
 mod random;
+mod sinks;
 mod states;
 mod tx;
 
@@ -33,6 +34,7 @@ pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
+pub use sinks::{SinkState, Tally};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};

@@ -145,6 +145,7 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
     let all = [
         (1, "first", include_str!("migrations/sqlite/0001.sql")),
         (2, "preimages", include_str!("migrations/sqlite/0002.sql")),
+        (5, "sinks", include_str!("migrations/sqlite/0005.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)

@@ -12,7 +12,7 @@ const NOBODY: u32 = 65534;
 #[test]
 fn exit_status_tells_done_from_differs_from_trouble() {
     let served = Served::new(Fake::default(), None);
-    let cases: [(i32, &[&str]); 11] = [
+    let cases: [(i32, &[&str]); 13] = [
         (1, &["status"]),
         (1, &["plan", "nginx"]),
         (1, &["diff", "nginx", "--color", "always"]),
@@ -24,6 +24,8 @@ fn exit_status_tells_done_from_differs_from_trouble() {
         (2, &["plan", "../../v1/status"]),
         (0, &["suspend", "nginx", "--reason", "maintenance"]),
         (1, &["audit", "verify"]),
+        (0, &["notify", "test", "ops-chat"]),
+        (2, &["notify", "test", "../status"]),
     ];
     for (code, arguments) in cases {
         let ran = served.run(arguments);

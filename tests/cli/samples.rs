@@ -1,7 +1,9 @@
 //! Fixed structs, with hostile text where others write.
 
 use serde_json::{Value, json};
-use trueup::model::view::{ApplicationStatus, Change, PlanView, RepositoryStatus, Status, StepReport, SyncReport};
+use trueup::model::view::{
+    ApplicationStatus, Change, NotificationStatus, PlanView, RepositoryStatus, Status, StepReport, SyncReport,
+};
 use trueup::model::{
     Action, Cause, Decision, Digest, Finding, Guard, Name, ObjectId, Outcome, Plan, Revision, Risk, Step, Time, Verdict,
 };
@@ -124,6 +126,16 @@ pub(crate) fn status() -> Status {
             polled: Some(Time(NOW.0 - 12_000_000)),
         }],
         applications: applications(),
+        notifications: vec![NotificationStatus {
+            name: name("ops-chat"),
+            kind: "slack".into(),
+            state: "notify.denied".into(),
+            message: Some("it answered 403 Forbidden: no\u{1b}[2J_service".into()),
+            delivered: Some(Time(NOW.0 - 3_600_000_000)),
+            waiting: 3,
+            dropped: 1,
+            last_dropped: Some(41),
+        }],
     }
 }
 

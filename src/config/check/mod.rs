@@ -4,6 +4,7 @@ mod access;
 mod application;
 mod daemon;
 mod names;
+mod notification;
 mod paths;
 mod repository;
 mod target;
@@ -40,6 +41,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.accesses {
         access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    for typed in &gathered.notifications {
+        notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     for typed in &gathered.applications {
@@ -48,6 +52,10 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         if whole {
             known.check(&typed.spec, &mut scope);
         }
+    }
+    for typed in gathered.notifications.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        notification::applications(&typed.spec.matching, &known.applications, &mut scope);
     }
 }
 

@@ -32,10 +32,11 @@ pub(super) fn unique(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// The names that an application may refer to.
+/// The names that may be referred to.
 pub(super) struct Known<'w> {
     repositories: HashSet<&'w str>,
     targets: HashSet<&'w str>,
+    pub(super) applications: HashSet<&'w str>,
 }
 
 impl<'w> Known<'w> {
@@ -44,7 +45,7 @@ impl<'w> Known<'w> {
             let known = gathered.names(kind).into_iter().map(|(name, _)| name);
             known.chain(gathered.unknown().filter_map(Written::name)).collect()
         };
-        Self { repositories: names("Repository"), targets: names("Target") }
+        Self { repositories: names("Repository"), targets: names("Target"), applications: names("Application") }
     }
 
     /// Sees that what an application names is declared.
@@ -55,7 +56,7 @@ impl<'w> Known<'w> {
     }
 }
 
-fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
+pub(super) fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
     const MOST: usize = 12;
     if known.contains(name) {
         return;

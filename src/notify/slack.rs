@@ -1,0 +1,58 @@
+//! Incoming webhooks as Slack has them: one URL, which is the secret, and `{"text": …}`.
+
+use reqwest::Client;
+use serde_json::json;
+
+use super::fault::{Fault, FaultKind};
+use super::http;
+use super::message::Message;
+use super::notice::shortened;
+use crate::config::{Endpoint, Notification, Slack};
+use crate::source;
+
+/// Slack cuts a text beyond 4,000 characters into several messages.
+const LONGEST: usize = 3500;
+
+pub(super) struct Line {
+    client: Client,
+    endpoint: Endpoint,
+}
+
+impl Line {
+    pub(super) fn open(declared: &Notification, slack: &Slack) -> Result<Self, Fault> {
+        let endpoint = Endpoint::parse(source::secret(&slack.url)?.reveal());
+        let endpoint = endpoint.map_err(|error| {
+            Fault::new(FaultKind::Credentials, format!("what is in the file is not the URL of a webhook: {error}"))
+        })?;
+        let client = http::client(declared.tls.ca.as_deref(), endpoint.url().scheme() == "http")?;
+        Ok(Self { client, endpoint })
+    }
+
+    pub(super) async fn send(&self, message: &Message) -> Result<String, Fault> {
+        let text = shortened(format!("{}\n{}", message.title, message.text), LONGEST);
+        // What a link in a message leads to is nobody's business to fetch.
+        let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
+        let request = self.client.post(self.endpoint.url().clone()).header("webhook-id", &message.id);
+        http::send(request.json(&body)).await
+    }
+}
+
+/// Returns the parts of such a URL that give the rest of it away.
+pub(super) fn telling_parts(url: &str) -> Vec<String> {
+    let Ok(endpoint) = Endpoint::parse(url) else { return vec![] };
+    let path = endpoint.url().path().trim_matches('/');
+    let last = path.rsplit('/').next().filter(|last| last.len() >= 8 && *last != path);
+    let path = Some(path).filter(|path| path.len() >= 8);
+    path.into_iter().chain(last).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_end_of_the_url_is_as_secret_as_the_whole() {
+        let parts =
+            super::telling_parts("https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX");
+        assert_eq!(parts, ["services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX", "XXXXXXXXXXXXXXXXXXXXXXXX"]);
+        assert!(super::telling_parts("https://chat.example.org/a").is_empty());
+    }
+}
