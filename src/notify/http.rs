@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use super::fault::{Fault, FaultKind};
+use crate::config::{Endpoint, InvalidEndpoint};
 use crate::source::{self, harmless};
 
 /// Of an answer no more is read; it is for people.
@@ -15,14 +16,20 @@ const ANSWER: usize = 4096;
 /// Nobody who is to be trusted asks for more patience.
 const LONGEST_WAIT: Duration = Duration::from_hours(6);
 
-/// Returns a client that trusts these authorities, or the machine's. With `open`, all goes to this machine, in the clear.
-pub(super) fn client(ca: Option<&Path>, open: bool) -> Result<Client, Fault> {
+/// Returns where a URL leads, and a client that trusts the authorities in `ca`, or else the machine's.
+///
+/// # Errors
+/// Where it is no URL that may be used. Its text, which may be a secret, is not repeated.
+pub(super) fn open(url: &str, ca: Option<&Path>) -> Result<(Client, Url), Fault> {
+    let odd = |error: InvalidEndpoint| Fault::new(FaultKind::Credentials, format!("the URL cannot be used: {error}"));
+    let url = Endpoint::parse(url).map_err(odd)?.url().clone();
     let mut builder = source::outbound(ca)?.user_agent(concat!("trueup/", env!("CARGO_PKG_VERSION")));
-    if open && ca.is_none() {
-        // Reading the machine's certificates would take longer than the request.
+    if url.scheme() == "http" && ca.is_none() {
+        // Nothing goes over TLS: reading the machine's certificates would take longer than the request.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|error| source::told(error).into())
+    let client = builder.build().map_err(|error| Fault::from(source::told(error)))?;
+    Ok((client, url))
 }
 
 /// Sends a request, and returns what was answered where it was taken.

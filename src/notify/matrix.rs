@@ -4,11 +4,11 @@
 use reqwest::{Client, Url};
 use serde_json::json;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
 use super::http;
 use super::message::Message;
 use super::notice::shortened;
-use crate::config::{Endpoint, Matrix, Notification};
+use crate::config::{Matrix, Notification};
 use crate::source::{self, Secret};
 
 /// An event has 64 KiB at most.
@@ -23,10 +23,7 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn open(declared: &Notification, matrix: &Matrix) -> Result<Self, Fault> {
-        let endpoint = Endpoint::parse(&matrix.server);
-        let endpoint = endpoint.map_err(|error| Fault::new(FaultKind::Credentials, error.to_string()))?;
-        let server = endpoint.url().clone();
-        let client = http::client(declared.tls.ca.as_deref(), server.scheme() == "http")?;
+        let (client, server) = http::open(&matrix.server, declared.tls.ca.as_deref())?;
         Ok(Self { client, server, room: matrix.room.clone(), token: source::secret(&matrix.token)? })
     }
 

@@ -1,14 +1,16 @@
 use std::collections::VecDeque;
 
+use tokio::time::Instant;
+
 use super::directory::{Known, Surroundings};
 use super::past::past;
-use super::tale::{Past, SILENT};
+use super::tale::{self, PATIENCE, Past, SILENT, Standing};
 use super::wanted::wanted;
-use crate::audit::{self, Filter, Kind, Record};
+use crate::audit::{self, Body, Filter, Kind, Record};
 use crate::config::Notification;
-use crate::model::Name;
 use crate::model::notice::{NoticeEvent, Severity};
-use crate::store::{SinkState, StoreError};
+use crate::model::{Name, Time};
+use crate::store::{SinkState, StoreError, Tally};
 
 /// So many records are looked at between two times that others may use the store.
 const PAGE: u32 = 50;
@@ -23,7 +25,20 @@ pub(super) struct Queue {
     unsaved: bool,
     /// The last record that was looked at.
     read: u64,
-    waiting: VecDeque<u64>,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    seq: u64,
+    /// It may be over before it is worth telling.
+    passing: Option<Passing>,
+}
+
+struct Passing {
+    application: Option<Name>,
+    since: Time,
+    /// When it will have lasted long enough.
+    due: Instant,
 }
 
 impl Queue {
@@ -52,8 +67,10 @@ impl Queue {
             let page = audit::list(&around.store, &filter).await?;
             let whole = page.len() < PAGE as usize;
             for record in page {
+                self.end_passing(&record);
                 if chosen(around, declared, &record).await?.is_some() {
-                    self.waiting.push_back(record.seq);
+                    let passing = passing(&record, around.clock.now());
+                    self.waiting.push_back(Waiting { seq: record.seq, passing });
                 }
                 self.read = record.seq;
             }
@@ -65,30 +82,52 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn first(&self) -> Option<u64> {
-        self.waiting.front().copied()
+    /// Drops what was over before it was told.
+    fn end_passing(&mut self, record: &Record) {
+        let over = matches!(&record.body, Some(Body::Closed(closed))
+            if !tale::passing(closed) && Standing::of(record, closed) != Standing::Same);
+        if over {
+            let soon = |passing: &Passing| record.time.since(passing.since) < PATIENCE;
+            let ended = |passing: &Passing| passing.application == record.application && soon(passing);
+            self.waiting.retain(|waiting| !waiting.passing.as_ref().is_some_and(ended));
+        }
+    }
+
+    /// Returns the first that may be told now.
+    pub(super) fn first(&self, now: Instant) -> Option<u64> {
+        let due = |waiting: &&Waiting| waiting.passing.as_ref().is_none_or(|passing| passing.due <= now);
+        self.waiting.iter().find(due).map(|waiting| waiting.seq)
+    }
+
+    /// Returns when the next may be told that may not yet.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.iter().filter_map(|waiting| waiting.passing.as_ref()).map(|passing| passing.due).min()
     }
 
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// The first that waits is done with.
-    pub(super) fn done(&mut self) {
-        if let Some(seq) = self.waiting.pop_front() {
-            self.state.seq = seq;
-            self.unsaved = true;
-        }
+    /// The record of this number is done with.
+    pub(super) fn done(&mut self, seq: u64) {
+        self.waiting.retain(|waiting| waiting.seq != seq);
         self.settle();
     }
 
-    /// Where nothing waits, all that was looked at is done with: so little waits at the next start, whatever is declared then.
+    /// What lies before the first that waits is done with, and where nothing waits, all that was looked at: so little waits at the
+    /// next start, whatever is declared then.
     fn settle(&mut self) {
-        let reached = self.waiting.front().map_or(self.read, |first| first - 1);
+        let reached = self.waiting.front().map_or(self.read, |first| first.seq - 1);
         if reached > self.state.seq {
             self.state.seq = reached;
             self.unsaved = true;
         }
+    }
+
+    /// Takes note of what became of one.
+    pub(super) fn tally(&mut self, change: impl FnOnce(&mut Tally)) {
+        change(&mut self.state.tally);
+        self.unsaved = true;
     }
 
     /// Writes down how far the sink was told, where that is news.
@@ -102,6 +141,14 @@ impl Queue {
         self.unsaved = false;
         Ok(())
     }
+}
+
+/// Returns until when a record waits that may be over by then.
+fn passing(record: &Record, now: Time) -> Option<Passing> {
+    let passing = matches!(&record.body, Some(Body::Closed(closed)) if tale::passing(closed));
+    let left = PATIENCE.saturating_sub(now.since(record.time));
+    let (application, since) = (record.application.clone(), record.time);
+    passing.then(|| Passing { application, since, due: Instant::now() + left })
 }
 
 /// What a sink wants to be told of a record, and what that takes.
@@ -119,7 +166,7 @@ pub(super) async fn chosen(
 ) -> Result<Option<Chosen>, StoreError> {
     let (known, past) = match &record.application {
         Some(application) if record.kind == Kind::Closed => {
-            (around.known(application), past(&around.store, application, record.seq).await?)
+            (around.known(application), past(&around.store, application, record).await?)
         }
         Some(application) => (around.known(application), Past::default()),
         None => (Known::default(), Past::default()),

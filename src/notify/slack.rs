@@ -1,9 +1,9 @@
 //! Incoming webhooks as Slack has them: one URL, which is the secret, and `{"text": …}`.
 
-use reqwest::Client;
+use reqwest::{Client, Url};
 use serde_json::json;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
 use super::http;
 use super::message::Message;
 use super::notice::shortened;
@@ -15,24 +15,20 @@ const LONGEST: usize = 3500;
 
 pub(super) struct Line {
     client: Client,
-    endpoint: Endpoint,
+    url: Url,
 }
 
 impl Line {
     pub(super) fn open(declared: &Notification, slack: &Slack) -> Result<Self, Fault> {
-        let endpoint = Endpoint::parse(source::secret(&slack.url)?.reveal());
-        let endpoint = endpoint.map_err(|error| {
-            Fault::new(FaultKind::Credentials, format!("what is in the file is not the URL of a webhook: {error}"))
-        })?;
-        let client = http::client(declared.tls.ca.as_deref(), endpoint.url().scheme() == "http")?;
-        Ok(Self { client, endpoint })
+        let (client, url) = http::open(source::secret(&slack.url)?.reveal(), declared.tls.ca.as_deref())?;
+        Ok(Self { client, url })
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<String, Fault> {
         let text = shortened(format!("{}\n{}", message.title, message.text), LONGEST);
         // What a link in a message leads to is nobody's business to fetch.
         let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
-        let request = self.client.post(self.endpoint.url().clone()).header("webhook-id", &message.id);
+        let request = self.client.post(self.url.clone()).header("webhook-id", &message.id);
         http::send(request.json(&body)).await
     }
 }

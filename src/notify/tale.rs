@@ -1,13 +1,19 @@
 //! What a record tells, given what came before it. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::audit::{Body, ClosedBody, Kind, Record};
 use crate::model::notice::{NoticeEvent, Severity};
 use crate::model::{Outcome, PlanId, Revision};
+use crate::source::SourceErrorKind;
 
 /// A target that moved under its plan so often in a row is worth telling.
 pub(super) const STALE: usize = 3;
+
+/// A remote that cannot be reached is told of when that has lasted so long: most often it is over before anyone could look, and
+/// it would be told for each application.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Kinds of records that never tell anything by themselves.
 pub(super) const SILENT: [Kind; 5] = [Kind::Planned, Kind::Intent, Kind::Outcome, Kind::Quiet, Kind::Resumed];
@@ -17,7 +23,7 @@ pub(super) const SILENT: [Kind; 5] = [Kind::Planned, Kind::Intent, Kind::Outcome
 pub(super) struct Past {
     /// How the last one did.
     pub(super) last: Option<Ending>,
-    /// What was wrong since all was well.
+    /// What was wrong since all was well, but for what passed by itself before it was told.
     pub(super) ills: BTreeSet<NoticeEvent>,
     /// How many ended as stale in a row, up to the last one.
     pub(super) stale: usize,
@@ -32,6 +38,7 @@ pub(super) struct Ending {
     revision: Option<Revision>,
     /// What differs in words alone is the same failure of the same plan. Without a plan the words are all there is.
     message: Option<String>,
+    passing: bool,
 }
 
 /// What an end says of an application.
@@ -48,7 +55,12 @@ impl Ending {
     pub(super) fn of(record: &Record, closed: &ClosedBody) -> Self {
         let message = closed.message.clone().filter(|_| record.plan.is_none());
         let (outcome, code) = (closed.outcome, closed.code.clone());
-        Self { outcome, code, plan: record.plan, revision: record.revision.clone(), message }
+        Self { outcome, code, plan: record.plan, revision: record.revision.clone(), message, passing: passing(closed) }
+    }
+
+    /// Whether this one went as that one did. A remote that is out of reach in another way is still out of reach.
+    fn like(&self, other: &Self) -> bool {
+        self == other || self.passing && other.passing
     }
 }
 
@@ -74,6 +86,12 @@ fn keeps(record: &Record) -> bool {
     record.sync.is_some() && record.revision.is_none()
 }
 
+/// Whether nothing but the way to the remote was wrong.
+pub(super) fn passing(closed: &ClosedBody) -> bool {
+    let codes = [SourceErrorKind::Unreachable.code(), SourceErrorKind::TimedOut.code()];
+    closed.outcome == Outcome::Refused && closed.code.as_deref().is_some_and(|code| codes.contains(&code))
+}
+
 /// Whether it only says how a sync ended that found drift; the drift is told by a record of its own.
 pub(super) fn reports_drift(closed: &ClosedBody) -> bool {
     closed.code.as_deref() == Some("drift.reported")
@@ -94,11 +112,11 @@ pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
 }
 
 fn ended(record: &Record, closed: &ClosedBody, past: &Past) -> Vec<NoticeEvent> {
-    let told = past.last.as_ref() == Some(&Ending::of(record, closed));
+    let told = past.last.as_ref().is_some_and(|last| last.like(&Ending::of(record, closed)));
     let also = if closed.counts.done > 0 { Some(NoticeEvent::Changed) } else { None };
     match Standing::of(record, closed) {
-        // The same failure of another try.
-        Standing::Ill(_) if told => vec![],
+        // The same failure of another try; or what follows from one that was told.
+        Standing::Ill(_) if told || closed.code.as_deref() == Some("sync.bad-inputs") => vec![],
         Standing::Ill(mut events) => {
             events.retain(|event| *event != NoticeEvent::Drift);
             events.extend(also.filter(|_| matches!(closed.outcome, Outcome::Held | Outcome::Degraded)));

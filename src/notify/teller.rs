@@ -37,8 +37,9 @@ pub(super) struct Teller {
     stop: CancellationToken,
 }
 
-/// How the first that waits fared so far.
+/// How the last one fared that was not taken.
 struct Trying {
+    seq: u64,
     failures: u32,
     due: Instant,
 }
@@ -59,7 +60,10 @@ impl Teller {
         let queue = loop {
             match Queue::load(&sink.around, &sink.name).await {
                 Ok(queue) => break queue,
-                Err(error) => pause(sink, &error, stop).await,
+                Err(error) => {
+                    say(sink, &error);
+                    pause(stop).await;
+                }
             }
             if stop.is_cancelled() {
                 return None;
@@ -71,19 +75,29 @@ impl Teller {
     }
 
     pub(super) async fn run(mut self) {
+        let mut ill = false;
         while !self.stop.is_cancelled() {
-            if let Err(error) = self.turn().await {
-                pause(&self.sink, &error, &self.stop).await;
+            let turned = self.turn().await;
+            if let Err(error) = turned {
+                if !std::mem::replace(&mut ill, true) {
+                    say(&self.sink, &error);
+                }
+                pause(&self.stop).await;
                 continue;
             }
-            let waits = self.queue.first().is_some();
+            ill = false;
+            let waits = self.queue.first(Instant::now()).is_some();
+            let due = match (waits, &self.trying) {
+                (true, Some(trying)) => Some(trying.due),
+                (true, None) => Some(Instant::now()),
+                (false, _) => self.queue.due(),
+            };
             if !waits && let Some(line) = self.line.take() {
                 line.close().await;
             }
-            let due = self.trying.as_ref().map_or_else(Instant::now, |trying| trying.due);
             tokio::select! {
                 _ = self.appended.next() => {} // a ring that is not heard stays
-                () = sleep_until(due), if waits => {} // a timer holds no data
+                () = until(due) => {} // a timer holds no data
                 () = self.sink.again.notified() => self.trying = None, // a permit that is not taken stays
                 () = self.stop.cancelled() => {} // level-triggered
             }
@@ -96,7 +110,7 @@ impl Teller {
         self.queue.look(&sink.around, &sink.declared).await?;
         sink.show(&self.queue);
         self.queue.save(&sink.around, &sink.name).await?;
-        let Some(seq) = self.queue.first() else { return Ok(()) };
+        let Some(seq) = self.queue.first(Instant::now()) else { return Ok(()) };
         if self.trying.as_ref().is_some_and(|trying| trying.due > Instant::now()) {
             return Ok(());
         }
@@ -106,39 +120,40 @@ impl Teller {
         };
         match tried {
             Tried::Told => {
-                self.queue.state.tally.delivered = Some(sink.around.clock.now());
-                self.done();
+                let now = sink.around.clock.now();
+                self.queue.tally(|tally| tally.delivered = Some(now));
+                self.done(seq);
             }
-            Tried::Nothing => self.done(),
+            Tried::Nothing => self.done(seq),
             Tried::Failed(fault) => self.failed(seq, fault),
         }
         sink.show(&self.queue);
         self.queue.save(&sink.around, &sink.name).await
     }
 
-    fn done(&mut self) {
+    fn done(&mut self, seq: u64) {
         self.trying = None;
-        self.queue.done();
+        self.queue.done(seq);
         self.sink.show_fault(None);
     }
 
     /// Tries again later, or gives up what is never taken.
     fn failed(&mut self, seq: u64, fault: Fault) {
-        let failures = self.trying.as_ref().map_or(0, |trying| trying.failures) + 1;
+        let before = self.trying.as_ref().filter(|trying| trying.seq == seq);
+        let failures = before.map_or(0, |trying| trying.failures) + 1;
         let (name, code, why) = (&self.sink.name, fault.kind.code(), fault.message.clone());
         if fault.kind.tries().is_some_and(|most| failures >= most) {
             let event = event::NOTIFICATION_DROPPED.name;
             tracing::error!(event, notification = %name, code, record = seq, "a notification was given up: {why}");
-            self.queue.state.tally.dropped += 1;
-            self.queue.state.tally.last_dropped = Some(seq);
-            return self.done();
+            self.queue.tally(|tally| (tally.dropped, tally.last_dropped) = (tally.dropped + 1, Some(seq)));
+            return self.done(seq);
         }
         let wait = self.pace.back_off(FIRST_RETRY, failures).max(fault.wait.unwrap_or_default());
         if self.sink.show_fault(Some(fault)) {
             let (event, retry_in) = (event::NOTIFICATION_FAILED.name, format!("{wait:.0?}"));
             tracing::warn!(event, notification = %name, code, record = seq, retry_in, "could not notify: {why}");
         }
-        self.trying = Some(Trying { failures, due: Instant::now() + wait });
+        self.trying = Some(Trying { seq, failures, due: Instant::now() + wait });
     }
 }
 
@@ -153,13 +168,23 @@ async fn deliver(sink: &Sink, seq: u64, line: &mut Option<Line>) -> Result<Tried
     })
 }
 
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn grace(stop: &CancellationToken) {
     stop.cancelled().await;
     sleep(GRACE).await;
 }
 
-async fn pause(sink: &Sink, error: &StoreError, stop: &CancellationToken) {
+fn say(sink: &Sink, error: &StoreError) {
     tracing::warn!(notification = %sink.name, error = chain(error), "could not read or write how far it was told");
+}
+
+async fn pause(stop: &CancellationToken) {
     tokio::select! {
         () = sleep(STORE_RETRY) => {} // a timer holds no data
         () = stop.cancelled() => {} // level-triggered

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::directory::{Known, Surroundings};
 use super::message::{Escape, Message, chat, mrkdwn, plain};
@@ -45,8 +48,14 @@ impl Trail {
     }
 
     async fn append(&self, entries: &[Entry]) {
+        self.append_at(0, entries).await;
+    }
+
+    /// Appends records so many seconds before now.
+    async fn append_at(&self, before: i64, entries: &[Entry]) {
         let mut tx = self.around.store.write().await.unwrap();
-        audit::append(&mut tx, Fixed.now(), &Redactor::default(), entries).await.unwrap();
+        let time = Fixed.now().plus_seconds(-before);
+        audit::append(&mut tx, time, &Redactor::default(), entries).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -164,23 +173,24 @@ async fn what_is_well_again_is_told_to_whom_the_trouble_was_told() {
         ended(Outcome::Held, "guard.manual", 'a'),
         ran(Outcome::Failed, "host.check-failed", 'a', "1"),
         Entry { revision: None, ..ran(Outcome::RolledBack, "sync.rolled-back", 'a', "2") },
+        ended(Outcome::Refused, "sync.bad-inputs", 'a'),
         // Drift is healed meanwhile: that makes nothing well.
         kept(Outcome::Applied, ""),
         ran(Outcome::Applied, "", 'b', "3"),
         ran(Outcome::Applied, "", 'c', "4"),
     ])
     .await;
-    let quiet = ["1 held", "2 failed", "3 rolled-back", "4 changed", "5 recovered", "6 changed"];
+    let quiet = ["1 held", "2 failed", "3 rolled-back", "5 changed", "6 recovered", "7 changed"];
     assert_eq!(trail.tells(&sink("")).await, quiet);
     let of = |events: &str| sink(&format!(", \"events\": [{events}]"));
-    assert_eq!(trail.tells(&of(r#""held", "recovered""#)).await, ["1 held", "5 recovered"]);
+    assert_eq!(trail.tells(&of(r#""held", "recovered""#)).await, ["1 held", "6 recovered"]);
     assert_eq!(
         trail.tells(&of(r#""degraded", "recovered", "changed""#)).await,
-        ["4 changed", "5 changed", "6 changed"]
+        ["5 changed", "6 changed", "7 changed"]
     );
     let loud = sink(r#", "severity": "critical""#);
-    assert_eq!(trail.tells(&loud).await, ["2 failed", "5 recovered"], "a recovery is as loud as what it ends");
-    assert_eq!(trail.notice(&loud, 5).await.severity, Severity::Notice);
+    assert_eq!(trail.tells(&loud).await, ["2 failed", "6 recovered"], "a recovery is as loud as what it ends");
+    assert_eq!(trail.notice(&loud, 6).await.severity, Severity::Notice);
 }
 
 #[tokio::test]
@@ -294,21 +304,73 @@ async fn a_queue_begins_where_it_was_left_and_passes_over_what_nobody_wants() {
     let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
-    assert_eq!((queue.first(), queue.state.seq), (None, 4), "a new one begins at the end");
+    assert_eq!((queue.first(Instant::now()), queue.state.seq), (None, 4), "a new one begins at the end");
     trail
         .append(&[ran(Outcome::Applied, "", 'b', "1"), observed(), ran(Outcome::Applied, "", 'c', "1"), observed()])
         .await;
     queue.look(around, &declared).await.unwrap();
-    assert_eq!((queue.first(), queue.len(), queue.state.seq), (Some(5), 2, 4));
-    queue.done();
-    assert_eq!((queue.first(), queue.state.seq), (Some(7), 6));
+    assert_eq!((queue.first(Instant::now()), queue.len(), queue.state.seq), (Some(5), 2, 4));
+    queue.done(5);
+    assert_eq!((queue.first(Instant::now()), queue.state.seq), (Some(7), 6));
     queue.save(around, &name).await.unwrap();
     assert_eq!(around.store.sink(&name).await.unwrap(), Some(SinkState { seq: 6, ..SinkState::default() }));
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
-    assert_eq!(queue.first(), Some(7));
-    queue.done();
+    assert_eq!(queue.first(Instant::now()), Some(7));
+    queue.done(7);
     assert_eq!((queue.len(), queue.state.seq), (0, 8), "nothing waits, so that all is done with");
+}
+
+#[tokio::test]
+async fn a_remote_that_was_out_of_reach_for_a_moment_is_nobody_s_news() {
+    let away = |code: &str| ended(Outcome::Refused, code, 'a');
+    let trail = Trail::of(&[]).await;
+    for (before, entry) in [
+        (5000, ran(Outcome::Applied, "", 'a', "1")),
+        (4000, away("source.unreachable")),
+        (3990, away("source.timed-out")),
+        (3980, ended(Outcome::Unchanged, "", 'a')),
+        (3000, away("source.unreachable")),
+        (2900, away("source.timed-out")),
+        (2699, ended(Outcome::Unchanged, "", 'a')),
+        (2000, away("source.unreachable")),
+        (1990, ended(Outcome::Refused, "verify.unsigned", 'b')),
+        (1980, ran(Outcome::Applied, "", 'b', "2")),
+    ] {
+        trail.append_at(before, &[entry]).await;
+    }
+    let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
+    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    let name = "chat".parse().unwrap();
+    let mut queue = Queue::load(around, &name).await.unwrap();
+    queue.look(around, &declared).await.unwrap();
+    let mut told = vec![];
+    while let Some(seq) = queue.first(Instant::now()) {
+        let record = audit::show(&around.store, seq).await.unwrap().unwrap();
+        told.push(format!("{seq} {}", chosen(around, &declared, &record).await.unwrap().unwrap().event));
+        queue.done(seq);
+    }
+    assert_eq!(told, ["1 changed", "5 failed", "7 recovered", "9 failed", "10 recovered"]);
+    assert_eq!(queue.state.seq, 10);
+}
+
+#[tokio::test]
+async fn a_remote_that_stays_out_of_reach_is_told_after_five_minutes_and_holds_up_nothing() {
+    let trail = Trail::of(&[]).await;
+    let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
+    let mut queue = Queue::load(around, &name).await.unwrap();
+    trail.append_at(60, &[ended(Outcome::Refused, "source.unreachable", 'a')]).await;
+    let mut other = ran(Outcome::Applied, "", 'a', "1");
+    other.application = "mail".parse().ok();
+    trail.append(&[other]).await;
+    queue.look(around, &declared).await.unwrap();
+    assert_eq!((queue.first(Instant::now()), queue.len()), (Some(2), 2));
+    queue.done(2);
+    assert_eq!((queue.first(Instant::now()), queue.state.seq), (None, 0), "it still waits");
+    let after = |seconds| queue.first(Instant::now() + Duration::from_secs(seconds));
+    assert_eq!((after(235), after(240)), (None, Some(1)));
+    queue.done(1);
+    assert_eq!(queue.state.seq, 2);
 }
 
 const HOSTILE: &str =

@@ -4,37 +4,35 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Url};
 use sha2::Sha256;
 
 use super::fault::{Fault, FaultKind};
 use super::http;
 use super::message::Message;
-use crate::config::{Endpoint, Notification, Webhook};
+use crate::config::{Notification, Webhook};
 use crate::model::Time;
 use crate::source;
 
 pub(super) struct Line {
     client: Client,
-    endpoint: Endpoint,
+    url: Url,
     key: Hmac<Sha256>,
 }
 
 impl Line {
     pub(super) fn open(declared: &Notification, webhook: &Webhook) -> Result<Self, Fault> {
-        let endpoint = Endpoint::parse(&webhook.url);
-        let endpoint = endpoint.map_err(|error| Fault::new(FaultKind::Credentials, error.to_string()))?;
-        let client = http::client(declared.tls.ca.as_deref(), endpoint.url().scheme() == "http")?;
+        let (client, url) = http::open(&webhook.url, declared.tls.ca.as_deref())?;
         let key = key(source::secret(&webhook.secret)?.reveal())?;
-        Ok(Self { client, endpoint, key })
+        Ok(Self { client, url, key })
     }
 
     pub(super) async fn send(&self, message: &Message, now: Time) -> Result<String, Fault> {
         let body = body(message);
         let seconds = now.0.div_euclid(1_000_000);
         let signature = self.signature(&message.id, seconds, &body);
-        let request = self.client.post(self.endpoint.url().clone());
+        let request = self.client.post(self.url.clone());
         let request = request.header(CONTENT_TYPE, "application/json").header("webhook-id", &message.id);
         let request = request.header("webhook-timestamp", seconds).header("webhook-signature", signature);
         http::send(request.body(body)).await
@@ -82,8 +80,8 @@ mod tests {
     #[test]
     fn it_signs_as_the_standard_says() {
         let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let (client, endpoint) = (http::client(None, true).unwrap(), Endpoint::parse("https://example.org").unwrap());
-        let line = Line { client, endpoint, key };
+        let (client, url) = http::open("http://localhost/", None).unwrap();
+        let line = Line { client, url, key };
         let signature = line.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }

@@ -319,12 +319,14 @@ fn what_is_wrong_with_a_notification_is_told_where_it_stands() {
              (tls: starttls (587) or tls: implicit (465))",
         ),
         (
-            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [\"b\\r\\nBcc: c@example.org\"] }".into(),
+            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [\"b\\r\\nBcc: c@example.org\"] }"
+                .into(),
             "5:73 config.address: 'b\\r\\nBcc: c@example.org' is not a mail address \
              (ops@example.org, or Operations <ops@example.org>)",
         ),
         (
-            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [b@example.org], username: a }".into(),
+            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [b@example.org], username: a }"
+                .into(),
             "5:99 config.login: a user needs a password (password: { file: … })",
         ),
         (format!("{hook}\nevents: [changed, held, changed]"), "6:27 config.notification: changed is named twice"),
