@@ -260,7 +260,7 @@ fn a_mistyped_kind_is_one_mistake_and_not_the_cause_of_others() {
 /// Returns what is told of a Notification with this spec, beside an application `web-1`.
 fn notification(spec: &str) -> Vec<String> {
     let head = "apiVersion: trueup.dev/v1alpha1\nmetadata: { name: ";
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
+    let indented = spec.lines().fold(String::new(), |text, line| text + "  " + line + "\n");
     told(&format!(
         "{head}x }}\nkind: Notification\nspec:\n{indented}---\n\
          {head}p }}\nkind: Repository\nspec: {{ url: https://git.example.org/p.git }}\n---\n\

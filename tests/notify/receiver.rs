@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::world::{App, Fault, HttpServer, Options, Request, World, eventually, parts};
 
 /// Whatever a story waits for comes within this.
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = Duration::from_mins(1);
 
 pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -138,7 +138,8 @@ pub(super) fn secret(world: &World, name: &str, text: &str) {
 /// Declares a sink: `spec` is YAML in flow style, between braces.
 pub(super) fn declare(world: &mut World, name: &str, spec: &str) {
     let head = "---\napiVersion: trueup.dev/v1alpha1\nkind: Notification\nmetadata: { name: ";
-    world.declared.more.push_str(&format!("{head}{name} }}\nspec: {{ {spec} }}\n"));
+    let document = format!("{head}{name} }}\nspec: {{ {spec} }}\n");
+    world.declared.more.push_str(&document);
 }
 
 pub(super) fn webhook(receiver: &Receiver) -> String {
