@@ -5,7 +5,7 @@
 //!                                      ├─▶ preview ─▶ plan ─▶ policy ─▶ execute ─▶ target
 //!  target ────── live ─────────────────┘                       │ intent, outcome      │
 //!                                                              ▼                      ▼
-//!         people ◀── api, cli ◀───── audit trail ◀──────────────────────────────── health
+//!   people ◀── api, cli, notify ◀─── audit trail ◀──────────────────────────────── health
 //! ```
 //!
 //! The rooms stand in data order. A room may use the rooms declared above it, never those below; `tests/layers.rs` holds
