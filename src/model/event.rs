@@ -121,8 +121,19 @@ pub const BREAK_GLASS_EXPIRED: Event =
     event("break-glass.expired", "ea9c01add583d5f6a00eb3fcb6865038", "a break-glass ended by itself");
 pub const ACT_REJECT: Event = event("act.reject", "bd0dbfaaff676cea9862be29b3956b0c", "a person said no to a plan");
 
+pub const NOTIFICATION_FAILED: Event = event(
+    "notification.failed",
+    "d23a28ac26c44045ba1177f5120e8079",
+    "a notification cannot be delivered; said again when the reason changes",
+);
+pub const NOTIFICATION_DROPPED: Event = event(
+    "notification.dropped",
+    "3a9e363f7c9f48a896e9d5cabed6ef50",
+    "a notification was given up, because its sink would not have it",
+);
+
 /// All of them.
-pub const ALL: [Event; 39] = [
+pub const ALL: [Event; 41] = [
     STARTED,
     READY,
     STOPPING,
@@ -162,6 +173,8 @@ pub const ALL: [Event; 39] = [
     BREAK_GLASS_CLOSED,
     BREAK_GLASS_EXPIRED,
     ACT_REJECT,
+    NOTIFICATION_FAILED,
+    NOTIFICATION_DROPPED,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
-use crate::model::view::{ApplicationStatus, RepositoryStatus, Status};
+use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, RepositoryStatus, Status};
 use crate::model::{Revision, Time};
 
 /// Returns the whole daemon at a glance.
@@ -23,7 +23,17 @@ pub fn status(status: &Status, now: Time) -> String {
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
     }
+    if !status.notifications.is_empty() {
+        let _ = write!(text, "\n{}", notifications(&status.notifications, now));
+    }
     text
+}
+
+/// Returns what a sink answered to a test.
+#[must_use]
+pub fn notified(report: &NotifyReport) -> String {
+    let (name, answer) = (&report.name, printable(&report.answer));
+    format!("{name} ({}) took the message {}: {answer}\n", report.kind, printable(&report.id))
 }
 
 /// Returns one application, with its findings.
@@ -49,6 +59,20 @@ fn applications(all: &[ApplicationStatus], now: Time) -> String {
         let objects = one.objects.to_string();
         let waiting = waiting(one);
         table.row([one.name.as_str(), one.state(), &since, short(one.applied.as_ref()), &objects, &waiting]);
+    }
+    table.render()
+}
+
+fn notifications(all: &[NotificationStatus], now: Time) -> String {
+    let mut table = Table::new(&["NOTIFICATION", "KIND", "DELIVERED", "WAITING", "GIVEN UP", "STATE", "MESSAGE"]);
+    for one in all {
+        let delivered = one.delivered.map_or_else(|| "never".into(), |time| when::ago(time, now));
+        let given_up = match one.last_dropped {
+            Some(record) => format!("{} (last: record {record})", one.dropped),
+            None => String::new(),
+        };
+        let (waiting, message) = (one.waiting.to_string(), one.message.as_deref().unwrap_or_default());
+        table.row([one.name.as_str(), &one.kind, &delivered, &waiting, &given_up, &one.state, message]);
     }
     table.render()
 }

@@ -4,6 +4,7 @@ mod access;
 mod application;
 mod daemon;
 mod names;
+mod notification;
 mod paths;
 mod people;
 mod policy;
@@ -42,6 +43,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.accesses {
         access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    for typed in &gathered.notifications {
+        notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
     verify::check(gathered, mistakes);
     declared(gathered, &names::Known::of(gathered), whole, mistakes);
     people::unique(gathered, None, mistakes);
@@ -73,6 +77,10 @@ fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &m
     }
     for typed in &gathered.people {
         people::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    for typed in gathered.notifications.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        notification::applications(&typed.spec.matching, &known.applications, &mut scope);
     }
 }
 

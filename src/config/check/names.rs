@@ -55,6 +55,7 @@ type Groups<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
 pub(super) struct Known<'w> {
     repositories: HashSet<&'w str>,
     targets: HashSet<&'w str>,
+    pub(super) applications: HashSet<&'w str>,
     /// Who belongs to each group; `None` where who there is is not known.
     groups: Option<Groups<'w>>,
 }
@@ -65,7 +66,12 @@ impl<'w> Known<'w> {
             let known = gathered.names(kind).into_iter().map(|(name, _)| name);
             known.chain(gathered.unknown().filter_map(Written::name)).collect()
         };
-        Self { repositories: names("Repository"), targets: names("Target"), groups: groups(gathered, None) }
+        Self {
+            repositories: names("Repository"),
+            targets: names("Target"),
+            applications: names("Application"),
+            groups: groups(gathered, None),
+        }
     }
 
     /// Returns what documents of Git may refer to: repositories and targets of the machine, and people of both.
@@ -73,6 +79,7 @@ impl<'w> Known<'w> {
         Self {
             repositories: machine.repositories.keys().map(Name::as_str).collect(),
             targets: machine.targets.keys().map(Name::as_str).collect(),
+            applications: machine.applications.keys().map(Name::as_str).collect(),
             groups: groups(gathered, Some(machine)),
         }
     }
@@ -143,7 +150,7 @@ fn group_of_nobody(group: &Name, groups: &Groups, pointer: &str, scope: &mut Sco
     scope.say("config.group", pointer, message, Some(hint));
 }
 
-fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
+pub(super) fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
     const MOST: usize = 12;
     if known.contains(name) {
         return;
