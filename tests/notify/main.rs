@@ -10,6 +10,7 @@ mod world;
 mod chat;
 mod down;
 mod email;
+mod glass;
 mod hostile;
 mod receiver;
 mod reload;

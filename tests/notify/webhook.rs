@@ -51,10 +51,10 @@ fn quiet_by_default() {
     let taken = quiet.until(2);
     assert_eq!(told(&taken), ["web changed", "web changed"]);
     assert!(body(&taken[1])["summary"].as_str().unwrap().contains("1 update"), "{}", body(&taken[1]));
-    let all = all.until(5);
-    assert_eq!(told(&all), ["web changed", "web act", "- daemon", "- daemon", "web changed"]);
+    let all = all.until(6);
+    assert_eq!(told(&all), ["web changed", "web act", "- daemon", "- daemon", "web drift", "web changed"]);
     let ids: BTreeSet<_> = all.iter().chain(&taken).map(|request| header(request, "webhook-id")).collect();
-    assert_eq!(ids.len(), 7, "every sink has ids of its own");
+    assert_eq!(ids.len(), 8, "every sink has ids of its own");
 }
 
 #[test]
