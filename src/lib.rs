@@ -13,6 +13,8 @@
 
 pub mod model;
 pub mod yaml;
+pub mod schedule;
+pub mod expression;
 pub mod config;
 pub mod store;
 pub mod source;

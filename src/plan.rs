@@ -10,8 +10,8 @@ use crate::model::{
     Owned, Plan, Preview, Previews, Risk, Spec, State, Step, Walk,
 };
 
-pub use changes::changes;
-pub use observed::{Seen, observed};
+pub use changes::{changes, edits};
+pub use observed::{Others, observed};
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {

@@ -3,6 +3,7 @@
 mod candidate;
 mod close;
 mod draft;
+mod edits;
 mod facts;
 mod fights;
 mod inherited;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
+use crate::store::Seen;
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
@@ -81,6 +83,7 @@ impl Subject {
             self.proven().await?;
         }
         let candidate = self.candidate(ring).await?;
+        self.see(&candidate);
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
         if let Some(bad) = bad {
             let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
@@ -103,6 +106,15 @@ impl Subject {
         Ok(report)
     }
 
+    /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before
+    /// something is held.
+    fn see(&mut self, candidate: &Candidate) {
+        let seen = &mut self.memory.state.seen;
+        if seen.as_ref().is_none_or(|seen| seen.revision != candidate.revision) {
+            *seen = Some(Seen { revision: candidate.revision.clone(), at: self.clock.now() });
+        }
+    }
+
     /// Takes contents from the store once it has them all, so that the mirror that they came from can go.
     fn let_go_of_tree(&mut self) {
         let applied = self.memory.state.applied.as_ref().map(|applied| applied.inputs);
@@ -120,7 +132,7 @@ impl Subject {
 
     /// Carries out a draft, holds it, or finds that there is nothing to do.
     async fn carry(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        if draft.verdict.decision == Decision::Hold {
+        if draft.verdict().decision == Decision::Hold {
             return self.hold(&draft, ring).await;
         }
         if self.is_settled(&draft, ring) {
@@ -151,7 +163,7 @@ impl Subject {
             }
         }
         self.make_peace(draft).await?;
-        if !draft.verdict.findings.is_empty() {
+        if !draft.verdict().findings.is_empty() {
             return self.left_out(draft, ring).await;
         }
         if !draft.planned.drifted.is_empty() || !draft.planned.edited.is_empty() {
@@ -195,7 +207,7 @@ impl Subject {
             let mut draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
             // What is left as it is was told with the plan that is held.
             draft.watches = held.outcome == Outcome::Refused;
-            if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
+            if draft.planned.plan.steps.is_empty() || draft.verdict().decision == Decision::Hold {
                 self.watched(&draft, ring).await?;
                 return Ok(None);
             }

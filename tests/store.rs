@@ -587,6 +587,8 @@ async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
         hidden: false,
         lost: lost.map(str::to_owned),
         withheld: false,
+        gone: false,
+        edited: None,
     };
     let preimages = Preimages {
         plan: PlanId(Digest::of(b"plan")),

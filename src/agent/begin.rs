@@ -101,7 +101,9 @@ impl Agent {
         let subject = Subject {
             name: name.clone(),
             target_name: spec.target.clone(),
+            labels: declared.labels.clone(),
             policy: spec.sync.clone(),
+            rules: self.inner.rules.clone(),
             origin,
             target: reached.target.clone(),
             neighbours: estate.neighbours.clone(),

@@ -9,6 +9,7 @@ use super::owners::Owners;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
+use crate::policy::Rules;
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
 use crate::store::StoreError;
@@ -87,6 +88,9 @@ impl Agent {
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
         estate.neighbours.expect(declared([&config]));
         estate.redactor = redactor;
+        let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
+        // Before the first of its applications begins.
+        self.inner.rules.set(Rules::new(&config.policies, &config.people));
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
@@ -109,6 +113,9 @@ impl Agent {
             }
         }
         estate.config = config;
+        if judged_otherwise {
+            self.inner.bells.ring("policy", |_, _| true);
+        }
         // What a removed application held may be waited for.
         self.ring_waiting();
         Ok(())

@@ -35,6 +35,7 @@ use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
 pub use daemon::{Daemon, RecordQuery};
@@ -65,6 +66,7 @@ struct Inner {
     rejected: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
+    rules: InForce,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -101,6 +103,7 @@ impl Agent {
             rejected: Mutex::default(),
             turns: Arc::default(),
             glasses,
+            rules: InForce::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,

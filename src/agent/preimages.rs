@@ -17,6 +17,7 @@ pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Pro
             hidden: one.hidden,
             lost: one.lost,
             withheld: one.withheld,
+            gone: one.gone,
         });
         return Ok(PreimagesView {
             plan: kept.plan.to_string(),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, GlassEvent, StepResult};
 use crate::model::{
-    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, ObjectId, Observed, Outcome, Plan, Risk, Step,
-    Time, Verdict,
+    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Observed, Outcome, Plan, PlanId,
+    Risk, Step, Time, Verdict,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,15 +137,22 @@ pub struct BreakGlassBody {
     /// Why, where it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<BreakGlassEnd>,
-    /// What was edited by hand under it, where it has ended.
+    /// What was edited by hand under it, where it has ended: the plans that put it right.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub objects: Vec<ObjectId>,
+    pub edits: Vec<EditedBody>,
+}
+
+/// What was edited by hand in one application: `trueup restore` has it, by the plan that puts it right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedBody {
+    pub application: Name,
+    pub plan: PlanId,
 }
 
 impl BreakGlassBody {
     #[must_use]
     pub fn new(id: &BreakGlassId, event: GlassEvent) -> Self {
-        Self { id: id.clone(), event, opening: None, end: None, objects: vec![] }
+        Self { id: id.clone(), event, opening: None, end: None, edits: vec![] }
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use super::leaf::{Leaf, commitment};
 use super::tree::leaf_hash;
-use super::{Body, BreakGlassBody, Entry, GlassEvent, Kind};
+use super::{Body, BreakGlassBody, EditedBody, Entry, GlassEvent, Kind};
 use crate::model::{Actor, Boot, BreakGlass, BreakGlassEnd, BreakGlassId, Name, Time};
 use crate::store::{Store, StoreError, StoreErrorKind, Tx, database, undecodable};
 
@@ -28,6 +28,8 @@ pub struct Glass {
     pub used: u64,
     pub reminded: bool,
     pub ended: Option<(Time, BreakGlassEnd)>,
+    /// What was edited by hand under it, once it has ended.
+    pub edits: Vec<EditedBody>,
     /// The numbers of its records, oldest first.
     pub records: Vec<u64>,
 }
@@ -161,6 +163,7 @@ fn fold(all: &mut BTreeMap<BreakGlassId, Glass>, seq: u64, time: Time, actor: &A
             used: 0,
             reminded: false,
             ended: None,
+            edits: vec![],
             records: vec![seq],
         };
         // An id that was used up is not opened again by a record that says so.
@@ -175,6 +178,7 @@ fn fold(all: &mut BTreeMap<BreakGlassId, Glass>, seq: u64, time: Time, actor: &A
         GlassEvent::Reminded => glass.reminded = true,
         GlassEvent::Closed | GlassEvent::Expired if glass.is_open() => {
             glass.ended = Some((time, body.end.unwrap_or(BreakGlassEnd::Closed)));
+            glass.edits.clone_from(&body.edits);
         }
         GlassEvent::Opened | GlassEvent::Agreed | GlassEvent::Closed | GlassEvent::Expired => {}
     }

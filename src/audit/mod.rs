@@ -21,8 +21,8 @@ mod verify;
 
 pub use append::append;
 pub use body::{
-    ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet,
-    QuietBody, ResumedBody, StepOutcomeBody, StepSummary,
+    ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, EditedBody, IntentBody, ObservedBody, OutcomeBody,
+    PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary,
 };
 pub use break_glass::{BreakGlasses, Glass};
 pub use entry::{Act, Body, Entry, GlassEvent, Kind, StepResult};

@@ -94,6 +94,13 @@ async fn gather(
     let kept = if args.include_hidden { Kept::open(&view.plan) } else { None };
     for (number, one) in view.objects.iter().enumerate() {
         let mut leave = |reason: String| left_out.push(LeftOut { path: one.id.name.to_string(), reason });
+        if one.gone {
+            match place(git, base, view, one, place::Content::Gone)? {
+                Ok(placed) => found.push(placed),
+                Err(reason) => leave(reason),
+            }
+            continue;
+        }
         if let Some(lost) = &one.lost {
             match kept.as_ref().filter(|_| one.withheld).map(|kept| kept.content(&one.id.name)).transpose()? {
                 None => leave(lost.clone()),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HostTarget, Span};
-use crate::model::glob;
+use crate::model::matches;
 
 /// What the root half of this host (`trueup host`) may do, and for whom. The file belongs to root; a Target whose `via` names
 /// the root half's socket can only narrow it.
@@ -95,7 +95,7 @@ impl HostAccess {
 
 /// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for.
 fn covered(unit: &str, patterns: &[String]) -> bool {
-    patterns.iter().any(|pattern| glob(pattern, unit))
+    patterns.iter().any(|pattern| matches(pattern, unit))
 }
 
 fn default_peers() -> Vec<Peer> {

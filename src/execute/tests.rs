@@ -146,6 +146,8 @@ async fn what_a_plan_is_about_to_delete_is_kept_counted_and_told_before_anything
         hidden: false,
         lost: None,
         withheld: false,
+        gone: false,
+        edited: None,
     };
     let preimages = Preimages {
         plan: plan.id,

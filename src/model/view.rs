@@ -1,5 +1,7 @@
 //! What people and programs are shown: the same structs in the API, in `--json` and behind the pages.
 
+mod people;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
 };
+
+pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyRule, PolicyView};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,7 +109,7 @@ pub struct PlanView {
 }
 
 /// One step, with its difference.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub step: Step,
     /// Attributes that change: name, before, after.
@@ -194,4 +198,7 @@ pub struct PreimageView {
     /// The target keeps it, and shows it to nobody but root.
     #[serde(default)]
     pub withheld: bool,
+    /// Nothing was there: somebody had removed it by hand.
+    #[serde(default)]
+    pub gone: bool,
 }

@@ -14,12 +14,44 @@ const NOT_ATTRIBUTES: [&str; 7] = ["content", "size", "calls", "validate", "show
 /// Returns what each step of the plan changes, for people to read. Hidden contents stay hidden.
 #[must_use]
 pub fn changes(plan: &Plan, previews: &Previews, desired: &Complete) -> Vec<Change> {
-    let find = |step: &Step| previews.items.iter().find(|preview| preview.id == step.id);
-    let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place().to_string());
-    plan.steps.iter().map(|step| change(step, find(step), place(step), desired.contents.as_ref())).collect()
+    told(plan, previews, desired, Direction::Forth)
 }
 
-fn change(step: &Step, preview: Option<&Preview>, place: Option<String>, contents: &dyn Contents) -> Change {
+/// Returns what others changed that each step of the plan would put right: from what is desired to what was found.
+#[must_use]
+pub fn edits(plan: &Plan, previews: &Previews, desired: &Complete) -> Vec<Change> {
+    told(plan, previews, desired, Direction::Back)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forth,
+    Back,
+}
+
+fn told(plan: &Plan, previews: &Previews, desired: &Complete, direction: Direction) -> Vec<Change> {
+    let find = |step: &Step| previews.items.iter().find(|preview| preview.id == step.id);
+    let place = |step: &Step| desired.objects.get(&step.id).map(|spec| spec.place().to_string());
+    let one = |step: &Step| {
+        let change = change(step, find(step), place(step), desired.contents.as_ref(), direction);
+        match direction {
+            Direction::Forth => change,
+            Direction::Back => {
+                let back = change.attributes.into_iter().map(|(name, before, after)| (name, after, before)).collect();
+                Change { attributes: back, ..change }
+            }
+        }
+    };
+    plan.steps.iter().map(one).collect()
+}
+
+fn change(
+    step: &Step,
+    preview: Option<&Preview>,
+    place: Option<String>,
+    contents: &dyn Contents,
+    direction: Direction,
+) -> Change {
     let before = preview.and_then(|preview| match &preview.live {
         Live::Known(state) => Some(&**state),
         Live::Absent | Live::Unknown(_) => None,
@@ -28,7 +60,7 @@ fn change(step: &Step, preview: Option<&Preview>, place: Option<String>, content
         After::Is(state) => Some(&**state),
         After::Same | After::Absent | After::Released | After::Run(_) => None,
     });
-    let (diff, note) = content(before, after, contents);
+    let (diff, note) = content(before, after, contents, direction);
     Change { step: step.clone(), attributes: attributes(before, after), diff, note, place }
 }
 
@@ -61,7 +93,12 @@ fn shown(name: &str, value: &Value) -> String {
 }
 
 /// Returns the diff of the content, or what to say instead of one.
-fn content(before: Option<&State>, after: Option<&State>, contents: &dyn Contents) -> (Option<String>, Option<String>) {
+fn content(
+    before: Option<&State>,
+    after: Option<&State>,
+    contents: &dyn Contents,
+    direction: Direction,
+) -> (Option<String>, Option<String>) {
     let named = |state: Option<&State>| state?.spec.as_ref()?.contents().first().copied();
     let (was, comes) = (named(before), named(after));
     if was == comes {
@@ -81,7 +118,10 @@ fn content(before: Option<&State>, after: Option<&State>, contents: &dyn Content
     if old.len().max(new.len()) > LARGEST_DIFF {
         return (None, Some(format!("content of {} bytes, too large to compare", new.len())));
     }
-    let diff = TextDiff::from_lines(old_text, new_text);
+    let diff = match direction {
+        Direction::Forth => TextDiff::from_lines(old_text, new_text),
+        Direction::Back => TextDiff::from_lines(new_text, old_text),
+    };
     (Some(diff.unified_diff().context_radius(CONTEXT).to_string()), None)
 }
 

@@ -14,8 +14,8 @@ pub const MOST_DELETES_PERCENT: usize = 20;
 /// … but never fewer deletes than this.
 pub const FEWEST_DELETES_HELD: usize = 3;
 /// More deletes than this over the whole daemon, within [`BUDGET_SECONDS`], wait for a person, whatever plans they are in.
-const MOST_DELETES_TOGETHER: u64 = 100;
-const BUDGET_SECONDS: i64 = 60 * 60;
+pub(super) const MOST_DELETES_TOGETHER: u64 = 100;
+pub(super) const BUDGET_SECONDS: i64 = 60 * 60;
 
 /// Returns everything that a built-in guard finds, passed or not.
 pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {

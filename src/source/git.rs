@@ -15,7 +15,7 @@ use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
 use super::verify::Judge;
-use super::{Commit, Head, Relation, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
+use super::{Commit, Head, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
 use crate::config::{Repository, RepositoryUrl, Transport, VerifyPolicy};
 use crate::model::{Revision, Time};
 
@@ -103,7 +103,12 @@ impl Source for GitSource {
         self.blocking(what, move |inner, runtime| inner.resolve(runtime, &name)).await
     }
 
-    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time) -> Result<Option<String>, SourceError> {
+    async fn verify(
+        &self,
+        head: &Head,
+        applied: Option<&Revision>,
+        now: Time,
+    ) -> Result<Option<SignedBy>, SourceError> {
         if self.inner.judge.is_none() {
             return Ok(None);
         }
@@ -221,8 +226,11 @@ impl Inner {
         now: Time,
     ) -> Result<Option<Vec<Commit>>, SourceError> {
         let generation = self.ensure(runtime.clone(), &to)?;
+        if from == Some(to) {
+            return Ok(Some(vec![]));
+        }
         let mut ids = vec![to];
-        if let Some(from) = from.filter(|from| *from != to) {
+        if let Some(from) = from {
             let Ok(behind) = self.behind(runtime, &generation, to, from, VerifyPolicy::Range)? else { return Ok(None) };
             ids.extend(behind);
         }

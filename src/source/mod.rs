@@ -54,7 +54,8 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// `Unverified`, with its own code for each reason: nothing of the revision may be used.
-    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time) -> Result<Option<String>, SourceError>;
+    async fn verify(&self, head: &Head, applied: Option<&Revision>, now: Time)
+    -> Result<Option<SignedBy>, SourceError>;
 
     /// Returns how `to` stands to `from`.
     async fn relation(&self, from: &Revision, to: &Revision) -> Result<Relation, SourceError>;
@@ -65,8 +66,8 @@ pub trait Source: Send + Sync {
     /// Returns what a commit says of itself. It is the author's word: data, never used for order or trust.
     async fn commit(&self, revision: &Revision) -> Result<Commit, SourceError>;
 
-    /// Returns what is new: `to`, and every commit behind it that is neither `from` nor behind that, newest first; `to` alone where
-    /// there is no `from`. `None` where the history at hand does not tell, or there are more than anybody could look at. Each has
+    /// Returns what is new: `to`, and every commit behind it that is neither `from` nor behind that, newest first; nothing
+    /// where they are the same, and `to` alone where there is no `from`. `None` where the history at hand does not tell, or there are more than anybody could look at. Each has
     /// its signer, where the repository asks for signatures and it is validly signed.
     async fn news(&self, from: Option<&Revision>, to: &Revision, now: Time)
     -> Result<Option<Vec<Commit>>, SourceError>;
@@ -97,7 +98,23 @@ pub struct Commit {
     /// The whole message, at most 16 KiB of it.
     pub message: String,
     /// Who signed it, as the trust root names them; `None` where that was not asked or is not so.
-    pub signer: Option<String>,
+    pub signer: Option<SignedBy>,
+}
+
+/// Who validly signed something, as the machine's own trust root names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// Each names the signer alone: the key's fingerprint (`SHA256:…` of an SSH key, hexadecimal digits of an OpenPGP key and its
+    /// subkey), and the principals of `allowed_signers` that are no patterns.
+    pub ids: Vec<String>,
+    /// For people.
+    pub shown: String,
+}
+
+impl std::fmt::Display for SignedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown)
+    }
 }
 
 impl Commit {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 
-use super::{Head, Source, SourceError};
+use super::{Head, SignedBy, Source, SourceError};
 use crate::model::{Clock, Name, Revision, Time};
 
 /// One repository and ref, polled once however many applications follow it.
@@ -67,7 +67,7 @@ impl Shared {
     }
 
     /// Returns who signed what `head` says, as an application may take it; see [`Source::verify`].
-    pub async fn verify(&self, head: &Head, application: &Name) -> Result<Option<String>, SourceError> {
+    pub async fn verify(&self, head: &Head, application: &Name) -> Result<Option<SignedBy>, SourceError> {
         let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner).get(application).cloned();
         self.source.verify(head, applied.as_ref(), self.clock.now()).await
     }
@@ -109,7 +109,7 @@ mod tests {
             Err(refused())
         }
 
-        async fn verify(&self, _: &Head, _: Option<&Revision>, _: Time) -> Result<Option<String>, SourceError> {
+        async fn verify(&self, _: &Head, _: Option<&Revision>, _: Time) -> Result<Option<SignedBy>, SourceError> {
             Err(refused())
         }
 

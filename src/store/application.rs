@@ -19,12 +19,15 @@ pub struct ApplicationState {
     pub bad_inputs: Option<BadInputs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
+    /// The revision that was last come across, and when: how long it has been known is no word of its author's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
     /// Digest of the drift that was last recorded and left as it is, so that each state of it is recorded once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Digest>,
+    pub spared: Option<Digest>,
     /// Objects that were put right lately, or so often that it is a fight.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub heals: BTreeMap<ObjectId, Heals>,
@@ -73,6 +76,12 @@ pub struct BadInputs {
     /// What it created, for as long as it is not taken back: the way back to last good is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<BTreeSet<ObjectId>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub revision: Revision,
+    pub at: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

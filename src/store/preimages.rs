@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::states::{decode, encode};
 use super::{Result, Store, StoreError, StoreErrorKind, Tx, database, undecodable};
+use crate::model::view::Change;
 use crate::model::{Action, Digest, Name, ObjectId, Place, PlanId, Revision, Spec, SyncId, Time};
 
 const READ: &str = "read the pre-images";
@@ -51,6 +52,12 @@ pub struct Preimage {
     /// The target keeps it, and shows it to nobody but root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withheld: bool,
+    /// Nothing was there: somebody had removed it by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// How it differed from what was desired, where people edited it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Change>,
 }
 
 impl Store {

@@ -5,7 +5,7 @@ use crate::audit::Redactor;
 use crate::config::{Application, Repository};
 use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
-use crate::source::{Head, Shared, Tree};
+use crate::source::{Head, Shared, SignedBy, Tree};
 use crate::store::Applied;
 
 /// What a revision would make of an application.
@@ -16,7 +16,7 @@ pub struct Candidate {
     pub reference: String,
     pub url: String,
     /// Who signed it, where the repository asks for signatures.
-    pub signer: Option<String>,
+    pub signer: Option<SignedBy>,
     pub inputs: Digest,
     /// Layers that the revision does not have. The rest is rendered; a guard holds what follows from it.
     pub missing: Vec<String>,

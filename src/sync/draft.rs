@@ -12,8 +12,8 @@ use crate::model::{
     Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
     Verdict, Walk,
 };
-use crate::plan::{self, Planned, Seen};
-use crate::store::{self, Approval};
+use crate::plan::{self, Others, Planned};
+use crate::store;
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Purpose {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
-                signer: candidate.signer.clone(),
+                signer: candidate.signer.as_ref().map(ToString::to_string),
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
@@ -58,20 +58,16 @@ pub struct Draft {
     pub previews: Previews,
     pub planned: Planned,
     /// What others made of the objects.
-    pub seen: Seen,
+    pub others: Others,
     /// It is this plan that tells of what is left as it is.
     pub watches: bool,
-    pub verdict: Verdict,
+    pub(super) judged: Judged,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
     /// What comes from applications that are declared no more.
     pub inherited: Inherited,
     /// Handlers that are owed, and that nothing desired names any more.
     pub unnamed: Vec<ObjectId>,
-    /// What people said yes with, where it took that.
-    pub approvals: Vec<Approval>,
-    /// How many objects it deletes though nobody said so.
-    pub deletes: u64,
 }
 
 impl Subject {
@@ -127,11 +123,10 @@ impl Subject {
         if !matches!(purpose, Purpose::RollBack { .. }) {
             facts.fights = fights::fights(&self.memory.state.heals, &previews);
         }
-        let judged = self.judge(&planned, facts).await?;
-        let Judged { verdict, approvals, deletes } = judged;
+        let judged = self.judge(&purpose, &planned, facts).await?;
         // What a failed sync changed was changed by us.
-        let seen = match purpose {
-            Purpose::RollBack { .. } => Seen::default(),
+        let others = match purpose {
+            Purpose::RollBack { .. } => Others::default(),
             _ => plan::observed(&planned, &previews, &owned),
         };
         Ok(Draft {
@@ -140,13 +135,11 @@ impl Subject {
             desired,
             previews,
             planned,
-            seen,
-            verdict,
+            others,
+            judged,
             handed,
             inherited,
             unnamed,
-            approvals,
-            deletes,
         })
     }
 
@@ -171,7 +164,7 @@ impl Subject {
     }
 }
 
-fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
+pub(super) fn objects(desired: &Desired) -> Result<&Complete, Refusal> {
     match desired {
         Desired::Objects(complete) => Ok(complete),
         Desired::Opaque { .. } => {
@@ -202,6 +195,11 @@ pub struct Found {
 }
 
 impl Draft {
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.judged.verdict
+    }
+
     pub fn complete(&self) -> Result<&Complete, Refusal> {
         objects(&self.desired)
     }
@@ -225,8 +223,8 @@ impl Draft {
 
     /// Returns what decides whether what is left as it is was recorded before: each state of it is, once.
     pub(super) fn spared(&self) -> Option<Digest> {
-        let states: Vec<_> = self.seen.spared.iter().map(|seen| (&seen.object, seen.now)).collect();
-        (!states.is_empty()).then(|| Digest::of_json("trueup/seen/v1", &states))
+        let states: Vec<_> = self.others.spared.iter().map(|one| (&one.object, one.now)).collect();
+        (!states.is_empty()).then(|| Digest::of_json("trueup/spared/v1", &states))
     }
 
     /// Returns the objects whose fingerprint moved though nothing else did.

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::subject::Subject;
 use crate::execute::Preparation;
 use crate::model::host::PATH;
-use crate::model::{Action, Live, ObjectId, Revision, Spec, State, Step};
+use crate::model::{Action, Live, ObjectId, PlanId, Previews, Revision, Spec, State, Step, SyncId, Time};
 use crate::store::{Open, Preimage, Preimages};
 
 impl Subject {
@@ -27,27 +27,29 @@ impl Subject {
         if steps.is_empty() {
             return Ok(());
         }
-        let found: BTreeMap<_, _> = draft.previews.items.iter().map(|preview| (&preview.id, &preview.live)).collect();
         let before = self.before(&steps).await?;
-        let mut objects = vec![];
-        for step in steps {
-            let Some(Live::Known(state)) = found.get(&step.id) else { continue };
-            let declared = draft.complete()?.objects.get(&step.id).or_else(|| before.get(&step.id));
-            let (preimage, content) = preimage(step, state, declared);
-            objects.push(preimage);
-            preparation.contents.extend(content);
-        }
-        preparation.preimages = Some(Preimages {
-            plan: draft.planned.plan.id,
-            sync: open.sync.clone(),
+        let mut preimages = self.no_preimages(draft.planned.plan.id, open.sync.clone(), open.started);
+        preimages.revision = self.revision_of(&draft.purpose);
+        let complete = draft.complete()?;
+        let declared = |id: &ObjectId| complete.objects.get(id).or_else(|| before.get(id));
+        let (objects, contents) = found(&steps, &draft.previews, declared);
+        preimages.objects = objects;
+        preparation.contents.extend(contents);
+        preparation.preimages = Some(preimages);
+        Ok(())
+    }
+
+    pub(super) fn no_preimages(&self, plan: PlanId, sync: SyncId, time: Time) -> Preimages {
+        Preimages {
+            plan,
+            sync,
             application: self.name.clone(),
-            time: open.started,
-            revision: self.revision_of(&draft.purpose),
+            time,
+            revision: None,
             url: self.origin.repository.url.clone(),
             layers: self.origin.application.source.layers().into_iter().map(str::to_owned).collect(),
-            objects,
-        });
-        Ok(())
+            objects: vec![],
+        }
     }
 
     /// Returns how what goes was declared when it was last applied: the new revision no longer says.
@@ -70,6 +72,23 @@ impl Subject {
             Purpose::RollBack { .. } => state.good.as_ref().and_then(|good| good.revision.clone()),
         }
     }
+}
+
+/// Returns what lies where steps will write, with the contents that can be kept. What is not there is passed over.
+pub(super) fn found<'s>(
+    steps: &[&Step],
+    previews: &Previews,
+    declared: impl Fn(&ObjectId) -> Option<&'s Spec>,
+) -> (Vec<Preimage>, Vec<Arc<[u8]>>) {
+    let live: BTreeMap<_, _> = previews.items.iter().map(|preview| (&preview.id, &preview.live)).collect();
+    let (mut objects, mut contents) = (vec![], vec![]);
+    for step in steps {
+        let Some(Live::Known(state)) = live.get(&step.id) else { continue };
+        let (preimage, content) = preimage(step, state, declared(&step.id));
+        objects.push(preimage);
+        contents.extend(content);
+    }
+    (objects, contents)
 }
 
 fn preimage(step: &Step, state: &State, declared: Option<&Spec>) -> (Preimage, Option<Arc<[u8]>>) {
@@ -96,6 +115,8 @@ fn preimage(step: &Step, state: &State, declared: Option<&Spec>) -> (Preimage, O
         hidden: state.hidden,
         lost: lost.map(str::to_owned),
         withheld,
+        gone: false,
+        edited: None,
     };
     (preimage, content.filter(|_| lost.is_none()))
 }

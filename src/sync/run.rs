@@ -35,8 +35,9 @@ impl Subject {
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
             inherited: draft.inherited.from.clone(),
-            approvals: draft.approvals.clone(),
-            deletes: draft.deletes,
+            approvals: draft.judged.approvals.clone(),
+            deletes: draft.judged.deletes,
+            bounds: draft.judged.bounds.clone(),
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {
@@ -44,7 +45,7 @@ impl Subject {
             _ => self.keep_contents(complete, &mut preparation).await?,
         };
         self.keep_found(draft, &mut preparation).await?;
-        self.keep_seen(draft, &mut preparation);
+        self.keep_others(draft, &mut preparation);
         preparation.needs.extend(draft.previews.artifact);
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
@@ -91,12 +92,12 @@ impl Subject {
     }
 
     /// Has what others did recorded with the plan, and what of it is left as it is remembered as told.
-    fn keep_seen(&self, draft: &Draft, preparation: &mut Preparation) {
-        preparation.observed.clone_from(&draft.seen.acted);
+    fn keep_others(&self, draft: &Draft, preparation: &mut Preparation) {
+        preparation.observed.clone_from(&draft.others.acted);
         let known = &self.memory.state;
-        if draft.watches && draft.spared() != known.seen {
-            preparation.observed.extend(draft.seen.spared.iter().cloned());
-            preparation.state.get_or_insert_with(|| known.clone()).seen = draft.spared();
+        if draft.watches && draft.spared() != known.spared {
+            preparation.observed.extend(draft.others.spared.iter().cloned());
+            preparation.state.get_or_insert_with(|| known.clone()).spared = draft.spared();
         }
     }
 
@@ -140,7 +141,7 @@ impl Draft {
             Some((number, spec.clone()))
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
-        let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
+        let (verdict, handed) = (self.verdict().clone(), self.handed.clone());
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
         let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
         let version = VERSION.into();
@@ -158,6 +159,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Bounds => Refusal::new(Outcome::Stale, "policy.limit", chain(error)),
         BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }

@@ -12,6 +12,7 @@ use super::upgrade::Before;
 use crate::audit::{BreakGlasses, Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
+use crate::policy::InForce;
 use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
@@ -22,7 +23,9 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 pub struct Subject {
     pub name: Name,
     pub target_name: Name,
+    pub labels: BTreeMap<String, String>,
     pub policy: SyncPolicy,
+    pub rules: InForce,
     pub origin: Origin,
     pub target: Arc<dyn Target>,
     pub neighbours: Arc<Neighbours>,

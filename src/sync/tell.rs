@@ -14,7 +14,7 @@ use crate::store::{Held, StoreError, encode_desired};
 struct Tale {
     told: Option<Digest>,
     /// What others made of what is left as it is.
-    seen: Option<Digest>,
+    spared: Option<Digest>,
     entries: Vec<Entry>,
     held: Option<Held>,
 }
@@ -46,9 +46,9 @@ impl Subject {
         report.revision = revision.clone().or(report.revision);
         let told = offered(draft);
         let news = self.memory.state.told != Some(told);
-        let seen = self.seen(draft);
+        let spared = self.spared(draft);
         // Of a fight the next blow is no news, but what is offered is what would be done about it.
-        if !news && seen == self.memory.state.seen && (!fought(draft) || self.offers(plan.id).await?) {
+        if !news && spared == self.memory.state.spared && (!fought(draft) || self.offers(plan.id).await?) {
             self.memory.count_quiet(self.clock.now());
             return Ok(report);
         }
@@ -57,14 +57,14 @@ impl Subject {
         let mut entries: Vec<_> =
             self.changes(draft, news).map(|body| self.entry(&ring.actor, revision.clone(), body)).into_iter().collect();
         if news {
-            let planned = PlannedBody { verdict: draft.verdict.clone(), signer, steps: StepSummary::of(plan) };
+            let planned = PlannedBody { verdict: draft.verdict().clone(), signer, steps: StepSummary::of(plan) };
             entries.push(self.entry(&ring.actor, revision.clone(), Body::Planned(planned)));
             entries.push(self.closed(&ring.actor, revision, &report));
         }
         for entry in &mut entries {
             entry.plan = Some(plan.id);
         }
-        self.tell(Tale { told: Some(told), seen, entries, held: Some(held) })
+        self.tell(Tale { told: Some(told), spared, entries, held: Some(held) })
             .await
             .map_err(|error| Refusal::store(&error))?;
         if !news {
@@ -80,15 +80,15 @@ impl Subject {
     }
 
     /// Returns what of what is left as it is will have been told of.
-    fn seen(&self, draft: &Draft) -> Option<Digest> {
-        if draft.watches { draft.spared() } else { self.memory.state.seen }
+    fn spared(&self, draft: &Draft) -> Option<Digest> {
+        if draft.watches { draft.spared() } else { self.memory.state.spared }
     }
 
     /// Returns what others did and was not recorded yet: what the plan is about where the plan is `news`, and what is left as it is.
     fn changes(&self, draft: &Draft, news: bool) -> Option<Body> {
-        let mut changes = if news { draft.seen.acted.clone() } else { vec![] };
-        if self.seen(draft) != self.memory.state.seen {
-            changes.extend(draft.seen.spared.iter().cloned());
+        let mut changes = if news { draft.others.acted.clone() } else { vec![] };
+        if self.spared(draft) != self.memory.state.spared {
+            changes.extend(draft.others.spared.iter().cloned());
         }
         (!changes.is_empty()).then(|| Body::Observed(ObservedBody::of(changes)))
     }
@@ -104,8 +104,8 @@ impl Subject {
             return report;
         }
         let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
-        let seen = self.memory.state.seen;
-        if let Err(error) = self.tell(Tale { told: Some(told), seen, entries, held: None }).await {
+        let spared = self.memory.state.spared;
+        if let Err(error) = self.tell(Tale { told: Some(told), spared, entries, held: None }).await {
             let more = Refusal::store(&error);
             tracing::error!(app = %self.name, code = %more.code, error = %more.message, "could not write to the trail");
             report.message = report.message.map(|message| format!("{message}; {}", more.message));
@@ -115,10 +115,10 @@ impl Subject {
 
     /// Says what a plan without steps left out.
     pub(super) async fn left_out(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        let unknown = draft.verdict.findings.iter().any(|finding| finding.guard == Guard::Unknown);
-        self.memory.stale |= draft.verdict.findings.iter().any(|finding| finding.guard == Guard::Claim);
+        let unknown = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Unknown);
+        self.memory.stale |= draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Claim);
         let report = self.reasoned(if unknown { Outcome::Degraded } else { Outcome::Held }, draft);
-        let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict.findings));
+        let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict().findings));
         self.tell_once(Some(told), ring, draft, &report).await?;
         Ok(report)
     }
@@ -152,13 +152,13 @@ impl Subject {
 
     /// Says what others made of what is left as it is, where nothing else is to be said.
     pub(super) async fn watched(&mut self, draft: &Draft, ring: &Ring) -> Result<(), Refusal> {
-        let seen = self.seen(draft);
-        if seen == self.memory.state.seen {
+        let spared = self.spared(draft);
+        if spared == self.memory.state.spared {
             return Ok(());
         }
         let entries = self.changes(draft, false).map(|body| self.entry(&ring.actor, None, body)).into_iter().collect();
         let told = self.memory.state.told;
-        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
+        self.tell(Tale { told, spared, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
     /// Says how a sync ended, unless that is what was `told` last; and what others did, unless that was.
@@ -170,11 +170,11 @@ impl Subject {
         report: &SyncReport,
     ) -> Result<(), Refusal> {
         let news = self.memory.state.told != told;
-        let seen = self.seen(draft);
+        let spared = self.spared(draft);
         if !news {
             self.memory.count_quiet(self.clock.now());
         }
-        if !news && seen == self.memory.state.seen {
+        if !news && spared == self.memory.state.spared {
             return Ok(());
         }
         let changes = self.changes(draft, news);
@@ -183,12 +183,12 @@ impl Subject {
         if news {
             entries.push(self.closed(&ring.actor, report.revision.clone(), report));
         }
-        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
+        self.tell(Tale { told, spared, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
     async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
         let mut state = self.memory.state.clone();
-        (state.told, state.seen) = (tale.told, tale.seen);
+        (state.told, state.spared) = (tale.told, tale.spared);
         let mut tx = self.store.write().await?;
         tx.put_application(&self.name, &state).await?;
         if let Some(held) = &tale.held {
@@ -206,8 +206,8 @@ impl Subject {
 
     fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
         let mut report = self.report(outcome);
-        report.findings.clone_from(&draft.verdict.findings);
-        match draft.verdict.reason() {
+        report.findings.clone_from(&draft.verdict().findings);
+        match draft.verdict().reason() {
             Some(finding) => report.because(finding.guard.code(), &finding.message),
             None => report,
         }
@@ -237,15 +237,15 @@ impl Subject {
 fn offered(draft: &Draft) -> Digest {
     let plan = &draft.planned.plan;
     if !fought(draft) {
-        return Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, &draft.verdict));
+        return Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
     }
     let wanted = plan.steps.iter().filter(|step| step.cause == Cause::Intentional);
     let wanted: Vec<_> = wanted.map(|step| (&step.id, step.action, step.before, step.after)).collect();
-    Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.inputs, wanted, &draft.verdict))
+    Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.inputs, wanted, draft.verdict()))
 }
 
 fn fought(draft: &Draft) -> bool {
-    draft.verdict.findings.iter().any(|finding| finding.guard == Guard::Fight && finding.holds())
+    draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Fight && finding.holds())
 }
 
 impl SyncReport {

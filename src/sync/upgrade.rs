@@ -80,7 +80,7 @@ impl Subject {
             }
             Err(refusal) => return Err(refusal),
         };
-        if draft.verdict.findings.iter().any(|finding| finding.guard == Guard::Upgrade) {
+        if draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Upgrade) {
             return Ok(Some(draft));
         }
         Ok(None)

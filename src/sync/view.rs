@@ -41,7 +41,7 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
         plan: draft.planned.plan,
         revision,
         commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject())),
-        verdict: draft.verdict,
+        verdict: draft.judged.verdict,
         changes,
         matched: draft.planned.matched.len(),
     })

@@ -50,7 +50,7 @@ pub enum Profile {
 pub fn parse(file: &str, text: &[u8], profile: Profile) -> Result<Vec<Node>, Vec<Mistake>> {
     let file: Arc<str> = file.into();
     let text = text::readable(&file, text).map_err(|mistake| vec![mistake])?;
-    on_own_stack(|| read(&file, text, profile)).unwrap_or_else(|| {
+    on_own_stack("yaml", || read(&file, text, profile)).unwrap_or_else(|| {
         let whole = Place { file: Arc::clone(&file), line: 0, column: 0 };
         Err(vec![mistake("yaml.reader", whole, "the reader of YAML could not run, or gave up on this text", None)])
     })
@@ -63,12 +63,12 @@ fn read(file: &Arc<str>, text: &str, profile: Profile) -> Result<Vec<Node>, Vec<
         .map_err(|error| vec![fault::mistake(file, &error)])
 }
 
-/// Runs `work` on a stack that holds [`MAX_DEPTH`] levels: each takes about 40 KiB in a build without optimisation, and a
+/// Runs a parser on a stack that holds [`MAX_DEPTH`] levels: each takes about 40 KiB in a build without optimisation, and a
 /// worker thread has 2 MiB in all. Returns `None` where no thread is to be had, or the parser panicked in it.
-fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+pub(crate) fn on_own_stack<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
     const STACK: usize = 16 * 1024 * 1024;
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("yaml".into()).stack_size(STACK);
+        let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK);
         thread.spawn_scoped(scope, work).ok()?.join().ok()
     })
 }

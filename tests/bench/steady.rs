@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use trueup::audit::{BreakGlasses, Redactor};
 use trueup::config::{Application, HostTarget as DeclaredHost, Repository, Transport};
 use trueup::model::{Actor, Clock, Desired, Inventory, Name, Outcome};
+use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
@@ -123,7 +124,9 @@ impl Bed {
         let subject = Subject {
             name: name("app"),
             target_name: name("host"),
+            labels: [].into(),
             policy: application.sync.clone(),
+            rules: InForce::default(),
             origin: Origin {
                 application: Arc::new(application),
                 repository: Arc::new(repository),

@@ -75,7 +75,7 @@ fn now() -> Time {
 
 async fn judged(followed: &Followed, applied: Option<&Revision>) -> Result<String, SourceError> {
     let head = followed.source.poll(applied.map_or(&[], std::slice::from_ref)).await.unwrap();
-    followed.source.verify(&head, applied, now()).await.map(|signer| signer.expect("signatures are asked for"))
+    followed.source.verify(&head, applied, now()).await.map(|signer| signer.expect("signatures are asked for").shown)
 }
 
 async fn code(followed: &Followed, applied: Option<&Revision>) -> &'static str {

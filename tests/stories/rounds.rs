@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use trueup::audit::{BreakGlasses, Redactor};
 use trueup::config::Config;
 use trueup::model::{Clock, Name, Outcome};
+use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
@@ -60,7 +61,9 @@ async fn subject(world: &World) -> Subject {
         target: trueup::target::adapter(&loaded.targets[&target_name], store.key()).unwrap(),
         name,
         target_name,
+        labels: [].into(),
         policy: application.sync,
+        rules: InForce::default(),
         origin,
         neighbours: Arc::new(Neighbours::default()),
         store,

@@ -22,7 +22,13 @@ pub(super) struct Restored {
     pub mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// It was removed by hand, and is not in the branch.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
+
+/// The object id that stands for none.
+const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 /// Makes the branch and returns its commit; `None` where Git has it all already.
 pub(super) fn commit(
@@ -41,6 +47,14 @@ pub(super) fn commit(
                 (mode(git, base, &placed, attributes)?, &bytes[..], Some(attributes))
             }
             Content::Link(to) => ("120000", to.as_bytes(), None),
+            Content::Gone => {
+                // A mode of 0 takes a file out of the index.
+                let line = format!("0 {NOTHING}\t{}\0", placed.file);
+                git.fed(&["update-index", "-z", "--index-info"], line.as_bytes())?;
+                let (path, file) = (placed.path, placed.file);
+                restored.push(Restored { path, file, mode: None, owner: None, gone: true });
+                continue;
+            }
         };
         // No filters: what was found on the host goes in byte for byte.
         let blob = git.fed(&["hash-object", "-w", "--no-filters", "--stdin"], bytes)?;
@@ -52,6 +66,7 @@ pub(super) fn commit(
             owner: attributes.and_then(owner),
             path: placed.path,
             file: placed.file,
+            gone: false,
         });
     }
     let tree = git.text(&["write-tree"])?;
@@ -88,7 +103,8 @@ fn message(view: &PreimagesView, restored: &[Restored], left_out: &[LeftOut]) ->
     for one in restored {
         let mode = one.mode.as_ref().map_or_else(String::new, |mode| format!(", mode {mode}"));
         let owner = one.owner.as_ref().map_or_else(String::new, |owner| format!(", owner {owner}"));
-        let _ = writeln!(text, "{}: as found on the host{mode}{owner}", one.path);
+        let found = if one.gone { "removed, as on the host" } else { "as found on the host" };
+        let _ = writeln!(text, "{}: {found}{mode}{owner}", one.path);
     }
     for one in left_out {
         let _ = writeln!(text, "{}: left out, {}", one.path, one.reason);

@@ -8,8 +8,13 @@ use crate::yaml::{self, Node, Profile};
 
 /// What was found at a path of the host.
 pub(super) enum Content {
-    File { bytes: Vec<u8>, attributes: Attributes },
+    File {
+        bytes: Vec<u8>,
+        attributes: Attributes,
+    },
     Link(String),
+    /// Nothing: it was removed by hand.
+    Gone,
 }
 
 /// An object with its place in the repository.
@@ -46,8 +51,12 @@ pub(super) fn place(
         let layer = layer.trim_matches('/');
         return placed(if layer == "." { overlay } else { format!("{layer}/{overlay}") }, content);
     };
-    if matches!(content, Content::Link(_)) {
-        return Ok(Err(format!("it was a link, and {file} declares it otherwise: change the document")));
+    match content {
+        Content::Link(_) => {
+            return Ok(Err(format!("it was a link, and {file} declares it otherwise: change the document")));
+        }
+        Content::Gone => return Ok(Err(format!("it was removed, and {file} declares it: take the document out"))),
+        Content::File { .. } => {}
     }
     let Some(source) = document.at("/spec/source").and_then(Node::as_str) else {
         return Ok(Err(format!("{file} holds its content itself: change it there")));

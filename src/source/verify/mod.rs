@@ -22,7 +22,7 @@ use super::git::{Inner, id_of, noted};
 use super::mirror::Generation;
 use super::objects::Objects;
 use super::range::{self, Range};
-use super::{Head, SourceError, SourceErrorKind};
+use super::{Head, SignedBy, SourceError, SourceErrorKind};
 use crate::config::{Config, Verify, VerifyPolicy};
 use crate::model::{Digest, Mistake, Revision, Time};
 
@@ -94,7 +94,7 @@ struct Known {
     seen: Option<Digest>,
     changes: u64,
     /// Who validly signed an object, by the trust root of now. What is not valid is judged anew each time.
-    signers: HashMap<ObjectId, String>,
+    signers: HashMap<ObjectId, SignedBy>,
 }
 
 impl Judge {
@@ -149,8 +149,8 @@ impl Judge {
         &self,
         id: &ObjectId,
         trust: &Arc<Trust>,
-        judge: impl FnOnce() -> Result<String, SourceError>,
-    ) -> Result<String, SourceError> {
+        judge: impl FnOnce() -> Result<SignedBy, SourceError>,
+    ) -> Result<SignedBy, SourceError> {
         let remembered = self.known().signers.get(id).cloned();
         if let Some(signer) = remembered {
             return Ok(signer);
@@ -170,7 +170,7 @@ impl Judge {
 
 impl Trust {
     /// Returns who signed.
-    fn judge(&self, object: &Canonical, now: i64) -> Result<String, SourceError> {
+    fn judge(&self, object: &Canonical, now: i64) -> Result<SignedBy, SourceError> {
         let Some(signature) = &object.signature else { return Err(refused(Unverified::Unsigned, "it is not signed")) };
         if object.time > now.saturating_add(SKEW) {
             return Err(refused(Unverified::Expired, "it is dated in the future"));
@@ -204,7 +204,7 @@ impl Inner {
         head: &Head,
         applied: Option<&Revision>,
         now: Time,
-    ) -> Result<Option<String>, SourceError> {
+    ) -> Result<Option<SignedBy>, SourceError> {
         let Some(judge) = &self.judge else { return Ok(None) };
         let now = now.0.div_euclid(1_000_000);
         let trust = judge.trust()?;
@@ -241,7 +241,7 @@ impl Inner {
     }
 
     /// Returns who validly signed a commit, where that is asked for and so.
-    pub(super) fn signer(&self, objects: &mut Objects, id: &ObjectId, now: Time) -> Option<String> {
+    pub(super) fn signer(&self, objects: &mut Objects, id: &ObjectId, now: Time) -> Option<SignedBy> {
         let judge = self.judge.as_ref()?;
         let trust = judge.trust().ok()?;
         let now = now.0.div_euclid(1_000_000);

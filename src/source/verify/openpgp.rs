@@ -10,13 +10,13 @@ use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
 use super::canonical::Canonical;
 use super::{SKEW, Unverified, refused};
-use crate::source::SourceError;
 use crate::source::error::harmless;
+use crate::source::{SignedBy, SourceError};
 
 type Refused<T> = Result<T, SourceError>;
 
 /// Returns who signed. `now` in seconds since 1970.
-pub(super) fn verify(keys: &[SignedPublicKey], object: &Canonical, armoured: &str, now: i64) -> Refused<String> {
+pub(super) fn verify(keys: &[SignedPublicKey], object: &Canonical, armoured: &str, now: i64) -> Refused<SignedBy> {
     let signature = read(armoured)?;
     let made = made(&signature, now)?;
     for key in keys {
@@ -26,13 +26,16 @@ pub(super) fn verify(keys: &[SignedPublicKey], object: &Canonical, armoured: &st
                 return Err(refused(Unverified::UnknownKey, format!("{} is not a key to sign with", name(key))));
             }
             strong_key(key.public_params())?;
-            return over(&signature, key, object).map(|()| name(key));
+            over(&signature, key, object)?;
+            return Ok(SignedBy { ids: vec![key.fingerprint().to_string()], shown: name(key) });
         }
         if let Some(sub) = key.public_subkeys.iter().find(|sub| issued(&signature, *sub)) {
             primary(key, made)?;
             subkey(key, sub, made)?;
             strong_key(sub.public_params())?;
-            return over(&signature, sub, object).map(|()| format!("{}, subkey {}", name(key), sub.fingerprint()));
+            over(&signature, sub, object)?;
+            let ids = vec![key.fingerprint().to_string(), sub.fingerprint().to_string()];
+            return Ok(SignedBy { ids, shown: format!("{}, subkey {}", name(key), sub.fingerprint()) });
         }
     }
     let issuers = signature.issuer_fingerprint().first().map(ToString::to_string);

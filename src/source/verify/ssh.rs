@@ -5,13 +5,13 @@ use ssh_key::{Algorithm, Error, HashAlg, LineEnding, PublicKey, SshSig};
 use super::canonical::Canonical;
 use super::signers::{Signer, fits, rsa_bits};
 use super::{Unverified, refused};
-use crate::source::SourceError;
+use crate::source::{SignedBy, SourceError};
 
 /// What git signs with, so that a signature for anything else (a file, a login) proves nothing of a commit.
 const NAMESPACE: &str = "git";
 
 /// Returns who signed.
-pub(super) fn verify(signers: &[Signer], object: &Canonical, armoured: &str) -> Result<String, SourceError> {
+pub(super) fn verify(signers: &[Signer], object: &Canonical, armoured: &str) -> Result<SignedBy, SourceError> {
     let odd = |error: Error| match error {
         Error::AlgorithmUnsupported { .. } | Error::AlgorithmUnknown => {
             refused(Unverified::Weak, "its signature is of a kind that is not taken").because(error)
@@ -51,7 +51,12 @@ pub(super) fn verify(signers: &[Signer], object: &Canonical, armoured: &str) -> 
             && signer.valid_before.is_none_or(|before| object.time < before)
     };
     match allowed.iter().find(holds) {
-        Some(signer) => Ok(format!("{} with the SSH key {print}", signer.principals)),
+        Some(signer) => {
+            let plain = |name: &&str| !name.is_empty() && !name.contains(['*', '?', '!']);
+            let principals = signer.principals.split(',').filter(plain).map(str::to_owned);
+            let ids = [print.to_string()].into_iter().chain(principals).collect();
+            Ok(SignedBy { ids, shown: format!("{} with the SSH key {print}", signer.principals) })
+        }
         None => Err(refused(Unverified::Expired, format!("{print} was not valid when it was signed"))),
     }
 }

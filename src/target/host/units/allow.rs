@@ -1,6 +1,6 @@
 //! Which units documents may act on, and which ones a host needs to live.
 
-use crate::model::glob;
+use crate::model::matches;
 use crate::target::TargetError;
 use crate::target::command::neutral;
 
@@ -51,7 +51,7 @@ impl Allowed {
     /// # Errors
     /// When the target does not name the unit.
     pub(super) fn check(&self, unit: &str) -> Result<(), TargetError> {
-        if self.0.iter().any(|pattern| glob(pattern, unit)) {
+        if self.0.iter().any(|pattern| matches(pattern, unit)) {
             return Ok(());
         }
         let unit = neutral(unit);
@@ -71,7 +71,7 @@ impl Allowed {
 
 /// Returns whether a host needs this unit to live: it may be reloaded and restarted, and nothing else.
 pub(super) fn protected(unit: &str) -> bool {
-    PROTECTED.iter().any(|pattern| glob(pattern, unit)) || super::itself(unit)
+    PROTECTED.iter().any(|pattern| matches(pattern, unit)) || super::itself(unit)
 }
 
 /// Returns whether a unit that a host needs may have a name that `pattern` matches (`systemd-*.service`, `*.socket`).

@@ -1,8 +1,7 @@
-/// Returns whether a whole name is what `pattern` says; `*` stands for any part of one. Goes back to the last `*` only, so that no
-/// pattern costs more than length times length. A `*` in `name` is matched by a `*` alone: what stands for a part of a name covers
-/// what stands for a part of that part.
+/// Whether a whole name is one that `pattern` stands for: `*` is any run of characters, none included. Goes back to the last `*`
+/// only, so that no pattern costs more than length times length.
 #[must_use]
-pub fn glob(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     // Where to go on when the rest does not match: behind the last `*`, one more byte taken by it.
     let (mut at, mut seen, mut back) = (0, 0, None);
@@ -27,28 +26,30 @@ pub fn glob(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::*;
 
     #[test]
-    fn a_star_is_any_part_of_a_whole_name() {
+    fn a_star_is_any_part_of_a_name_and_patterns_match_whole_names() {
         for (pattern, name, same) in [
             ("a*b", "ab", true),
             ("a*b", "axxb", true),
             ("a*b", "axxbc", false),
+            ("a*b", "a", false),
+            ("*b", "bc", false),
             ("*", "", true),
             ("*", "x", true),
             ("a*b*c", "abbc", true),
             ("a*b*c", "a1b2bc", true),
-            ("a", "a*", false),
-            ("a-*", "*-b", false),
-            ("a*", "a", true),
+            ("a", "a", true),
             ("a", "ab", false),
+            ("a", "a*", false),
             ("", "a", false),
-            ("*b", "bc", false),
+            ("a*", "a", true),
+            ("a-*", "*-b", false),
             ("app-*.service", "app-a.service", true),
             ("app-*.service", "app-a.timer", false),
         ] {
-            assert_eq!(glob(pattern, name), same, "{pattern} {name}");
+            assert_eq!(matches(pattern, name), same, "{pattern} {name}");
         }
     }
 }
