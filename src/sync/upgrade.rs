@@ -361,15 +361,7 @@ mod tests {
             step("/free now", Action::Create, Cause::Intentional),
         ];
         let plan = Plan::new("app".parse().unwrap(), "host".parse().unwrap(), Digest::of(b""), steps);
-        let planned = Planned {
-            plan,
-            left_out: vec![],
-            protected: vec![],
-            matched: BTreeMap::new(),
-            refreshed: BTreeMap::new(),
-            drifted: vec![],
-            edited: vec![],
-        };
+        let planned = Planned::of(plan);
         let items = vec![drifted("path", "/moved", Some("2"), None), drifted("path", "/looks", Some("1"), None)];
         let previews = Previews { items, ..Previews::default() };
         let same = [("/moved", "applied"), ("/looks", "applied"), ("/free now", "applied")];
