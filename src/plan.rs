@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 pub use changes::{changes, edits};
-pub use observed::{Others, observed};
+pub use observed::{Seen, observed};
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {

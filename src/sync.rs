@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
-use crate::store::Seen;
+use crate::store::Known;
 
 pub use candidate::{Candidate, Origin};
 pub use draft::{Draft, Purpose};
@@ -38,7 +38,7 @@ pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
 pub use upgrade::Before;
-pub use view::preview;
+pub use view::{explain, preview};
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.
 const RENDER: Duration = Duration::from_mins(10);
@@ -73,7 +73,7 @@ impl Subject {
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
-        if let Some(draft) = self.upgraded(ring).await? {
+        if let Some(draft) = Box::pin(self.upgraded(ring)).await? {
             let report = self.carry(draft, ring).await?;
             // What Git has beside it waited for this, and waits no longer.
             self.memory.again = self.applied_before().is_none();
@@ -109,9 +109,9 @@ impl Subject {
     /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before
     /// something is held.
     fn see(&mut self, candidate: &Candidate) {
-        let seen = &mut self.memory.state.seen;
-        if seen.as_ref().is_none_or(|seen| seen.revision != candidate.revision) {
-            *seen = Some(Seen { revision: candidate.revision.clone(), at: self.clock.now() });
+        let known = &mut self.memory.state.known;
+        if known.as_ref().is_none_or(|known| known.revision != candidate.revision) {
+            *known = Some(Known { revision: candidate.revision.clone(), at: self.clock.now() });
         }
     }
 

@@ -15,7 +15,9 @@ mod commands;
 mod daemon;
 mod desk;
 mod estate;
+mod glass;
 mod housekeeping;
+mod keeper;
 mod owners;
 mod pace;
 mod poller;
@@ -28,6 +30,7 @@ mod watcher;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,6 +69,8 @@ struct Inner {
     rejected: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
+    /// One was opened or ended.
+    glass_changed: Notify,
     rules: InForce,
     /// What the log masks.
     masks: Masks,
@@ -103,14 +108,18 @@ impl Agent {
             rejected: Mutex::default(),
             turns: Arc::default(),
             glasses,
+            glass_changed: Notify::new(),
             rules: InForce::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
         };
+        let last_record = audit::last_time(&inner.store).await?;
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.end_stale_glass(last_record).await;
         agent.settle(config).await?;
+        agent.keep_glass();
         agent.keep_house();
         Ok(agent)
     }

@@ -6,7 +6,7 @@ use crate::model::{Action, After, Guard, Inventory, Live, ObjectId, Observed, Ow
 
 /// What others made of the objects of an application, as one look found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Others {
+pub struct Seen {
     /// Of what the plan acts on, or would if it could tell whose it is.
     pub acted: Vec<Observed>,
     /// Of what is left as it is: drift that is only reported, and what people edit by hand.
@@ -15,26 +15,26 @@ pub struct Others {
 
 /// Returns what is not as it was left, where a plan has to do with it.
 #[must_use]
-pub fn observed(planned: &Planned, previews: &Previews, owned: &Inventory) -> Others {
+pub fn observed(planned: &Planned, previews: &Previews, owned: &Inventory) -> Seen {
     let spared: BTreeSet<&ObjectId> =
         planned.drifted.iter().chain(planned.edited.iter().map(|step| &step.id)).collect();
     let steps = planned.plan.steps.iter().filter(|step| !matches!(step.action, Action::Run | Action::Release));
     let lost = planned.left_out.iter().filter(|finding| finding.guard == Guard::MissingWitness);
     let acted: BTreeSet<&ObjectId> =
         steps.map(|step| &step.id).chain(lost.flat_map(|finding| &finding.objects)).collect();
-    let mut others = Others::default();
+    let mut seen = Seen::default();
     if acted.is_empty() && spared.is_empty() {
-        return others;
+        return seen;
     }
     for preview in &previews.items {
         let into = match (acted.contains(&preview.id), spared.contains(&preview.id)) {
-            (true, _) => &mut others.acted,
-            (_, true) => &mut others.spared,
+            (true, _) => &mut seen.acted,
+            (_, true) => &mut seen.spared,
             _ => continue,
         };
         into.extend(of(preview, owned.objects.get(&preview.id)));
     }
-    others
+    seen
 }
 
 fn of(preview: &Preview, owned: Option<&Owned>) -> Option<Observed> {

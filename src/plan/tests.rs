@@ -319,8 +319,8 @@ fn what_others_did_is_told_with_what_is_known_of_it_and_what_we_did_is_not() {
     desired.extend([("/new", "1")]);
     let inventory = Inventory { objects: owned.iter().map(|(name, owned)| (id(name), owned.clone())).collect() };
     let case = Case { desired, owned, previews: previews.clone(), ..Case::default() };
-    let others = observed(&case.plan(), &Previews { items: previews, ..Previews::default() }, &inventory);
-    let told: Vec<_> = others.acted.iter().map(|one| (&*one.object.name, &*one.what)).collect();
+    let seen = observed(&case.plan(), &Previews { items: previews, ..Previews::default() }, &inventory);
+    let told: Vec<_> = seen.acted.iter().map(|one| (&*one.object.name, &*one.what)).collect();
     let expected = [
         ("/edited", "changed"),
         ("/unit", "stopped"),
@@ -330,8 +330,8 @@ fn what_others_did_is_told_with_what_is_known_of_it_and_what_we_did_is_not() {
         ("/dropped", "changed"),
     ];
     assert_eq!(told, expected);
-    let (one, is) = (&others.acted[0], |text: &str| Some(Digest::of(text.as_bytes())));
+    let (one, is) = (&seen.acted[0], |text: &str| Some(Digest::of(text.as_bytes())));
     assert_eq!((one.left, one.now, one.by.as_deref(), one.at), (is("1"), is("x"), Some("owner ada"), Some(Time(7))));
-    assert_eq!((others.acted[2].left, others.acted[2].now), (is("1"), None));
-    assert!(others.spared.is_empty());
+    assert_eq!((seen.acted[2].left, seen.acted[2].now), (is("1"), None));
+    assert!(seen.spared.is_empty());
 }

@@ -21,13 +21,13 @@ pub struct ApplicationState {
     pub suspended: Option<Suspended>,
     /// The revision that was last come across, and when: how long it has been known is no word of its author's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub known: Option<Known>,
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
     /// Digest of the drift that was last recorded and left as it is, so that each state of it is recorded once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub spared: Option<Digest>,
+    pub seen: Option<Digest>,
     /// Objects that were put right lately, or so often that it is a fight.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub heals: BTreeMap<ObjectId, Heals>,
@@ -79,7 +79,7 @@ pub struct BadInputs {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Known {
     pub revision: Revision,
     pub at: Time,
 }

@@ -12,7 +12,7 @@ use crate::model::{
     Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
     Verdict, Walk,
 };
-use crate::plan::{self, Others, Planned};
+use crate::plan::{self, Planned, Seen};
 use crate::store;
 
 /// Why a plan is made.
@@ -58,7 +58,7 @@ pub struct Draft {
     pub previews: Previews,
     pub planned: Planned,
     /// What others made of the objects.
-    pub others: Others,
+    pub seen: Seen,
     /// It is this plan that tells of what is left as it is.
     pub watches: bool,
     pub(super) judged: Judged,
@@ -125,8 +125,8 @@ impl Subject {
         }
         let judged = self.judge(&purpose, &planned, facts).await?;
         // What a failed sync changed was changed by us.
-        let others = match purpose {
-            Purpose::RollBack { .. } => Others::default(),
+        let seen = match purpose {
+            Purpose::RollBack { .. } => Seen::default(),
             _ => plan::observed(&planned, &previews, &owned),
         };
         Ok(Draft {
@@ -135,7 +135,7 @@ impl Subject {
             desired,
             previews,
             planned,
-            others,
+            seen,
             judged,
             handed,
             inherited,
@@ -223,8 +223,8 @@ impl Draft {
 
     /// Returns what decides whether what is left as it is was recorded before: each state of it is, once.
     pub(super) fn spared(&self) -> Option<Digest> {
-        let states: Vec<_> = self.others.spared.iter().map(|one| (&one.object, one.now)).collect();
-        (!states.is_empty()).then(|| Digest::of_json("trueup/spared/v1", &states))
+        let states: Vec<_> = self.seen.spared.iter().map(|seen| (&seen.object, seen.now)).collect();
+        (!states.is_empty()).then(|| Digest::of_json("trueup/seen/v1", &states))
     }
 
     /// Returns the objects whose fingerprint moved though nothing else did.

@@ -24,6 +24,8 @@ pub(super) struct Judged {
     pub(super) deletes: u64,
     /// What must still hold when it begins.
     pub(super) bounds: Bounds,
+    /// What it was judged by.
+    pub(super) facts: Box<Facts>,
 }
 
 impl Subject {
@@ -48,8 +50,8 @@ impl Subject {
                 facts.forward = true;
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
-                let seen = self.memory.state.seen.as_ref().filter(|seen| seen.revision == candidate.revision);
-                facts.first_seen = seen.map(|seen| seen.at);
+                let known = self.memory.state.known.as_ref().filter(|known| known.revision == candidate.revision);
+                facts.first_seen = known.map(|known| known.at);
                 if !planned.plan.steps.is_empty() {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
                 }
@@ -104,7 +106,7 @@ impl Subject {
         } else {
             policy::bounds(&planned.plan, &rules, &facts)
         };
-        Ok(Judged { verdict, approvals, deletes, bounds })
+        Ok(Judged { verdict, approvals, deletes, bounds, facts: Box::new(facts) })
     }
 
     /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.

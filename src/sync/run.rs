@@ -45,7 +45,7 @@ impl Subject {
             _ => self.keep_contents(complete, &mut preparation).await?,
         };
         self.keep_found(draft, &mut preparation).await?;
-        self.keep_others(draft, &mut preparation);
+        self.keep_seen(draft, &mut preparation);
         preparation.needs.extend(draft.previews.artifact);
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
@@ -92,12 +92,12 @@ impl Subject {
     }
 
     /// Has what others did recorded with the plan, and what of it is left as it is remembered as told.
-    fn keep_others(&self, draft: &Draft, preparation: &mut Preparation) {
-        preparation.observed.clone_from(&draft.others.acted);
+    fn keep_seen(&self, draft: &Draft, preparation: &mut Preparation) {
+        preparation.observed.clone_from(&draft.seen.acted);
         let known = &self.memory.state;
-        if draft.watches && draft.spared() != known.spared {
-            preparation.observed.extend(draft.others.spared.iter().cloned());
-            preparation.state.get_or_insert_with(|| known.clone()).spared = draft.spared();
+        if draft.watches && draft.spared() != known.seen {
+            preparation.observed.extend(draft.seen.spared.iter().cloned());
+            preparation.state.get_or_insert_with(|| known.clone()).seen = draft.spared();
         }
     }
 

@@ -14,7 +14,7 @@ use crate::store::{Held, StoreError, encode_desired};
 struct Tale {
     told: Option<Digest>,
     /// What others made of what is left as it is.
-    spared: Option<Digest>,
+    seen: Option<Digest>,
     entries: Vec<Entry>,
     held: Option<Held>,
 }
@@ -27,6 +27,7 @@ impl Subject {
             outcome,
             revision: self.memory.candidate.as_ref().map(|candidate| candidate.revision.clone()),
             plan: None,
+            changes_at: None,
             code: None,
             message: None,
             findings: vec![],
@@ -42,13 +43,15 @@ impl Subject {
         let purpose = draft.purpose.stored();
         let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
         let mut report = self.reasoned(Outcome::Held, draft);
-        report.plan = Some(plan.id);
+        // What a person said no to is not offered again.
+        let rejected = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Rejected);
+        report.plan = Some(plan.id).filter(|_| !rejected);
         report.revision = revision.clone().or(report.revision);
         let told = offered(draft);
         let news = self.memory.state.told != Some(told);
-        let spared = self.spared(draft);
+        let seen = self.seen(draft);
         // Of a fight the next blow is no news, but what is offered is what would be done about it.
-        if !news && spared == self.memory.state.spared && (!fought(draft) || self.offers(plan.id).await?) {
+        if !news && seen == self.memory.state.seen && (!fought(draft) || self.offers(plan.id).await?) {
             self.memory.count_quiet(self.clock.now());
             return Ok(report);
         }
@@ -64,7 +67,7 @@ impl Subject {
         for entry in &mut entries {
             entry.plan = Some(plan.id);
         }
-        self.tell(Tale { told: Some(told), spared, entries, held: Some(held) })
+        self.tell(Tale { told: Some(told), seen, entries, held: Some(held).filter(|_| !rejected) })
             .await
             .map_err(|error| Refusal::store(&error))?;
         if !news {
@@ -80,15 +83,15 @@ impl Subject {
     }
 
     /// Returns what of what is left as it is will have been told of.
-    fn spared(&self, draft: &Draft) -> Option<Digest> {
-        if draft.watches { draft.spared() } else { self.memory.state.spared }
+    fn seen(&self, draft: &Draft) -> Option<Digest> {
+        if draft.watches { draft.spared() } else { self.memory.state.seen }
     }
 
     /// Returns what others did and was not recorded yet: what the plan is about where the plan is `news`, and what is left as it is.
     fn changes(&self, draft: &Draft, news: bool) -> Option<Body> {
-        let mut changes = if news { draft.others.acted.clone() } else { vec![] };
-        if self.spared(draft) != self.memory.state.spared {
-            changes.extend(draft.others.spared.iter().cloned());
+        let mut changes = if news { draft.seen.acted.clone() } else { vec![] };
+        if self.seen(draft) != self.memory.state.seen {
+            changes.extend(draft.seen.spared.iter().cloned());
         }
         (!changes.is_empty()).then(|| Body::Observed(ObservedBody::of(changes)))
     }
@@ -104,8 +107,8 @@ impl Subject {
             return report;
         }
         let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
-        let spared = self.memory.state.spared;
-        if let Err(error) = self.tell(Tale { told: Some(told), spared, entries, held: None }).await {
+        let seen = self.memory.state.seen;
+        if let Err(error) = self.tell(Tale { told: Some(told), seen, entries, held: None }).await {
             let more = Refusal::store(&error);
             tracing::error!(app = %self.name, code = %more.code, error = %more.message, "could not write to the trail");
             report.message = report.message.map(|message| format!("{message}; {}", more.message));
@@ -152,13 +155,13 @@ impl Subject {
 
     /// Says what others made of what is left as it is, where nothing else is to be said.
     pub(super) async fn watched(&mut self, draft: &Draft, ring: &Ring) -> Result<(), Refusal> {
-        let spared = self.spared(draft);
-        if spared == self.memory.state.spared {
+        let seen = self.seen(draft);
+        if seen == self.memory.state.seen {
             return Ok(());
         }
         let entries = self.changes(draft, false).map(|body| self.entry(&ring.actor, None, body)).into_iter().collect();
         let told = self.memory.state.told;
-        self.tell(Tale { told, spared, entries, held: None }).await.map_err(|error| Refusal::store(&error))
+        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
     /// Says how a sync ended, unless that is what was `told` last; and what others did, unless that was.
@@ -170,11 +173,11 @@ impl Subject {
         report: &SyncReport,
     ) -> Result<(), Refusal> {
         let news = self.memory.state.told != told;
-        let spared = self.spared(draft);
+        let seen = self.seen(draft);
         if !news {
             self.memory.count_quiet(self.clock.now());
         }
-        if !news && spared == self.memory.state.spared {
+        if !news && seen == self.memory.state.seen {
             return Ok(());
         }
         let changes = self.changes(draft, news);
@@ -183,12 +186,12 @@ impl Subject {
         if news {
             entries.push(self.closed(&ring.actor, report.revision.clone(), report));
         }
-        self.tell(Tale { told, spared, entries, held: None }).await.map_err(|error| Refusal::store(&error))
+        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
     async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
         let mut state = self.memory.state.clone();
-        (state.told, state.spared) = (tale.told, tale.spared);
+        (state.told, state.seen) = (tale.told, tale.seen);
         let mut tx = self.store.write().await?;
         tx.put_application(&self.name, &state).await?;
         if let Some(held) = &tale.held {
@@ -207,8 +210,9 @@ impl Subject {
     fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
         let mut report = self.report(outcome);
         report.findings.clone_from(&draft.verdict().findings);
+        report.changes_at = draft.verdict().changes_at;
         match draft.verdict().reason() {
-            Some(finding) => report.because(finding.guard.code(), &finding.message),
+            Some(finding) => report.because(finding.guard.code(), &finding.said()),
             None => report,
         }
     }

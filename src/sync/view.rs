@@ -4,8 +4,8 @@ use super::candidate::Candidate;
 use super::draft::Purpose;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
-use crate::model::view::PlanView;
-use crate::plan;
+use crate::model::view::{PlanView, PolicyView};
+use crate::{plan, policy};
 
 /// Returns what a sync would do now, or what it would do at another revision: a branch not merged yet, an older commit. Changes
 /// nothing, and is never executed.
@@ -45,6 +45,18 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
         changes,
         matched: draft.planned.matched.len(),
     })
+}
+
+/// Returns which policies bind an application, and what they say of the plan that would run now.
+///
+/// # Errors
+/// When there is no plan: Git, the render or the target does not allow one.
+pub async fn explain(subject: &mut Subject) -> Result<Vec<PolicyView>, Refusal> {
+    let candidate = newest(subject).await?;
+    let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
+    let draft = subject.draft(Purpose::Forward(candidate), desired, inputs, &Ring::daemon("plan")).await?;
+    let (rules, facts) = (subject.rules.get(), &draft.judged.facts);
+    Ok(policy::explain(&rules, facts, draft.verdict()))
 }
 
 async fn newest(subject: &mut Subject) -> Result<Candidate, Refusal> {

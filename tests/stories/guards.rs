@@ -70,7 +70,9 @@ fn deletes_that_are_few_in_each_application_wait_where_they_are_many_together() 
     }
     let first = world.repo.land("all of them");
     world.start();
-    apps.iter().for_each(|app| drop(applied(&world, &app.name, &first)));
+    for app in &apps {
+        applied(&world, &app.name, &first);
+    }
     for app in &apps {
         for number in 0..10 {
             world.repo.remove(&path(app, number));

@@ -15,6 +15,7 @@ mod by_hand;
 mod drift;
 mod failure;
 mod full;
+mod governance;
 mod guards;
 mod halves;
 mod neighbours;
