@@ -59,6 +59,20 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// Returns a plan of which nothing else was learned.
+    #[must_use]
+    pub const fn of(plan: Plan) -> Self {
+        Self {
+            plan,
+            left_out: vec![],
+            protected: vec![],
+            matched: BTreeMap::new(),
+            refreshed: BTreeMap::new(),
+            drifted: vec![],
+            edited: vec![],
+        }
+    }
+
     /// Whether carrying it out would change nothing at all, the inventory included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -92,15 +106,7 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn new(from: &'a Inputs<'a>) -> Self {
         let plan = Plan::new(from.application.clone(), from.target.clone(), from.inputs, vec![]);
-        let planned = Planned {
-            plan,
-            left_out: vec![],
-            protected: vec![],
-            matched: BTreeMap::new(),
-            refreshed: BTreeMap::new(),
-            drifted: vec![],
-            edited: vec![],
-        };
+        let planned = Planned::of(plan);
         let unknown = from.previews.items.iter().any(|preview| matches!(preview.live, Live::Unknown(_)));
         let (desired, owned) = (Walk::new(&from.desired.objects), Walk::new(&from.owned.objects));
         Self { from, steps: vec![], called: BTreeMap::new(), planned, unknown, desired, owned }

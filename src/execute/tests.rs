@@ -69,8 +69,12 @@ async fn ledger(folder: &Path) -> Ledger {
 
 /// An execution that deletes one object.
 fn open() -> Open {
+    open_of("app", gone(), "1")
+}
+
+fn open_of(application: &str, id: ObjectId, sync: &str) -> Open {
     let step = Step {
-        id: gone(),
+        id,
         action: Action::Delete,
         cause: Cause::Intentional,
         before: Digest::of(b"before"),
@@ -79,7 +83,7 @@ fn open() -> Open {
         risk: Risk::High,
         wave: 0,
     };
-    let plan = Plan::new("app".parse().unwrap(), "host".parse().unwrap(), Digest::of(b""), vec![step]);
+    let plan = Plan::new(application.parse().unwrap(), "host".parse().unwrap(), Digest::of(b""), vec![step]);
     let verdict =
         Verdict { decision: crate::model::Decision::Go, findings: vec![], forced_by: vec![], changes_at: None };
     let prepared = Prepared {
@@ -94,7 +98,7 @@ fn open() -> Open {
         precondition: None,
         version: String::new(),
     };
-    Open { sync: SyncId("1".into()), actor: Actor::daemon("test"), started: Time(0), prepared }
+    Open { sync: SyncId(sync.into()), actor: Actor::daemon("test"), started: Time(0), prepared }
 }
 
 fn owned() -> Owned {
@@ -183,4 +187,18 @@ async fn what_a_plan_is_about_to_delete_is_kept_counted_and_told_before_anything
     assert_eq!(kinds, [Kind::Observed, Kind::Planned, Kind::Intent]);
     let Some(Body::Observed(body)) = &records[0].body else { panic!("{records:?}") };
     assert_eq!((body.changes.as_slice(), records[0].sync.as_ref()), (&[what][..], Some(&open.sync)));
+}
+
+/// Two plans may be judged at the same time, neither knowing of the other.
+#[tokio::test]
+async fn plans_that_together_would_delete_more_than_may_be_do_not_both_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path()).await;
+    let bounds = Bounds { deletes: vec![(Time(0), 10)], ..Bounds::default() };
+    let preparation = Preparation { deletes: 7, bounds, ..Preparation::default() };
+    begin(&ledger, &open(), &preparation).await.unwrap();
+    let second = begin(&ledger, &open_of("other", ObjectId::new("path", "/etc/other"), "2"), &preparation).await;
+    assert!(matches!(second, Err(BeginError::Bounds)), "{second:?}");
+    assert_eq!(ledger.store.open_syncs().await.unwrap().len(), 1);
+    assert_eq!(ledger.store.spent(Time(0)).await.unwrap().len(), 1, "nothing of it was written");
 }

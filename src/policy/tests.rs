@@ -263,6 +263,14 @@ fn an_ordinary_plan_goes() {
 }
 
 #[test]
+fn a_revision_without_one_of_its_paths_waits_where_its_plan_does_anything() {
+    let missing = Facts { missing_paths: vec!["roles/web".into()], ..facts() };
+    let judged = |count| judge(&plan(Action::Update, count), &Rules::default(), &missing);
+    assert_eq!((guards(&judged(1)), judged(1).decision), (vec![Guard::EmptyRender], Decision::Hold));
+    assert_eq!(judged(0).decision, Decision::Go);
+}
+
+#[test]
 fn the_delete_limit_is_ten_or_a_fifth_from_three_on() {
     let held = |deletes, owned| {
         judge(&plan(Action::Delete, deletes), &Rules::default(), &Facts { owned, ..facts() }).decision == Decision::Hold

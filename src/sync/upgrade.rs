@@ -132,20 +132,12 @@ impl Subject {
         }
     }
 
-    /// Returns the drift that is none of others', as far as can be told: this version sees otherwise what the other one left. No
-    /// plan but the one that waits for a person changes it.
+    /// Returns the drift that is none of others', as far as can be told: no plan but the one that waits for a person changes it.
     pub(super) fn unmoved(&self, previews: &Previews, complete: &Complete, owned: &Inventory) -> BTreeSet<ObjectId> {
-        let Some(Before { last, .. }) = &self.memory.before else { return BTreeSet::new() };
-        let moved = Moved::new(previews, owned, *last);
-        let kept = |id: &ObjectId| {
-            let spec = complete.objects.get(id).map(Spec::digest);
-            owned.objects.get(id).filter(|owned| Some(owned.left.spec) == spec)
-        };
-        let drifted = previews.items.iter().filter(|preview| matches!(preview.after, After::Is(_)));
-        drifted
-            .filter(|preview| kept(&preview.id).is_some_and(|owned| !moved.tells(preview, owned)))
-            .map(|preview| preview.id.clone())
-            .collect()
+        match &self.memory.before {
+            Some(Before { last, .. }) => looks_otherwise(previews, complete, owned, *last),
+            None => BTreeSet::new(),
+        }
     }
 }
 
@@ -205,6 +197,23 @@ fn differences(
     steps.map(|step| step.id.clone()).collect()
 }
 
+/// Returns what this version sees otherwise than the one before left it, though nothing of it moved.
+fn looks_otherwise(
+    previews: &Previews,
+    complete: &Complete,
+    owned: &Inventory,
+    last: Option<Time>,
+) -> BTreeSet<ObjectId> {
+    let moved = Moved::new(previews, owned, last);
+    let as_before = |id: &ObjectId| {
+        let spec = complete.objects.get(id).map(Spec::digest);
+        owned.objects.get(id).filter(|owned| Some(owned.left.spec) == spec)
+    };
+    let drifted = previews.items.iter().filter(|preview| matches!(preview.after, After::Is(_)));
+    let unmoved = drifted.filter(|preview| as_before(&preview.id).is_some_and(|owned| !moved.tells(preview, owned)));
+    unmoved.map(|preview| preview.id.clone()).collect()
+}
+
 /// Tells what others moved from what only looks otherwise to another version.
 struct Moved<'a> {
     last: Option<Time>,
@@ -235,14 +244,18 @@ impl<'a> Moved<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::model::{Digest, Fingerprint, Left, Origin, State, Touched};
+    use crate::model::{
+        Contents, ContentsError, Digest, Fingerprint, Left, Origin, Place, Plan, Risk, State, Step, Touched,
+    };
 
     const LAST: Time = Time(100);
 
     fn owned(fingerprint: &str) -> Owned {
         let left = Left {
-            spec: Digest::of(b"spec"),
+            spec: spec("applied").digest(),
             state: Digest::of(b"left"),
             fingerprint: Fingerprint(fingerprint.into()),
         };
@@ -290,5 +303,72 @@ mod tests {
         assert!(!moved(&unit(None), "unit:running", true));
         assert!(!moved(&unit(Some(99)), "unit:running", true), "the version before saw it so, and left it");
         assert!(moved(&unit(Some(101)), "unit:running", true));
+    }
+
+    struct Nothing;
+
+    impl Contents for Nothing {
+        fn read(&self, digest: &Digest) -> Result<Arc<[u8]>, ContentsError> {
+            Err(ContentsError { digest: *digest, source: anyhow::anyhow!("nothing here") })
+        }
+    }
+
+    fn spec(text: &str) -> Spec {
+        Spec::new(serde_json::json!({ "text": text }), vec![], Place { file: "x.yaml".into(), line: 1, column: 1 })
+    }
+
+    fn complete(specs: &[(&str, &str)]) -> Complete {
+        let objects = specs.iter().map(|(name, text)| (ObjectId::new("path", name), spec(text))).collect();
+        Complete { objects, contents: Arc::new(Nothing) }
+    }
+
+    fn inventory(names: &[&str]) -> Inventory {
+        Inventory { objects: names.iter().map(|name| (ObjectId::new("path", name), owned("1"))).collect() }
+    }
+
+    #[test]
+    fn what_only_looks_otherwise_is_left_alone_until_a_person_says_yes() {
+        let items = vec![
+            drifted("path", "/moved", Some("2"), None),
+            drifted("path", "/looks", Some("1"), None),
+            // Git changed it: it is no drift.
+            drifted("path", "/wanted", Some("1"), None),
+        ];
+        let complete = complete(&[("/moved", "applied"), ("/looks", "applied"), ("/wanted", "newer")]);
+        let previews = Previews { items, ..Previews::default() };
+        let left_alone = looks_otherwise(&previews, &complete, &inventory(&["/moved", "/looks", "/wanted"]), None);
+        assert_eq!(left_alone, BTreeSet::from([ObjectId::new("path", "/looks")]));
+    }
+
+    #[test]
+    fn a_difference_is_another_render_of_the_same_tree_or_drift_that_nobody_made() {
+        let step = |name: &str, action, cause| Step {
+            id: ObjectId::new("path", name),
+            action,
+            cause,
+            before: Digest::of(b"before"),
+            after: Digest::of(b"after"),
+            fingerprint: None,
+            risk: Risk::Low,
+            wave: 0,
+        };
+        let steps = vec![
+            step("/moved", Action::Update, Cause::Corrective),
+            step("/looks", Action::Update, Cause::Corrective),
+            step("/rendered", Action::Update, Cause::Intentional),
+            step("/not any more", Action::Delete, Cause::Intentional),
+            // Another application held it when the version before was here.
+            step("/free now", Action::Create, Cause::Intentional),
+        ];
+        let plan = Plan::new("app".parse().unwrap(), "host".parse().unwrap(), Digest::of(b""), steps);
+        let planned = Planned::of(plan);
+        let items = vec![drifted("path", "/moved", Some("2"), None), drifted("path", "/looks", Some("1"), None)];
+        let previews = Previews { items, ..Previews::default() };
+        let same = [("/moved", "applied"), ("/looks", "applied"), ("/free now", "applied")];
+        let old = complete(&[&same[..], &[("/rendered", "applied"), ("/not any more", "applied")]].concat());
+        let new = complete(&[&same[..], &[("/rendered", "otherwise")]].concat());
+        let inventory = inventory(&["/moved", "/looks", "/rendered", "/not any more"]);
+        let found = differences(&planned, (&previews, &inventory), (&old, &new), None);
+        assert_eq!(found, ["/looks", "/rendered", "/not any more"].map(|name| ObjectId::new("path", name)));
     }
 }

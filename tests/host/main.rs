@@ -17,6 +17,7 @@ mod site;
 mod units;
 mod units_faults;
 mod units_kinds;
+mod units_others;
 mod units_root;
 #[path = "../world/mod.rs"]
 mod world;

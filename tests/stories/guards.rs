@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use super::telling::{all_is_well, applied, ended, file, held, status, unchanged_at, waits_with, word, world};
-use super::world::World;
+use super::telling::{
+    all_is_well, applied, ended, file, held, status, unchanged_at, until, waits_with, word, world, world_of,
+};
+use super::world::{App, World};
 
 fn files(world: &World, count: usize) {
     for number in 0..count {
@@ -53,6 +55,44 @@ fn a_mass_deletion_waits_and_its_approval_is_used_once() {
     applied(&world, "web", &again);
     let _ = world.cli(&["approve", &plan]).code(2);
     all_is_well(&world, &["web"]);
+}
+
+/// Each of them may be meant; all of them within the hour are what nobody meant.
+#[test]
+fn deletes_that_are_few_in_each_application_wait_where_they_are_many_together() {
+    let apps: Vec<_> = (0..11).map(|n| App::new(&format!("app-{n:02}"), &[&format!("app-{n:02}")])).collect();
+    let mut world = world_of(&apps);
+    let path = |app: &App, number: usize| format!("{0}/root/etc/{0}/{number}", app.name);
+    for app in &apps {
+        for number in 0..50 {
+            world.repo.write(&path(app, number), "x\n");
+        }
+    }
+    let first = world.repo.land("all of them");
+    world.start();
+    for app in &apps {
+        applied(&world, &app.name, &first);
+    }
+    for app in &apps {
+        for number in 0..10 {
+            world.repo.remove(&path(app, number));
+        }
+    }
+    let second = world.repo.land("ten fewer each");
+    let settled = |app: &App| {
+        until(&world, &app.name, "it went, or waits", |now| {
+            now["applied"] == second || now["code"] == "guard.delete-budget"
+        })
+    };
+    let waiting: Vec<_> = apps.iter().map(settled).filter(|now| now["outcome"] == "held").collect();
+    let [one] = waiting.as_slice() else { panic!("{waiting:#?}") };
+    assert!(word(one, "message").contains("110 objects would be deleted within an hour"), "{one}");
+    let name = word(one, "name");
+    assert_eq!(fs::read_dir(world.live(&format!("/etc/{name}"))).unwrap().count(), 50);
+    let _ = world.cli(&["approve", word(one, "plan")]).code(0);
+    applied(&world, name, &second);
+    assert_eq!(fs::read_dir(world.live(&format!("/etc/{name}"))).unwrap().count(), 40);
+    all_is_well(&world, &[name]);
 }
 
 #[test]

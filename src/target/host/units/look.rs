@@ -230,6 +230,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::{Left, Origin};
 
     #[test]
     fn no_document_stops_disables_or_masks_what_a_host_needs() {
@@ -248,5 +249,26 @@ mod tests {
             assert!(units.check_unit("nginx.service", &spec).is_ok());
         }
         assert!(units.check_unit("ssh.service", &spec(Some(true), Some(true), Some(false))).is_ok());
+    }
+
+    #[test]
+    fn what_a_host_needs_runs_on_though_its_unit_file_goes() {
+        let declared = serde_json::json!({ "allow": ["/etc"], "units": ["*"] });
+        let units = Units::new(&serde_json::from_value(declared).unwrap(), Arc::default());
+        let goes = |name: &str| {
+            let id = ObjectId::new(UNIT, name);
+            let facts = Facts { id: name.into(), load: "loaded".into(), active: "active".into(), ..Facts::default() };
+            let survey = Survey(Ok(BTreeMap::from([(name.to_owned(), facts)])));
+            let left = Left {
+                spec: Digest::of(b"spec"),
+                state: Digest::of(b"state"),
+                fingerprint: Fingerprint("unit:running".into()),
+            };
+            let owned = Owned { origin: Origin::Created, left };
+            let gone = [format!("/etc/systemd/system/{name}")];
+            units.leaving((&id, &owned), (&survey, &gone, &DigestKey::new([7; 32]))).after
+        };
+        assert!(matches!(goes("sshd.service"), After::Released));
+        assert!(matches!(goes("app.service"), After::Absent));
     }
 }
