@@ -30,6 +30,8 @@ pub struct Inputs<'a> {
     pub no_deletes: Option<&'a str>,
     /// Nothing else may be deleted: taking back a failed sync ends what that sync created, and no more.
     pub only_delete: Option<&'a BTreeSet<ObjectId>>,
+    /// The application ends: what is not as it was left is let go of, and not kept in the inventory for another try.
+    pub ends: bool,
     /// Drift is only reported: corrective steps are left out.
     pub report_drift: bool,
 }
@@ -172,6 +174,9 @@ impl<'a> Draft<'a> {
         if let Some(reason) = blind {
             let message = format!("{id} is not deleted while {reason}");
             return self.leave_out(Guard::Unknown, id, message);
+        }
+        if state.digest != owned.left.state && self.from.ends {
+            return self.release(preview, live);
         }
         if state.digest != owned.left.state {
             let message = format!("{id} is not as trueup left it, so it is not deleted");

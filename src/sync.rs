@@ -2,6 +2,7 @@
 
 mod candidate;
 mod close;
+mod destroy;
 mod draft;
 mod edits;
 mod facts;
@@ -27,6 +28,7 @@ use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
 
 pub use candidate::{Candidate, Origin};
+pub use destroy::{destroy, preview_destroy};
 pub use draft::{Draft, Purpose};
 pub use inherited::Inherited;
 pub use neighbours::Neighbours;
@@ -121,7 +123,7 @@ impl Subject {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
             }
-            Purpose::Keep | Purpose::RollBack { .. } => false,
+            Purpose::Keep | Purpose::RollBack { .. } | Purpose::Destroy => false,
         };
         let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
         still && !news && !(ring.adopt && self.has_matched())

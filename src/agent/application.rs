@@ -132,6 +132,11 @@ impl Task {
             let waiting = self.board.held_by(Guard::Claim);
             self.bells.ring("claim", |application, _| waiting.contains(application));
         }
+        if matches!(report.outcome, Outcome::Applied | Outcome::Degraded | Outcome::Held)
+            && !self.board.orphans().is_empty()
+        {
+            self.board.taken_over.notify_one();
+        }
         let wait = match report.outcome {
             Outcome::Failed => {
                 self.failures += 1;

@@ -100,6 +100,7 @@ impl Agent {
         let stop = self.inner.stop.child_token();
         let subject = Subject {
             name: name.clone(),
+            labels: declared.labels.clone(),
             target_name: spec.target.clone(),
             policy: spec.sync.clone(),
             origin,

@@ -21,6 +21,9 @@ pub trait Daemon: Send + Sync + 'static {
     /// Lets one held plan through, once. `plan`: an id or an unambiguous beginning of one, at least 8 digits.
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem>;
 
+    /// Takes away what was made for an application that is declared no more, once that plan is approved.
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
     /// Takes what was found at first contact, as the plan that waits for it says.
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
 

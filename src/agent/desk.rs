@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::commands::{Asked, Command};
 use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
+use crate::execute::Ledger;
 use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, chain};
-use crate::store::{Approval, Found, Held, StoreError, StoreErrorKind};
+use crate::store::{Approval, Found, Held, Purpose, StoreError, StoreErrorKind};
 use crate::sync::{Refusal, Ring};
 
 /// An approval that nobody used expires after this many seconds.
@@ -28,11 +29,17 @@ impl Daemon for Agent {
             rejected_configuration: rejected.clone(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
+            orphans: self.inner.board.orphans(),
         }
     }
 
     async fn plan(&self, application: &str, revision: Option<&str>) -> Result<PlanView, Problem> {
-        let (_, commands) = self.find(application).await?;
+        let (_, commands) = match self.find(application).await {
+            Ok(found) => found,
+            // What was made for it may be there still.
+            Err(unknown) if revision.is_none() => return self.plan_of_orphan(application).await.map_err(|_| unknown),
+            Err(unknown) => return Err(unknown),
+        };
         let view = ask(&commands, |reply| Command::Plan(revision.map(str::to_owned), reply)).await?;
         view.map_err(|refusal| refused(&refusal))
     }
@@ -60,11 +67,19 @@ impl Daemon for Agent {
             }
         };
         let plan = &held.prepared.plan;
+        if held.prepared.purpose == Purpose::Destroy {
+            let report = self.end_orphan(plan.application.as_str(), Act::Approve, Some(plan.id), actor).await?;
+            return unmoved(plan.id, report);
+        }
         let (name, commands) = self.find(plan.application.as_str()).await?;
         self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
         unmoved(plan.id, report)
+    }
+
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.end_orphan(application, Act::Destroy, None, actor).await
     }
 
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
@@ -149,6 +164,17 @@ impl Agent {
     /// Records what a person did; a yes to a plan is written down with it.
     async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
         let ledger = self.ledger().await;
+        self.write_act(&ledger, act, name, plan, actor).await
+    }
+
+    pub(super) async fn write_act(
+        &self,
+        ledger: &Ledger,
+        act: Act,
+        name: &Name,
+        plan: Option<PlanId>,
+        actor: &Actor,
+    ) -> Result<(), Problem> {
         let now = ledger.clock.now();
         let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
         let body = Body::Act(ActBody { act, reason: None, expires });
@@ -192,13 +218,16 @@ fn unmoved(plan: PlanId, report: SyncReport) -> Result<SyncReport, Problem> {
 
 /// Asks the task of an application, and waits for the answer.
 async fn ask<T>(commands: &Asked, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Problem> {
-    let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
     let (reply, answer) = oneshot::channel();
     commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 
-fn refused(refusal: &Refusal) -> Problem {
+pub(super) fn stopping() -> Problem {
+    Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed")
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Problem {
     let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
     let mut problem = Problem::new(status, &refusal.code, &refusal.message);
     problem.mistakes.clone_from(&refusal.mistakes);

@@ -5,13 +5,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use super::commands::Asked;
+use super::orphans::Leaving;
 use super::owners::Owners;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
-use crate::store::StoreError;
+use crate::store::{Definition, StoreError};
 use crate::sync::{Neighbours, Origin};
 use crate::target::{self, Target, TargetError};
 
@@ -27,6 +28,8 @@ pub(super) struct Estate {
     pub(super) repositories: BTreeMap<Name, Following>,
     pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
+    /// Applications that are declared no more, and are just being destroyed.
+    pub(super) leaving: BTreeMap<Name, Leaving>,
 }
 
 /// A repository that is followed.
@@ -85,6 +88,8 @@ impl Agent {
         self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, &config]));
         self.end_removed(&mut estate, &config, &repositories, &targets).await;
+        let gone = |target: &Name| targets.contains_key(target) || !config.targets.contains_key(target);
+        self.end_leaving(&mut estate, &config, gone).await;
         estate.neighbours.expect(declared([&config]));
         estate.redactor = redactor;
         for (name, following) in repositories {
@@ -102,6 +107,7 @@ impl Agent {
             let origin = estate.origin(&declared.spec, self.inner.store.key());
             estate.neighbours.declare(name, &declared.spec.target, origin);
         }
+        self.note_definitions(&estate, &config).await?;
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
                 let kept = self.keep(&estate, &config, name, declared, open.remove(name)).await?;
@@ -109,9 +115,39 @@ impl Agent {
             }
         }
         estate.config = config;
+        self.resume_ends(&mut estate, open.into_values()).await?;
+        self.see_orphans(&estate.neighbours).await;
         // What a removed application held may be waited for.
         self.ring_waiting();
         Ok(())
+    }
+
+    /// Writes down how applications are declared that begin now, where that is news: once they are declared no more, nothing else
+    /// tells by which rules their end is judged.
+    async fn note_definitions(&self, estate: &Estate, config: &Config) -> Result<(), StoreError> {
+        let new: Vec<_> =
+            config.applications.iter().filter(|(name, _)| !estate.applications.contains_key(*name)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut states = self.inner.store.applications().await?;
+        let mut news = vec![];
+        for (name, declared) in new {
+            let mut state = states.remove(name).unwrap_or_default();
+            let definition = Some(definition(declared));
+            if state.definition != definition {
+                state.definition = definition;
+                news.push((name, state));
+            }
+        }
+        if news.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.inner.store.write().await?;
+        for (name, state) in news {
+            tx.put_application(name, &state).await?;
+        }
+        tx.commit().await
     }
 
     fn new_repositories(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Following>, StartError> {
@@ -208,6 +244,12 @@ impl Estate {
             redactor: self.redactor.clone(),
         }
     }
+}
+
+fn definition(declared: &Declared<Application>) -> Definition {
+    let source = &declared.spec.source;
+    let layers = source.layers().into_iter().map(str::to_owned).collect();
+    Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
 }
 
 /// Returns each declared application, after its target.

@@ -16,6 +16,7 @@ mod daemon;
 mod desk;
 mod estate;
 mod housekeeping;
+mod orphans;
 mod owners;
 mod pace;
 mod poller;
@@ -109,6 +110,7 @@ impl Agent {
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.settle(config).await?;
         agent.keep_house();
+        agent.follow_orphans();
         Ok(agent)
     }
 
@@ -151,8 +153,11 @@ impl Agent {
     }
 
     async fn ledger(&self) -> Ledger {
-        let redactor = self.inner.estate.lock().await.redactor.clone();
-        let (store, clock) = (self.inner.store.clone(), self.inner.clock.clone());
+        self.ledger_of(&*self.inner.estate.lock().await)
+    }
+
+    fn ledger_of(&self, estate: &estate::Estate) -> Ledger {
+        let (store, clock, redactor) = (self.inner.store.clone(), self.inner.clock.clone(), estate.redactor.clone());
         Ledger { store, clock, redactor, glasses: self.inner.glasses.clone() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{ApplicationStatus, OrphanStatus, RepositoryStatus, SyncReport};
 use crate::model::{Guard, Name, Outcome, Time};
 use crate::source::{Polled, Shared};
 use crate::sync::Memory;
@@ -15,6 +15,9 @@ use crate::sync::Memory;
 pub(super) struct Board {
     applications: Mutex<BTreeMap<Name, ApplicationStatus>>,
     repositories: Mutex<BTreeMap<Name, Followed>>,
+    orphans: Mutex<Vec<OrphanStatus>>,
+    /// Something of an application that is declared no more may have been taken over.
+    pub(super) taken_over: Notify,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
     /// The summary may be another one.
@@ -105,6 +108,15 @@ impl Board {
             status.objects = memory.inventory.objects.len();
             status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
         });
+    }
+
+    /// Shows which applications are declared no more and left something.
+    pub(super) fn orphaned(&self, all: Vec<OrphanStatus>) {
+        *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    pub(super) fn orphans(&self) -> Vec<OrphanStatus> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes note that an application let go of objects.

@@ -73,6 +73,8 @@ pub(super) enum Command {
     Approve(Approve),
     /// Take what was found at first contact and differs from Git
     Adopt(Application),
+    /// Take away what was made for an application that is declared no more, once that plan is approved
+    Destroy(Application),
     /// Leave an application alone
     Suspend(Suspend),
     /// Take care of a suspended application again

@@ -28,6 +28,7 @@ impl Asking<'_> {
             Command::Diff(plan) => self.plan(plan, show::diff).await,
             Command::Sync(application) => self.act("syncing", application, "sync").await,
             Command::Adopt(application) => self.act("adopting", application, "adopt").await,
+            Command::Destroy(application) => self.act("destroying", application, "destroy").await,
             Command::Approve(approve) => self.approve(approve).await,
             Command::Suspend(suspend) => self.suspend(suspend).await,
             Command::Resume(application) => self.resume(application).await,

@@ -94,6 +94,25 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// Returns one of which nothing is known but its URL.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            branch: None,
+            tag: None,
+            commit: None,
+            poll: default_poll(),
+            credentials: None,
+            secrets: Secrets::default(),
+            tls: Tls::default(),
+            ssh: Ssh::default(),
+            proxy: None,
+            verify: None,
+            limits: SourceLimits::default(),
+        }
+    }
+
     /// Returns its URL, taken apart. In a loaded configuration there always is one.
     pub fn address(&self) -> Result<RepositoryUrl, InvalidUrl> {
         RepositoryUrl::parse(&self.url)

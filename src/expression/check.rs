@@ -114,7 +114,11 @@ impl<'a> Check<'a> {
     fn unknown_function(&self, part: &IdedExpr, call: &CallExpr) -> InvalidExpression {
         let name = call.func_name.as_str();
         if names::MACROS.contains(&name) {
-            let example = if name == "has" { "has(step.after)".into() } else { format!("plan.steps.{name}(s, s.action == \"delete\")") };
+            let example = if name == "has" {
+                "has(step.after)".into()
+            } else {
+                format!("plan.steps.{name}(s, s.action == \"delete\")")
+            };
             let message = format!("{} is called with other arguments", quoted(name));
             return self.parsed.wrong(part.id, message, Some(format!("such as {example}")));
         }

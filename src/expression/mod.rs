@@ -156,7 +156,9 @@ fn failed(error: &ExecutionError) -> EvaluationError {
             format!("{} does not go with ({types})", quoted(names::shown(overload.function())))
         }
         ExecutionError::UnexpectedType { got, want } => format!("found {got}, expected {want}"),
-        ExecutionError::UnsupportedBinaryOperator(name, ..) => format!("{} does not go with its operands", quoted(name)),
+        ExecutionError::UnsupportedBinaryOperator(name, ..) => {
+            format!("{} does not go with its operands", quoted(name))
+        }
         ExecutionError::ValuesNotComparable(..) => "two values that have no order are compared".into(),
         ExecutionError::UnsupportedIndex(..) | ExecutionError::UnsupportedKeyType(_) => {
             "a value of this type is no index".into()

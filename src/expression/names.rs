@@ -7,9 +7,8 @@ pub(super) const TYPES: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 /// Functions that are called with their arguments alone.
-pub(super) const FUNCTIONS: [&str; 12] = [
-    "bool", "bytes", "double", "duration", "dyn", "int", "matches", "size", "string", "timestamp", "type", "uint",
-];
+pub(super) const FUNCTIONS: [&str; 12] =
+    ["bool", "bytes", "double", "duration", "dyn", "int", "matches", "size", "string", "timestamp", "type", "uint"];
 
 /// Functions that are called on a value.
 pub(super) const METHODS: [&str; 15] = [

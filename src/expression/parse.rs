@@ -37,7 +37,8 @@ pub(super) fn parse(text: &str) -> Result<Parsed, InvalidExpression> {
     // Errors hold what may not leave the thread.
     let read = || parser.parse_with_source_info(text).map_err(|errors| first(&errors));
     let read = on_own_stack("expression", read);
-    let (root, places) = read.unwrap_or_else(|| Err(refused("the reader of expressions gave up on this text".into())))?;
+    let (root, places) =
+        read.unwrap_or_else(|| Err(refused("the reader of expressions gave up on this text".into())))?;
     Ok(Parsed { root, places })
 }
 

@@ -77,10 +77,9 @@ impl Shape {
     /// Returns the shape of what may be either.
     pub(super) fn or(&self, other: &Self) -> Self {
         let list = match (&self.list, &other.list) {
-            (Some(one), Some(two)) => Some(List {
-                length: one.length.max(two.length),
-                item: Arc::new(one.item.or(&two.item)),
-            }),
+            (Some(one), Some(two)) => {
+                Some(List { length: one.length.max(two.length), item: Arc::new(one.item.or(&two.item)) })
+            }
             (one, two) => one.as_ref().or(two.as_ref()).cloned(),
         };
         let map = match (&self.map, &other.map) {

@@ -110,7 +110,10 @@ fn what_may_not_run_is_refused_with_its_place() {
         (".plan.x", "1:2 the name '.plan' is not known (did you mean 'plan'?)"),
         ("plan.steps.all(s, true) && s.kind == 'x'", "1:28 the name 's' is not known"),
         ("plan.name.startWith('x')", "1:20 the function 'startWith' is not known (did you mean 'startsWith'?)"),
-        ("startsWith(plan.name, 'x')", "1:11 the function 'startsWith' is not known (call it on a value: value.startsWith(…))"),
+        (
+            "startsWith(plan.name, 'x')",
+            "1:11 the function 'startsWith' is not known (call it on a value: value.startsWith(…))",
+        ),
         ("plan.name.int() == 1", "1:14 the function 'int' is not known (write int(…))"),
         ("plan.steps.all(s)", "1:15 'all' is called with other arguments"),
         ("has(plan)", "1:5 invalid argument to has() macro"),
@@ -191,7 +194,9 @@ fn what_could_take_too_long_does_not_run() {
         other => panic!("{other:?}"),
     }
     // One loop over many steps is what rules are.
-    let rule = compile("plan.steps.filter(s, s.action == 'delete' || s.name.matches('^/srv/.*')).map(s, s.name).size() > 5").unwrap();
+    let rule =
+        compile("plan.steps.filter(s, s.action == 'delete' || s.name.matches('^/srv/.*')).map(s, s.name).size() > 5")
+            .unwrap();
     let mut variables = Variables::new();
     variables.set("plan", &steps(2_000));
     assert_eq!(rule.evaluate(&variables), Ok(false));

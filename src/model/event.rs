@@ -117,9 +117,14 @@ pub const BREAK_GLASS_CLOSED: Event =
 pub const BREAK_GLASS_EXPIRED: Event =
     event("break-glass.expired", "ea9c01add583d5f6a00eb3fcb6865038", "a break-glass ended by itself");
 pub const ACT_REJECT: Event = event("act.reject", "bd0dbfaaff676cea9862be29b3956b0c", "a person said no to a plan");
+pub const ACT_DESTROY: Event = event(
+    "act.destroy",
+    "97a1304f1bf8b10c8ba1b3398d6f9ca5",
+    "a person asked to take away what was made for an application that is declared no more",
+);
 
 /// All of them.
-pub const ALL: [Event; 39] = [
+pub const ALL: [Event; 40] = [
     STARTED,
     READY,
     STOPPING,
@@ -159,6 +164,7 @@ pub const ALL: [Event; 39] = [
     BREAK_GLASS_CLOSED,
     BREAK_GLASS_EXPIRED,
     ACT_REJECT,
+    ACT_DESTROY,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

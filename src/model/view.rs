@@ -22,6 +22,21 @@ pub struct Status {
     pub rejected_configuration: Vec<Mistake>,
     pub repositories: Vec<RepositoryStatus>,
     pub applications: Vec<ApplicationStatus>,
+    /// Applications that are declared no more, and whose objects are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<OrphanStatus>,
+}
+
+/// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanStatus {
+    pub name: Name,
+    pub target: Name,
+    /// How many objects it has in its inventory.
+    pub objects: usize,
+    /// The plan to destroy it that waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

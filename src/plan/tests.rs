@@ -54,6 +54,7 @@ struct Case {
     handed: BTreeMap<ObjectId, Name>,
     report_drift: bool,
     keep: bool,
+    ends: bool,
 }
 
 impl Case {
@@ -74,6 +75,7 @@ impl Case {
             prune: !self.keep,
             no_deletes: None,
             only_delete: None,
+            ends: self.ends,
             report_drift: self.report_drift,
         })
     }
@@ -190,4 +192,27 @@ fn the_id_covers_content_and_nothing_else() {
     };
     assert_eq!(id_of("1", "mtime 1"), id_of("1", "mtime 2"));
     assert_ne!(id_of("1", ""), id_of("2", ""));
+}
+
+#[test]
+fn an_application_that_ends_deletes_what_is_as_it_was_left_and_lets_go_of_the_rest() {
+    let case = Case {
+        owned: vec![
+            ("/as-left", owned(Origin::Created, "one", "one")),
+            ("/changed", owned(Origin::Created, "one", "one")),
+            ("/found", owned(Origin::Matched, "one", "one")),
+            ("/unknown", owned(Origin::Adopted, "one", "one")),
+        ],
+        previews: vec![
+            preview("/as-left", known("one"), After::Absent),
+            preview("/changed", known("two"), After::Absent),
+            preview("/found", known("one"), After::Absent),
+        ],
+        ends: true,
+        ..Case::default()
+    };
+    let planned = case.plan();
+    let steps: Vec<_> = planned.plan.steps.iter().map(|step| (&*step.id.name, step.action)).collect();
+    assert_eq!(steps, [("/as-left", Action::Delete), ("/changed", Action::Release), ("/found", Action::Release)]);
+    assert!(planned.left_out.is_empty());
 }

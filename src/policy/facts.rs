@@ -33,6 +33,8 @@ pub struct Facts {
     pub protected: Vec<(ObjectId, String)>,
     /// The plan takes back a failed sync: undoing what was allowed once is not asked about again.
     pub takes_back: bool,
+    /// The plan takes away what was made for an application that is declared no more.
+    pub destroys: bool,
     /// Created by the failed sync that this plan takes back: deleting them counts against no limit.
     pub uncounted: BTreeSet<ObjectId>,
     /// What planning left out, and why.
@@ -90,6 +92,7 @@ impl Facts {
             drift: None,
             protected: vec![],
             takes_back: false,
+            destroys: false,
             uncounted: BTreeSet::new(),
             left_out: vec![],
             approvals: vec![],

@@ -29,6 +29,7 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(people(plan, facts));
     findings.extend(fights(plan, facts));
     findings.extend(upgrade(facts));
+    findings.extend(destroy(plan, facts));
     findings.extend(acceptance(plan, facts));
     findings
 }
@@ -63,7 +64,11 @@ fn deletes(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     if !facts.missing_paths.is_empty() && !plan.steps.is_empty() {
         let message = format!("the revision has no {}", facts.missing_paths.join(", "));
         findings.push(Finding::new(Guard::EmptyRender, message, vec![]));
-    } else if facts.rendered == 0 && removes && !deleted.iter().all(|id| facts.uncounted.contains(*id)) {
+    } else if facts.rendered == 0
+        && removes
+        && !facts.destroys
+        && !deleted.iter().all(|id| facts.uncounted.contains(*id))
+    {
         findings.push(Finding::new(Guard::EmptyRender, "the revision renders to nothing", vec![]));
     }
     let share = counted.len() * 100 > facts.owned * MOST_DELETES_PERCENT && counted.len() >= FEWEST_DELETES_HELD;
@@ -138,6 +143,19 @@ fn upgrade(facts: &Facts) -> Option<Finding> {
     let (before, objects) = facts.upgrade.as_ref().filter(|(_, objects)| !objects.is_empty())?;
     let message = format!("trueup {before} would not have changed this on the same inputs");
     Some(Finding::new(Guard::Upgrade, message, objects.clone()))
+}
+
+/// What nobody declares any more goes by a person's word alone, however little it is.
+fn destroy(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    if !facts.destroys || plan.steps.is_empty() {
+        return None;
+    }
+    let (goes, stays) = (plan.count(Action::Delete), plan.count(Action::Release));
+    let message = format!(
+        "{} is declared no more: {goes} of its objects would be deleted, {stays} left as they are",
+        plan.application
+    );
+    Some(Finding::new(Guard::Destroy, message, vec![]))
 }
 
 /// What judges others changes only by the word of whom the machine names.

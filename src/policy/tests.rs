@@ -71,6 +71,7 @@ fn tripped(guard: Guard) -> Option<(Plan, Facts)> {
             let upgrade = Some(("0.0.9".to_owned(), vec![plan.steps[0].id.clone()]));
             (plan, Facts { upgrade, ..facts() })
         }
+        Guard::Destroy => (plan(Action::Delete, 1), Facts { destroys: true, rendered: 0, ..facts() }),
         Guard::Acceptance => (about("policy"), Facts { relation: Some(Relation::Descends), ..facts() }),
         Guard::Rejected => {
             let plan = plan(Action::Update, 1);

@@ -1,8 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time};
+use crate::model::{Actor, Digest, Name, ObjectId, Revision, SyncId, Time};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,18 @@ pub struct ApplicationState {
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
+    /// How it was declared last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Definition>,
+}
+
+/// What must be known of an application once it is declared no more: by which rules its end is judged, and where its files lay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    pub labels: BTreeMap<String, String>,
+    pub repository: Name,
+    /// Its paths in the repository, lowest first.
+    pub layers: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,7 +122,7 @@ impl Subject {
             // It ran, as far as it goes; what was left out of it waits for no approval.
             report.plan = None;
         }
-        let state = self.state_after(open, carried, &ending);
+        let mut state = self.state_after(open, carried, &ending);
         let void = self.void(open, carried, &state).await?;
         let written = async {
             let ledger = self.ledger();
@@ -134,15 +134,19 @@ impl Subject {
             }
             tx.close_sync(&open.sync).await?;
             tx.release_claims(&open.prepared.plan.target, &self.name).await?;
+            let ended = open.prepared.purpose == store::Purpose::Destroy && !tx.holds_any(&self.name).await?;
+            if ended {
+                tx.forget_application(&self.name).await?;
+            }
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
             let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
             closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
             let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
             audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
             tx.commit().await?;
-            Ok::<_, store::StoreError>(changed)
+            Ok::<_, store::StoreError>((changed, ended))
         };
-        let changed = written.await.map_err(|error| Refusal::store(&error))?;
+        let (changed, ended) = written.await.map_err(|error| Refusal::store(&error))?;
         execute::remember(&mut self.memory.inventory, changed);
         for timed in carried.outcomes.iter().filter(|timed| execute::strikes(open, timed)) {
             if let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) {
@@ -150,6 +154,11 @@ impl Subject {
             }
         }
         self.memory.owed.retain(|id, _| !void.contains(id));
+        if ended {
+            // Declared again meanwhile, it begins anew.
+            state = ApplicationState { definition: state.definition, ..ApplicationState::default() };
+            self.memory.owed.clear();
+        }
         self.memory.state = state;
         self.memory.open = None;
         self.memory.doubts = 0;

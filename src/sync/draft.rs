@@ -24,13 +24,15 @@ pub enum Purpose {
     Keep,
     /// Back to last good, after this sync failed with these objects created.
     RollBack { of: SyncId, created: BTreeSet<ObjectId> },
+    /// Away with what was made for an application that is declared no more.
+    Destroy,
 }
 
 impl Purpose {
     const fn created(&self) -> Option<&BTreeSet<ObjectId>> {
         match self {
             Self::RollBack { created, .. } => Some(created),
-            Self::Forward(_) | Self::Keep => None,
+            Self::Forward(_) | Self::Keep | Self::Destroy => None,
         }
     }
 
@@ -45,6 +47,7 @@ impl Purpose {
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
+            Self::Destroy => store::Purpose::Destroy,
         }
     }
 }
@@ -103,9 +106,10 @@ impl Subject {
             held: &held,
             handed: &handed,
             // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
-            prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
+            prune: matches!(purpose, Purpose::Destroy) || self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
+            ends: matches!(purpose, Purpose::Destroy),
             report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;

@@ -40,6 +40,7 @@ impl Subject {
             prune: false,
             no_deletes: None,
             only_delete: None,
+            ends: false,
             report_drift: false,
         });
         let edited = |step: &&Step| step.id.kind == PATH && patterns.iter().any(|one| matches(one, &step.id.name));

@@ -32,6 +32,7 @@ impl Subject {
             automatic: self.policy.automatic,
             protected: planned.protected.clone(),
             left_out: planned.left_out.clone(),
+            labels: self.labels.clone(),
             ..Facts::of(self.name.clone(), self.target_name.clone(), repository, self.clock.now())
         };
         match purpose {
@@ -43,6 +44,7 @@ impl Subject {
                 }
             }
             Purpose::Keep => facts.drift = Some(self.policy.drift),
+            Purpose::Destroy => facts.destroys = true,
             // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
             Purpose::RollBack { created, .. } => {
                 facts.takes_back = true;

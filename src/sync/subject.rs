@@ -20,6 +20,7 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 /// One application, and all that a sync of it needs.
 pub struct Subject {
     pub name: Name,
+    pub labels: BTreeMap<String, String>,
     pub target_name: Name,
     pub policy: SyncPolicy,
     pub origin: Origin,
