@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod config {
     mod bombs;
+    mod declared;
     mod files;
     mod hostile;
     mod mistakes;
+    mod rules;
 }

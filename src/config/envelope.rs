@@ -46,7 +46,7 @@ pub(super) struct Document<K, T> {
 pub(super) struct Bare {
     /// The version of these documents.
     api_version: ApiVersion,
-    /// What is declared: Daemon, Repository, Target, Application or `HostAccess`.
+    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy or Person.
     kind: String,
     /// What it is called.
     metadata: Metadata,
@@ -69,4 +69,15 @@ macro_rules! kinds {
     };
 }
 
-kinds!(DaemonKind: Daemon, RepositoryKind: Repository, TargetKind: Target, ApplicationKind: Application, HostAccessKind: HostAccess);
+kinds!(
+    DaemonKind: Daemon,
+    RepositoryKind: Repository,
+    TargetKind: Target,
+    ApplicationKind: Application,
+    HostAccessKind: HostAccess,
+    PolicyKind: Policy,
+    PersonKind: Person
+);
+
+/// The kinds that may be declared in Git. What decides trust is declared on the machine only.
+pub(super) const IN_GIT: &[&str] = &["Application", "Policy", "Person"];

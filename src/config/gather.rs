@@ -7,10 +7,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::envelope::{ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
+use super::envelope::{
+    ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind, RepositoryKind,
+    TargetKind,
+};
 use super::load::mistake;
-use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Repository, Target};
-use crate::model::{Mistake, Place};
+use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Person, Policy, Repository, Target};
+use crate::model::{Mistake, Name, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
 
 /// A document as it stands in a file.
@@ -33,7 +36,7 @@ impl Written {
         }
     }
 
-    fn kind(&self) -> Option<&str> {
+    pub(super) fn kind(&self) -> Option<&str> {
         self.node.get("kind").and_then(Node::as_str)
     }
 
@@ -59,6 +62,8 @@ pub(super) struct Gathered<'w> {
     pub targets: Vec<Typed<'w, Target>>,
     pub applications: Vec<Typed<'w, Application>>,
     pub accesses: Vec<Typed<'w, HostAccess>>,
+    pub policies: Vec<Typed<'w, Policy>>,
+    pub people: Vec<Typed<'w, Person>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
 }
@@ -71,6 +76,8 @@ impl<'w> Gathered<'w> {
             targets: vec![],
             applications: vec![],
             accesses: vec![],
+            policies: vec![],
+            people: vec![],
             all,
         };
         for written in all {
@@ -80,6 +87,8 @@ impl<'w> Gathered<'w> {
                 Some("Target") => gathered.targets.extend(typed::<TargetKind, _>(written, mistakes)),
                 Some("Application") => gathered.applications.extend(typed::<ApplicationKind, _>(written, mistakes)),
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
+                Some("Policy") => gathered.policies.extend(typed::<PolicyKind, _>(written, mistakes)),
+                Some("Person") => gathered.people.extend(typed::<PersonKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
         }
@@ -107,10 +116,11 @@ impl<'w> Gathered<'w> {
         !self.documents("Repository").is_empty() || self.unknown().next().is_some() || of_root_half
     }
 
-    /// Whether nothing but the daemon itself is declared: it then waits for more. An empty file is a mistake all the same, as is
-    /// one with applications that nothing could feed.
+    /// Whether nothing but the daemon itself is declared, with its rules and people: it then waits for more. An empty file is a
+    /// mistake all the same, as is one with applications that nothing could feed.
     pub(super) fn is_daemon_alone(&self) -> bool {
-        !self.all.is_empty() && self.all.iter().all(|written| written.kind() == Some("Daemon"))
+        let waits = |written: &Written| matches!(written.kind(), Some("Daemon" | "Policy" | "Person"));
+        !self.documents("Daemon").is_empty() && self.all.iter().all(waits)
     }
 
     /// Returns the configuration; asked for only when there was no mistake.
@@ -128,17 +138,22 @@ impl<'w> Gathered<'w> {
             }
             (typed.metadata.name, typed.spec)
         };
-        let labelled = |typed: Typed<'w, Application>| {
-            (typed.metadata.name, Declared { labels: typed.metadata.labels, spec: typed.spec })
-        };
         Config {
             daemon: self.daemons.into_iter().next().map(|typed| typed.spec).unwrap_or_default(),
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
-            applications: self.applications.into_iter().map(labelled).collect::<BTreeMap<_, _>>(),
+            applications: labelled(self.applications),
+            policies: labelled(self.policies),
+            people: self.people.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }
     }
+}
+
+fn labelled<T>(documents: Vec<Typed<'_, T>>) -> BTreeMap<Name, Declared<T>> {
+    let declared =
+        |typed: Typed<'_, T>| (typed.metadata.name, Declared { labels: typed.metadata.labels, spec: typed.spec });
+    documents.into_iter().map(declared).collect()
 }
 
 /// Drops `.` segments; `..` stays, since what it means depends on links.

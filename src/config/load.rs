@@ -42,8 +42,7 @@ impl Config {
             mistakes.push(mistake("config.no-repository", place, "no Repository is declared", Some(hint.to_owned())));
         }
         check::check(&gathered, whole, &mut mistakes);
-        let order = |mistake: &Mistake| (Arc::clone(&mistake.place.file), mistake.place.line, mistake.place.column);
-        mistakes.sort_by_key(order);
+        in_order(&mut mistakes);
         if mistakes.is_empty() { Ok(Loaded { config: gathered.into_config(), files }) } else { Err(mistakes) }
     }
 }
@@ -90,9 +89,19 @@ fn documents(path: &Path) -> Result<Vec<Written>, Vec<Mistake>> {
     })?;
     // Relative paths count from the file; without a current folder they would stay relative, which `check` tells.
     let folder = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folder: Arc<Path> = folder.parent().unwrap_or(Path::new("/")).into();
-    let nodes = yaml::parse(&name, &text, Profile::Config)?;
-    Ok(nodes.into_iter().map(|node| Written { file: Arc::clone(&name), folder: Arc::clone(&folder), node }).collect())
+    written(&name, folder.parent().unwrap_or(Path::new("/")), &text)
+}
+
+/// Returns the documents of one file; `folder` is where its relative paths count from.
+pub(super) fn written(name: &Arc<str>, folder: &Path, text: &[u8]) -> Result<Vec<Written>, Vec<Mistake>> {
+    let folder: Arc<Path> = folder.into();
+    let nodes = yaml::parse(name, text, Profile::Config)?;
+    Ok(nodes.into_iter().map(|node| Written { file: Arc::clone(name), folder: Arc::clone(&folder), node }).collect())
+}
+
+/// Puts mistakes into the order of the files and their lines.
+pub(super) fn in_order(mistakes: &mut [Mistake]) {
+    mistakes.sort_by_key(|mistake| (Arc::clone(&mistake.place.file), mistake.place.line, mistake.place.column));
 }
 
 /// Reads a regular file, and no more of it than may be parsed: a pipe or device would have no end.

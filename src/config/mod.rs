@@ -2,10 +2,14 @@
 
 mod access;
 mod check;
+mod declarations;
 mod documents;
 mod envelope;
 mod gather;
+mod glob;
+mod identity;
 mod load;
+mod policy;
 mod reference;
 mod schema;
 mod span;
@@ -14,12 +18,18 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use access::{HostAccess, Peer};
+pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
     AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
     SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use envelope::{ApiVersion, Metadata};
+pub use glob::Glob;
+pub use identity::{email_identity, key_identity, login_identity};
 pub use load::Loaded;
+pub use policy::{
+    Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
+};
 pub use reference::reference;
 pub use schema::schema;
 pub use url::{InvalidUrl, RepositoryUrl};
@@ -33,6 +43,8 @@ pub struct Config {
     pub repositories: BTreeMap<Name, Repository>,
     pub targets: BTreeMap<Name, Target>,
     pub applications: BTreeMap<Name, Declared<Application>>,
+    pub policies: BTreeMap<Name, Declared<Policy>>,
+    pub people: BTreeMap<Name, Person>,
     /// What the root half may do. Only it takes its word from here; to the daemon it means nothing.
     pub access: Option<HostAccess>,
 }

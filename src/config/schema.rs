@@ -2,8 +2,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::envelope::{ApplicationKind, DaemonKind, Document, HostAccessKind, KINDS, RepositoryKind, TargetKind};
-use super::{Application, Daemon, HostAccess, Repository, Target};
+use super::envelope::{
+    ApplicationKind, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind, RepositoryKind, TargetKind,
+};
+use super::{Application, Daemon, HostAccess, Person, Policy, Repository, Target};
 
 /// Returns one JSON Schema (2020-12) for every document that may be declared: `kind` says which.
 #[must_use]
@@ -15,6 +17,8 @@ pub fn schema() -> Value {
         choice::<Document<TargetKind, Target>>("Target", &mut generator),
         choice::<Document<ApplicationKind, Application>>("Application", &mut generator),
         choice::<Document<HostAccessKind, HostAccess>>("HostAccess", &mut generator),
+        choice::<Document<PolicyKind, Policy>>("Policy", &mut generator),
+        choice::<Document<PersonKind, Person>>("Person", &mut generator),
     ];
     let mut definitions = generator.take_definitions(true);
     for kind in KINDS {

@@ -5,7 +5,7 @@ use super::{Result, Store, Tx, database};
 use crate::model::{Name, Time};
 
 /// How long it is remembered what was deleted, in seconds: no budget may look back further.
-pub const LONGEST_BUDGET: i64 = 7 * 24 * 60 * 60;
+pub const LONGEST_BUDGET: i64 = 30 * 24 * 60 * 60;
 
 /// What one execution was let to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]

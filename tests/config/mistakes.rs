@@ -3,7 +3,7 @@
 use trueup::config::{Config, Loaded};
 use trueup::model::Mistake;
 
-fn load(text: &str) -> Result<Loaded, Vec<Mistake>> {
+pub(super) fn load(text: &str) -> Result<Loaded, Vec<Mistake>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.yaml");
     std::fs::write(&file, text).unwrap();
@@ -17,7 +17,7 @@ fn load(text: &str) -> Result<Loaded, Vec<Mistake>> {
 }
 
 /// Returns each mistake as `line:column code: message (hint)`.
-fn told(text: &str) -> Vec<String> {
+pub(super) fn told(text: &str) -> Vec<String> {
     let tell = |mistake: Mistake| {
         let hint = mistake.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
         let Mistake { place, code, message, .. } = mistake;
@@ -103,21 +103,21 @@ fn a_secret_in_a_url_is_never_repeated() {
     }
 }
 
-fn document(kind: &str, name: &str, spec: &str) -> String {
+pub(super) fn document(kind: &str, name: &str, spec: &str) -> String {
     format!("---\napiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n")
 }
 
-const REPOSITORY: &str = "{ url: \"https://h/x\" }";
-const TARGET: &str = "{ host: { allow: [/etc/x] } }";
-const APPLICATION: &str = "{ source: { repository: r, path: x }, target: t }";
+pub(super) const REPOSITORY: &str = "{ url: \"https://h/x\" }";
+pub(super) const TARGET: &str = "{ host: { allow: [/etc/x] } }";
+pub(super) const APPLICATION: &str = "{ source: { repository: r, path: x }, target: t }";
 
 /// Returns what is told of a file that is right but for one document.
-fn told_of(kind: &str, spec: &str) -> Vec<String> {
+pub(super) fn told_of(kind: &str, spec: &str) -> Vec<String> {
     let other = |one: &str, name: &str, right: &str| document(one, name, if one == kind { spec } else { right });
     let mut text = other("Repository", "r", REPOSITORY) + &other("Target", "t", TARGET);
     text += &other("Application", "a", APPLICATION);
-    if kind == "Daemon" {
-        text += &document("Daemon", "d", spec);
+    if !kind.is_empty() && !["Repository", "Target", "Application"].contains(&kind) {
+        text += &document(kind, "d", spec);
     }
     if load(&text).is_ok() { vec![] } else { told(&text) }
 }

@@ -5,6 +5,8 @@ mod application;
 mod daemon;
 mod names;
 mod paths;
+mod people;
+mod policy;
 mod repository;
 mod target;
 mod verify;
@@ -41,13 +43,36 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
     verify::check(gathered, mistakes);
-    let known = names::Known::of(gathered);
+    declared(gathered, &names::Known::of(gathered), whole, mistakes);
+    people::unique(gathered, None, mistakes);
+}
+
+/// Adds every mistake in documents of Git, which are judged with what the machine has declared.
+pub(super) fn check_in_git(gathered: &Gathered, machine: &super::Config, whole: bool, mistakes: &mut Vec<Mistake>) {
+    names::unique(gathered, mistakes);
+    names::taken(gathered, machine, mistakes);
+    declared(gathered, &names::Known::of_machine(machine, gathered), whole, mistakes);
+    people::unique(gathered, Some(machine), mistakes);
+}
+
+/// Judges the kinds that may be declared on the machine and in Git.
+fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &mut Vec<Mistake>) {
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
         application::check(&typed.spec, &mut scope);
         if whole {
-            known.check(&typed.spec, &mut scope);
+            known.application(&typed.spec, &mut scope);
         }
+    }
+    for typed in &gathered.policies {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        policy::check(&typed.spec, &mut scope);
+        if whole {
+            known.policy(&typed.spec, &mut scope);
+        }
+    }
+    for typed in &gathered.people {
+        people::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
 }
 
