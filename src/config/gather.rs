@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::envelope::{
-    ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind, RepositoryKind,
-    TargetKind,
+    ApplicationKind, Bare, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind,
+    RepositoryKind, TargetKind,
 };
 use super::load::mistake;
-use super::{Application, Config, Daemon, Declared, HostAccess, Metadata, Person, Policy, Repository, Target};
+use super::{
+    Application, BreakGlassRequest, Config, Daemon, Declared, HostAccess, Metadata, Person, Policy, Repository, Target,
+};
 use crate::model::{Mistake, Name, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
 
@@ -64,6 +66,7 @@ pub(super) struct Gathered<'w> {
     pub accesses: Vec<Typed<'w, HostAccess>>,
     pub policies: Vec<Typed<'w, Policy>>,
     pub people: Vec<Typed<'w, Person>>,
+    pub requests: Vec<Typed<'w, BreakGlassRequest>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
 }
@@ -78,6 +81,7 @@ impl<'w> Gathered<'w> {
             accesses: vec![],
             policies: vec![],
             people: vec![],
+            requests: vec![],
             all,
         };
         for written in all {
@@ -89,6 +93,7 @@ impl<'w> Gathered<'w> {
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 Some("Policy") => gathered.policies.extend(typed::<PolicyKind, _>(written, mistakes)),
                 Some("Person") => gathered.people.extend(typed::<PersonKind, _>(written, mistakes)),
+                Some("BreakGlass") => gathered.requests.extend(typed::<BreakGlassKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
         }
@@ -145,6 +150,7 @@ impl<'w> Gathered<'w> {
             applications: labelled(self.applications),
             policies: labelled(self.policies),
             people: self.people.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
+            requests: BTreeMap::new(),
             access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Facts;
 use crate::config::Drift;
-use crate::model::{Action, Cause, Finding, Guard, ObjectId, Plan};
+use crate::model::{Action, Cause, Finding, Guard, ObjectId, Plan, declared};
 use crate::source::Relation;
 
 /// More deletes than this in one plan wait for a person.
@@ -160,8 +160,8 @@ fn destroy(plan: &Plan, facts: &Facts) -> Option<Finding> {
 
 /// What judges others changes only by the word of whom the machine names.
 fn acceptance(plan: &Plan, facts: &Facts) -> Option<Finding> {
-    let judging = |id: &ObjectId| matches!(id.kind.as_ref(), "policy" | "person");
-    let objects: Vec<_> = plan.steps.iter().map(|step| &step.id).filter(|id| judging(id)).cloned().collect();
+    let judging = plan.steps.iter().map(|step| &step.id).filter(|id| declared::judges(&id.kind));
+    let objects: Vec<_> = judging.cloned().collect();
     if objects.is_empty() || facts.takes_back {
         return None;
     }
