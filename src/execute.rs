@@ -23,6 +23,7 @@ use crate::audit::{self, BreakGlasses, Redactor};
 use crate::model::{
     Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
 };
+use crate::policy::Bounds;
 use crate::store::{ApplicationState, Approval, Open, Owed, Preimages, Purpose, Spent, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
@@ -52,6 +53,8 @@ pub struct Preparation {
     pub approvals: Vec<Approval>,
     /// How many objects it deletes without a person having said so, against budgets.
     pub deletes: u64,
+    /// What must still hold now that it begins.
+    pub bounds: Bounds,
     /// What the plan overwrites and deletes, where it does; its contents are among those above.
     pub preimages: Option<Preimages>,
     /// What is remembered of the application from now on, where that changes before the first act.
@@ -67,6 +70,8 @@ pub enum BeginError {
     Claimed { object: ObjectId, holder: String },
     #[error("an approval was used up or has expired")]
     Approval,
+    #[error("other plans began meanwhile, and all of them together would be more than may be; it is planned anew")]
+    Bounds,
     #[error("a content went while the plan was made; it is planned anew")]
     Swept,
 }
@@ -119,6 +124,7 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
             return Err(BeginError::Approval);
         }
     }
+    keep_within(&mut tx, preparation).await?;
     if preparation.deletes > 0 {
         tx.spend(&Spent { time: now, application: application.clone(), deletes: preparation.deletes }).await?;
     }
@@ -152,6 +158,21 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     let numbers = audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
     ledger.glasses.follow(&mut tx, now, &numbers, &entries);
     Ok(tx.commit().await?)
+}
+
+/// Holds a plan against the bounds that others may have come up to since it was judged.
+async fn keep_within(tx: &mut Tx, preparation: &Preparation) -> Result<(), BeginError> {
+    if let Some(most) = preparation.bounds.at_once
+        && tx.count_running().await? >= most
+    {
+        return Err(BeginError::Bounds);
+    }
+    for (since, most) in &preparation.bounds.deletes {
+        if preparation.deletes > 0 && tx.spent_since(*since).await? + preparation.deletes > *most {
+            return Err(BeginError::Bounds);
+        }
+    }
+    Ok(())
 }
 
 /// Carries out every step that is left, wave by wave.

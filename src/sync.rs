@@ -18,6 +18,7 @@ mod secrets;
 mod subject;
 mod tell;
 mod view;
+mod within;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,9 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
+use crate::store::Seen;
 
-pub use candidate::{Candidate, Origin};
+pub use candidate::{Candidate, Holds, Origin};
 pub use destroy::{destroy, preview_destroy};
 pub use draft::{Draft, Purpose};
 pub use inherited::Inherited;
@@ -37,6 +39,7 @@ pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
 pub use view::preview;
+pub use within::Within;
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.
 const RENDER: Duration = Duration::from_mins(10);
@@ -72,6 +75,7 @@ impl Subject {
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
+        self.see(&candidate);
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
         if let Some(bad) = bad {
             let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
@@ -88,6 +92,15 @@ impl Subject {
         let report = self.carry(draft, ring).await?;
         self.let_go_of_tree();
         Ok(report)
+    }
+
+    /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before
+    /// something is held.
+    fn see(&mut self, candidate: &Candidate) {
+        let seen = &mut self.memory.state.seen;
+        if seen.as_ref().is_none_or(|seen| seen.revision != candidate.revision) {
+            *seen = Some(Seen { revision: candidate.revision.clone(), at: self.clock.now() });
+        }
     }
 
     /// Takes contents from the store once it has them all, so that the mirror that they came from can go.
@@ -107,7 +120,7 @@ impl Subject {
 
     /// Carries out a draft, holds it, or finds that there is nothing to do.
     async fn carry(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        if draft.verdict.decision == Decision::Hold {
+        if draft.verdict().decision == Decision::Hold {
             return self.hold(&draft, ring).await;
         }
         if self.is_settled(&draft, ring) {
@@ -136,7 +149,7 @@ impl Subject {
                 owned.left.fingerprint = fingerprint;
             }
         }
-        if !draft.verdict.findings.is_empty() {
+        if !draft.verdict().findings.is_empty() {
             return self.left_out(draft, ring).await;
         }
         if !draft.planned.drifted.is_empty() {
@@ -167,7 +180,7 @@ impl Subject {
         let kept = async {
             let desired = self.kept(desired).await?;
             let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
-            if draft.planned.plan.steps.is_empty() || draft.verdict.decision == Decision::Hold {
+            if draft.planned.plan.steps.is_empty() || draft.verdict().decision == Decision::Hold {
                 return Ok(None);
             }
             self.run(draft, ring).await.map(Some)

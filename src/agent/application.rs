@@ -14,7 +14,7 @@ use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
-use crate::model::{Action, Actor, Guard, Outcome, Problem};
+use crate::model::{Action, Actor, Guard, Name, Outcome, Problem};
 use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 
@@ -136,6 +136,9 @@ impl Task {
             && !self.board.orphans().is_empty()
         {
             self.board.taken_over.notify_one();
+        }
+        if name == Name::declarations() && !report.steps.is_empty() {
+            self.board.declared.notify_one();
         }
         let wait = match report.outcome {
             Outcome::Failed => {

@@ -27,6 +27,7 @@ impl Daemon for Agent {
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.inner.started,
             rejected_configuration: rejected.clone(),
+            left_out: self.inner.left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
             orphans: self.inner.board.orphans(),

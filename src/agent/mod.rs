@@ -13,6 +13,7 @@ mod begin;
 mod bells;
 mod commands;
 mod daemon;
+mod declared;
 mod desk;
 mod estate;
 mod housekeeping;
@@ -36,6 +37,7 @@ use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
 pub use daemon::{Daemon, RecordQuery};
@@ -64,8 +66,11 @@ struct Inner {
     reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
+    /// Mistakes of documents in Git that were accepted, and do not fit the machine's files any more.
+    left_out: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
+    rules: InForce,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -100,8 +105,10 @@ impl Agent {
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
+            left_out: Mutex::default(),
             turns: Arc::default(),
             glasses,
+            rules: InForce::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
@@ -111,6 +118,7 @@ impl Agent {
         agent.settle(config).await?;
         agent.keep_house();
         agent.follow_orphans();
+        agent.follow_declarations();
         Ok(agent)
     }
 

@@ -1,5 +1,6 @@
 //! Applications that are declared no more: they are shown, and end by a person's word alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::model::{Actor, Name, PlanId, Problem, chain};
 use crate::render::MemoryCache;
 use crate::source::{Gone, Shared};
 use crate::store::{Definition, Open, Purpose, StoreError};
-use crate::sync::{self, Memory, Neighbours, Origin, Progress, Ring, Subject};
+use crate::sync::{self, Holds, Memory, Neighbours, Origin, Progress, Ring, Subject};
 
 /// How soon one whose step is in doubt is taken up again, at first.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -72,8 +73,7 @@ impl Agent {
                 "take its document away first: what it made stays as it is, until `trueup destroy` takes that away too",
             ));
         }
-        let orphans =
-            self.inner.store.orphans(&estate.neighbours.names()).await.map_err(|error| store_problem(&error))?;
+        let orphans = self.left_behind(&estate.neighbours).await.map_err(|error| store_problem(&error))?;
         let held: Vec<_> = orphans.keys().filter(|(application, _)| application.as_str() == name).collect();
         let reached = |one: &&&(Name, Name)| estate.targets.contains_key(&one.1);
         match (held.iter().find(reached), held.first()) {
@@ -96,6 +96,14 @@ impl Agent {
         }
     }
 
+    /// Returns how many objects each application that is declared no more has on each target. What was declared in Git is none: on
+    /// no target is anything of it.
+    async fn left_behind(&self, neighbours: &Neighbours) -> Result<BTreeMap<(Name, Name), usize>, StoreError> {
+        let mut known = neighbours.names();
+        known.insert(Name::declarations());
+        self.inner.store.orphans(&known).await
+    }
+
     /// Returns the application as it is remembered: it follows no repository.
     async fn leaving(&self, estate: &Estate, name: &Name, target_name: &Name) -> Result<Subject, StoreError> {
         let memory = Memory::load(&self.inner.store, target_name, name).await?;
@@ -111,12 +119,15 @@ impl Agent {
             cache: Arc::new(MemoryCache::new(0)),
             key: self.inner.store.key().derive("trueup/secret/v1"),
             redactor: estate.redactor.clone(),
+            holds: Holds::default(),
+            within: None,
         };
         Ok(Subject {
             name: name.clone(),
             labels,
             target_name: target_name.clone(),
             policy: SyncPolicy::default(),
+            rules: self.inner.rules.clone(),
             origin,
             // `orphan` has seen to it that it is declared, and so has `resume_ends`.
             target: estate.targets[target_name].target.clone(),
@@ -206,7 +217,7 @@ impl Agent {
     pub(super) async fn see_orphans(&self, neighbours: &Neighbours) {
         let seen = async {
             let mut all = vec![];
-            for ((name, target), objects) in self.inner.store.orphans(&neighbours.names()).await? {
+            for ((name, target), objects) in self.left_behind(neighbours).await? {
                 let held = self.inner.store.held_plan(&name).await?;
                 let held = held.filter(|held| held.prepared.purpose == Purpose::Destroy);
                 all.push(OrphanStatus { name, target, objects, plan: held.map(|held| held.prepared.plan.id) });

@@ -18,6 +18,8 @@ pub(super) struct Board {
     orphans: Mutex<Vec<OrphanStatus>>,
     /// Something of an application that is declared no more may have been taken over.
     pub(super) taken_over: Notify,
+    /// What is declared in Git, and in force, may be another.
+    pub(super) declared: Notify,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
     /// The summary may be another one.

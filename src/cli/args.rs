@@ -119,6 +119,9 @@ pub(super) struct Check {
     /// Files or folders to check, each by itself; the configuration when none is given
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Check this folder as what Git declares (`declarations:` of the Daemon document), against the configuration
+    #[arg(long, value_name = "FOLDER", conflicts_with = "files")]
+    pub declarations: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

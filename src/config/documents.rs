@@ -116,6 +116,15 @@ impl Repository {
         }
     }
 
+    /// Returns every file of the machine that it names: secrets, and what decides trust.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let secret = self.credentials.iter().filter_map(|credentials| credentials.file.as_deref());
+        let ages = self.secrets.age.iter().filter_map(|identity| identity.file.as_deref());
+        let known = self.tls.ca.as_deref().into_iter().chain(self.ssh.known_hosts.as_deref());
+        let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
+        secret.chain(ages).chain(known).chain(signers)
+    }
+
     /// Returns its URL, taken apart. In a loaded configuration there always is one.
     pub fn address(&self) -> Result<RepositoryUrl, InvalidUrl> {
         RepositoryUrl::parse(&self.url)

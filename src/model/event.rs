@@ -32,6 +32,16 @@ pub const CONFIGURATION_REFUSED: Event = event(
     "febca6524ba04769a1dd63f3681871d8",
     "a changed configuration has mistakes; the one before stays in force",
 );
+pub const DECLARATIONS_TAKEN: Event = event(
+    "declarations.taken",
+    "0b98fc0871f89b6cdd5cba021dca25fc",
+    "a sync of what is declared in Git changed what is in force",
+);
+pub const DECLARATIONS_LEFT_OUT: Event = event(
+    "declarations.left-out",
+    "7304331f0e19ef04cb7edf75617e244d",
+    "a document of Git does not fit the machine's files any more, or what is declared in Git could not be taken",
+);
 pub const REPOSITORY_MOVED: Event =
     event("repository.moved", "c7eccf2637e348ad9ef316f5eeb80f52", "the followed ref is at another revision");
 pub const REPOSITORY_FAILED: Event = event(
@@ -124,13 +134,15 @@ pub const ACT_DESTROY: Event = event(
 );
 
 /// All of them.
-pub const ALL: [Event; 40] = [
+pub const ALL: [Event; 42] = [
     STARTED,
     READY,
     STOPPING,
     STOPPED,
     CONFIGURATION_TAKEN,
     CONFIGURATION_REFUSED,
+    DECLARATIONS_TAKEN,
+    DECLARATIONS_LEFT_OUT,
     REPOSITORY_MOVED,
     REPOSITORY_FAILED,
     WATCH_LOST,

@@ -10,7 +10,7 @@ use super::{
     Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
 };
 
-pub use people::{BreakGlassAsked, BreakGlassView, Edits};
+pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyRule, PolicyView};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Status {
     /// Mistakes of a newer configuration that was not taken; the old one runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_configuration: Vec<Mistake>,
+    /// Documents of Git that were accepted, and are left out because they do not fit the machine's files any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Mistake>,
     pub repositories: Vec<RepositoryStatus>,
     pub applications: Vec<ApplicationStatus>,
     /// Applications that are declared no more, and whose objects are still there.

@@ -7,6 +7,7 @@ use crate::store::{Approval, Rejection, Spent};
 
 /// All that the guards and rules may know.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
     pub now: Time,
     pub application: Name,
@@ -15,6 +16,8 @@ pub struct Facts {
     pub repository: Name,
     /// The followed ref, fully qualified, or the commit that is held.
     pub reference: String,
+    /// The plan goes to what the followed ref says, not back to what was applied before.
+    pub forward: bool,
     /// How the revision stands to the last applied one; `None` where that is no question (first sync, corrective plan, a ref
     /// or URL changed in the configuration).
     pub relation: Option<Relation>,
@@ -47,6 +50,8 @@ pub struct Facts {
     pub break_glass: Vec<BreakGlass>,
     /// Whose approval accepts a change of policies: people whom the machine's own file names.
     pub acceptors: BTreeSet<Name>,
+    /// How the revision stands to the one whose policies and people were accepted last; `None` as for `relation`.
+    pub since_accepted: Option<Relation>,
     /// The revision is signed by whom the machine's own file names for changes of policies.
     pub accepted_signer: bool,
     /// What was deleted lately, over the whole daemon.
@@ -82,6 +87,7 @@ impl Facts {
             repository,
             labels: BTreeMap::new(),
             reference: String::new(),
+            forward: false,
             relation: None,
             commits: Commits::None,
             first_seen: None,
@@ -99,6 +105,7 @@ impl Facts {
             rejection: None,
             break_glass: vec![],
             acceptors: BTreeSet::new(),
+            since_accepted: None,
             accepted_signer: false,
             spent: vec![],
             running: BTreeSet::new(),

@@ -12,8 +12,8 @@ pub const MOST_DELETES_PERCENT: usize = 20;
 /// … but never fewer deletes than this.
 pub const FEWEST_DELETES_HELD: usize = 3;
 /// More deletes than this over the whole daemon, within [`BUDGET_SECONDS`], wait for a person, whatever plans they are in.
-const MOST_DELETES_TOGETHER: u64 = 100;
-const BUDGET_SECONDS: i64 = 60 * 60;
+pub(super) const MOST_DELETES_TOGETHER: u64 = 100;
+pub(super) const BUDGET_SECONDS: i64 = 60 * 60;
 
 /// Returns everything that a built-in guard finds, passed or not.
 pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
@@ -165,10 +165,16 @@ fn acceptance(plan: &Plan, facts: &Facts) -> Option<Finding> {
     if objects.is_empty() || facts.takes_back {
         return None;
     }
-    if matches!(facts.relation, Some(Relation::Behind | Relation::Diverged)) {
-        let message =
-            "policies would go back to what they were: only a revision that descends from the accepted one may do that";
-        return Some(Finding::new(Guard::PolicyRewound, message, objects));
+    match facts.since_accepted {
+        Some(Relation::Behind | Relation::Diverged) => {
+            let message = "policies or people would be those of a revision that does not descend from the one that was accepted last";
+            return Some(Finding::new(Guard::PolicyRewound, message, objects));
+        }
+        Some(Relation::Unknown) => {
+            let message = "whether the revision descends from the one whose policies were accepted last is unknown";
+            return Some(Finding::new(Guard::AncestryUnknown, message, objects));
+        }
+        Some(Relation::Same | Relation::Descends) | None => {}
     }
     if facts.accepted_signer {
         return None;

@@ -1,19 +1,47 @@
-//! Plan + rules + facts → [`Verdict`]. A pure function. The built-in guards live here; the table of what passes them, and the
-//! rules of policies, in [`crate::model::Guard::passed_by`].
+//! Plan + rules + facts → [`Verdict`]. A pure function. The table of what passes a guard or rule is
+//! [`crate::model::Guard::passed_by`].
 
+mod bounds;
+mod explain;
 mod facts;
 mod guards;
 mod pass;
+mod people;
+mod rules;
 
-use crate::model::{Decision, Plan, Verdict};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::model::{Decision, Finding, Plan, Verdict};
+
+pub use bounds::{Bounds, bounds};
+pub use explain::explain;
 pub use facts::{Commits, Facts};
 pub use guards::{FEWEST_DELETES_HELD, MOST_DELETES, MOST_DELETES_PERCENT};
+pub use people::{Authors, People};
+pub use rules::{NoOverride, Rules};
+
+/// The rules that are in force now, for whoever judges. A clone is the same.
+#[derive(Clone, Default)]
+pub struct InForce(Arc<RwLock<Rules>>);
+
+impl InForce {
+    #[must_use]
+    pub fn get(&self) -> Rules {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set(&self, rules: Rules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+}
 
 /// Judges a plan: everything that holds it is found, and what an approval or break-glass passes is marked as passed.
 #[must_use]
-pub fn judge(plan: &Plan, facts: &Facts) -> Verdict {
+pub fn judge(plan: &Plan, rules: &Rules, facts: &Facts) -> Verdict {
     let mut findings = guards::findings(plan, facts);
+    if !plan.steps.is_empty() {
+        findings.extend(rules.findings(plan, facts));
+    }
     for finding in &mut findings {
         pass::pass(finding, facts);
     }
@@ -21,7 +49,7 @@ pub fn judge(plan: &Plan, facts: &Facts) -> Verdict {
     forced_by.sort_unstable();
     forced_by.dedup();
     let decision = match forced_by.as_slice() {
-        _ if findings.iter().any(crate::model::Finding::holds) => Decision::Hold,
+        _ if findings.iter().any(Finding::holds) => Decision::Hold,
         [] => Decision::Go,
         _ => Decision::Forced,
     };

@@ -226,8 +226,11 @@ impl Inner {
         now: Time,
     ) -> Result<Option<Vec<Commit>>, SourceError> {
         let generation = self.ensure(runtime.clone(), &to)?;
+        if from == Some(to) {
+            return Ok(Some(vec![]));
+        }
         let mut ids = vec![to];
-        if let Some(from) = from.filter(|from| *from != to) {
+        if let Some(from) = from {
             let Ok(behind) = self.behind(runtime, &generation, to, from, VerifyPolicy::Range)? else { return Ok(None) };
             ids.extend(behind);
         }

@@ -68,8 +68,8 @@ pub trait Source: Send + Sync {
     /// Returns what a commit says of itself. It is the author's word: data, never used for order or trust.
     async fn commit(&self, revision: &Revision) -> Result<Commit, SourceError>;
 
-    /// Returns what is new: `to`, and every commit behind it that is neither `from` nor behind that, newest first; `to` alone where
-    /// there is no `from`. `None` where the history at hand does not tell, or there are more than anybody could look at. Each has
+    /// Returns what is new: `to`, and every commit behind it that is neither `from` nor behind that, newest first; nothing
+    /// where they are the same, and `to` alone where there is no `from`. `None` where the history at hand does not tell, or there are more than anybody could look at. Each has
     /// its signer, where the repository asks for signatures and it is validly signed.
     async fn news(&self, from: Option<&Revision>, to: &Revision, now: Time)
     -> Result<Option<Vec<Commit>>, SourceError>;

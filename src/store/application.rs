@@ -19,12 +19,26 @@ pub struct ApplicationState {
     pub bad_inputs: Option<BadInputs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
+    /// The revision that was last come across, and when: how long it has been known is no word of its author's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
+    /// The last revision that changed policies or people: only one that descends from it changes them again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// How it was declared last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Definition>,
+}
+
+/// A revision that what judges was taken from, and where it lay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub revision: Revision,
+    pub reference: String,
+    pub url: String,
 }
 
 /// What must be known of an application once it is declared no more: by which rules its end is judged, and where its files lay.
@@ -68,6 +82,12 @@ pub struct BadInputs {
     /// What it created, for as long as it is not taken back: the way back to last good is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<BTreeSet<ObjectId>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub revision: Revision,
+    pub at: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

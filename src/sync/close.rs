@@ -7,8 +7,8 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
-use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
+use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, declared, host};
+use crate::store::{self, Accepted, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Asked, Call, TargetError};
 
 /// How long changed objects may take to settle.
@@ -180,8 +180,13 @@ impl Subject {
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {
-                let (reference, url) = (reference.clone(), url.clone());
-                state.applied = Some(Applied { revision: revision.clone(), inputs, desired, reference, url });
+                let (at, url) = (revision.clone(), url.clone());
+                if open.prepared.plan.steps.iter().any(|step| declared::judges(&step.id.kind)) {
+                    let accepted = Accepted { revision: at.clone(), reference: reference.clone(), url: url.clone() };
+                    state.accepted = Some(accepted);
+                    self.origin.source.accepted(&self.name, at.clone());
+                }
+                state.applied = Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url });
                 state.bad_inputs = None;
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.

@@ -52,11 +52,11 @@ impl Subject {
 
     async fn take_away(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         let draft = self.destruction(ring).await?;
-        if draft.verdict.decision == Decision::Hold {
+        if draft.verdict().decision == Decision::Hold {
             return self.hold(&draft, ring).await;
         }
         // What cannot be examined now may be another time.
-        if draft.planned.plan.steps.is_empty() && !draft.verdict.findings.is_empty() {
+        if draft.planned.plan.steps.is_empty() && !draft.verdict().findings.is_empty() {
             return self.left_out(&draft, ring).await;
         }
         self.run(draft, ring).await

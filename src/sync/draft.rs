@@ -13,7 +13,7 @@ use crate::model::{
     Verdict, Walk,
 };
 use crate::plan::{self, Planned};
-use crate::store::{self, Approval};
+use crate::store;
 
 /// Why a plan is made.
 #[derive(Clone)]
@@ -58,17 +58,13 @@ pub struct Draft {
     pub desired: Arc<Desired>,
     pub previews: Previews,
     pub planned: Planned,
-    pub verdict: Verdict,
+    pub(super) judged: Judged,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
     /// What comes from applications that are declared no more.
     pub inherited: Inherited,
     /// Handlers that are owed, and that nothing desired names any more.
     pub unnamed: Vec<ObjectId>,
-    /// What people said yes with, where it took that.
-    pub approvals: Vec<Approval>,
-    /// How many objects it deletes though nobody said so.
-    pub deletes: u64,
 }
 
 impl Subject {
@@ -81,6 +77,9 @@ impl Subject {
         ring: &Ring,
     ) -> Result<Draft, Refusal> {
         let named = objects(&desired)?;
+        if let Some(within) = &self.origin.within {
+            within.check(named)?;
+        }
         let unnamed = self.memory.owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
         let desired = with_owed(desired, &self.memory.owed);
         let complete = objects(&desired)?;
@@ -114,9 +113,8 @@ impl Subject {
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
-        let judged = self.judge(&planned, facts).await?;
-        let Judged { verdict, approvals, deletes } = judged;
-        Ok(Draft { purpose, desired, previews, planned, verdict, handed, inherited, unnamed, approvals, deletes })
+        let judged = self.judge(&purpose, &planned, facts).await?;
+        Ok(Draft { purpose, desired, previews, planned, judged, handed, inherited, unnamed })
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -164,6 +162,11 @@ pub struct Found {
 }
 
 impl Draft {
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.judged.verdict
+    }
+
     pub fn complete(&self) -> Result<&Complete, Refusal> {
         objects(&self.desired)
     }

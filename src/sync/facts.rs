@@ -1,14 +1,19 @@
 //! What the guards may know of a plan, and what they say of it.
 
+use std::time::Duration;
+
 use super::Refusal;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Holds};
 use super::draft::Purpose;
 use super::subject::Subject;
-use crate::model::{Action, Complete, Revision, Verdict, host};
+use crate::model::{Action, Complete, Outcome, Plan, Revision, Time, Verdict, host};
 use crate::plan::Planned;
-use crate::policy::{self, Facts};
+use crate::policy::{self, Bounds, Commits, Facts, Rules};
 use crate::source::{Relation, SourceError};
 use crate::store::{Applied, Approval, LONGEST_BUDGET, StoreError};
+
+/// What judging may take. Each expression is bounded; this is for all of them over all steps.
+const JUDGEMENT: Duration = Duration::from_secs(30);
 
 /// A verdict, and what carrying out the plan will use up.
 pub(super) struct Judged {
@@ -17,6 +22,8 @@ pub(super) struct Judged {
     pub(super) approvals: Vec<Approval>,
     /// How many objects it deletes though nobody said so.
     pub(super) deletes: u64,
+    /// What must still hold when it begins.
+    pub(super) bounds: Bounds,
 }
 
 impl Subject {
@@ -33,14 +40,19 @@ impl Subject {
             protected: planned.protected.clone(),
             left_out: planned.left_out.clone(),
             labels: self.labels.clone(),
+            reference: self.reference(purpose),
             ..Facts::of(self.name.clone(), self.target_name.clone(), repository, self.clock.now())
         };
         match purpose {
             Purpose::Forward(candidate) => {
+                facts.forward = true;
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
+                let seen = self.memory.state.seen.as_ref().filter(|seen| seen.revision == candidate.revision);
+                facts.first_seen = seen.map(|seen| seen.at);
                 if !planned.plan.steps.is_empty() {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
+                    self.acceptance(candidate, &mut facts).await.map_err(|error| Refusal::source(&error))?;
                 }
             }
             Purpose::Keep => facts.drift = Some(self.policy.drift),
@@ -66,16 +78,82 @@ impl Subject {
         self.origin.source.source().relation(from, to).await.map(Some)
     }
 
-    pub(super) async fn judge(&self, planned: &Planned, mut facts: Facts) -> Result<Judged, Refusal> {
+    /// Adds whose word the machine takes for changes of what judges, where this is what judges.
+    async fn acceptance(&self, candidate: &Candidate, facts: &mut Facts) -> Result<(), SourceError> {
+        let Holds::Declarations(machine) = &self.origin.holds else { return Ok(()) };
+        let Some(from_git) = &machine.daemon.declarations else { return Ok(()) };
+        let accept = &from_git.accept;
+        facts.acceptors = accept.people.iter().cloned().collect();
+        facts.accepted_signer = candidate.signer.as_ref().is_some_and(|signer| accept.takes(&signer.ids));
+        let accepted = self.memory.state.accepted.as_ref();
+        if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url) {
+            let source = self.origin.source.source();
+            facts.since_accepted = Some(source.relation(&accepted.revision, &candidate.revision).await?);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn judge(
+        &self,
+        purpose: &Purpose,
+        planned: &Planned,
+        mut facts: Facts,
+    ) -> Result<Judged, Refusal> {
         // A plan without a step is not asked about: a steady round asks the store nothing.
         if !planned.plan.steps.is_empty() {
             self.people(planned, &mut facts).await.map_err(|error| Refusal::store(&error))?;
         }
-        let verdict = policy::judge(&planned.plan, &facts);
+        let rules = self.rules.get();
+        if !planned.plan.steps.is_empty() && rules.asks_for_commits(&facts) {
+            facts.commits = self.commits(purpose, facts.now).await?;
+        }
+        let verdict = self.verdict(&planned.plan, rules.clone(), facts.clone()).await?;
         let attended = verdict.findings.iter().any(|finding| finding.passed && finding.forced_by.is_none());
-        let approvals = if attended { facts.approvals } else { vec![] };
+        let approvals = if attended { facts.approvals.clone() } else { vec![] };
         let deletes = if attended || facts.takes_back { 0 } else { planned.plan.count(Action::Delete) as u64 };
-        Ok(Judged { verdict, approvals, deletes })
+        let bounds = if attended || facts.takes_back {
+            Bounds::default()
+        } else {
+            policy::bounds(&planned.plan, &rules, &facts)
+        };
+        Ok(Judged { verdict, approvals, deletes, bounds })
+    }
+
+    /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.
+    async fn verdict(&self, plan: &Plan, rules: Rules, facts: Facts) -> Result<Verdict, Refusal> {
+        if plan.steps.is_empty() || rules.names().next().is_none() {
+            return Ok(policy::judge(plan, &rules, &facts));
+        }
+        let plan = plan.clone();
+        let judged = tokio::task::spawn_blocking(move || policy::judge(&plan, &rules, &facts));
+        match tokio::time::timeout(JUDGEMENT, judged).await {
+            Ok(judged) => judged.map_err(|error| Refusal::broken("judgement", &error)),
+            Err(_) => {
+                Err(Refusal::new(Outcome::Refused, "policy.timed-out", "the policies took too long to judge the plan"))
+            }
+        }
+    }
+
+    /// Returns what is new in Git since what was last applied.
+    async fn commits(&self, purpose: &Purpose, now: Time) -> Result<Commits, Refusal> {
+        let Purpose::Forward(candidate) = purpose else { return Ok(Commits::None) };
+        let from = self.memory.state.applied.as_ref().filter(|applied| follows_same(applied, candidate));
+        let from = from.map(|applied| &applied.revision);
+        let news = self.origin.source.source().news(from, &candidate.revision, now).await;
+        Ok(match news.map_err(|error| Refusal::source(&error))? {
+            None => Commits::Unknown,
+            Some(none) if none.is_empty() => Commits::None,
+            Some(commits) => Commits::New(commits),
+        })
+    }
+
+    /// Returns the ref that a plan comes from.
+    fn reference(&self, purpose: &Purpose) -> String {
+        match (purpose, &self.memory.state.applied) {
+            (Purpose::Forward(candidate), _) => candidate.reference.clone(),
+            (_, Some(applied)) => applied.reference.clone(),
+            (_, None) => String::new(),
+        }
     }
 
     /// Adds what people said, and what the rest of the daemon does.
@@ -83,6 +161,7 @@ impl Subject {
         facts.approvals = self.store.approvals(&planned.plan.id, facts.now).await?;
         facts.rejection = self.store.rejection(&planned.plan.id).await?;
         facts.spent = self.store.spent(facts.now.plus_seconds(-LONGEST_BUDGET)).await?;
+        facts.running = self.store.running().await?.into_iter().filter(|name| *name != self.name).collect();
         facts.break_glass = self.glasses.in_force(&self.name, facts.now, &self.clock.boot());
         Ok(())
     }

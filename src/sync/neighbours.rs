@@ -94,7 +94,12 @@ impl Neighbours {
             };
             self.rendered(&name, &candidate);
             let Desired::Objects(complete) = candidate.desired.as_ref() else { continue };
-            let wanted = leaving.iter().filter(|id| complete.objects.contains_key(id));
+            // What it may not reach it does not get.
+            let reaches = |id: &ObjectId| {
+                let spec = complete.objects.get(id)?;
+                Some(origin.within.as_ref().is_none_or(|within| within.refuses(id, spec).is_none()))
+            };
+            let wanted = leaving.iter().filter(|id| reaches(id) == Some(true));
             desired.extend(wanted.map(|id| (id.clone(), name.clone())));
         }
         Ok(desired)

@@ -27,7 +27,7 @@ impl Subject {
             None => self.nothing(),
         };
         let draft = self.draft(owed, desired, inputs, ring).await?;
-        if draft.verdict.decision == Decision::Hold {
+        if draft.verdict().decision == Decision::Hold {
             let offered = self.store.held_plan(&self.name).await.map_err(|error| Refusal::store(&error))?;
             if offered.is_some_and(|offered| offered.prepared.plan.id == draft.planned.plan.id) {
                 report.plan = Some(draft.planned.plan.id);

@@ -34,8 +34,9 @@ impl Subject {
         let mut preparation = Preparation {
             inventory: self.remembered(draft, ring),
             inherited: draft.inherited.from.clone(),
-            approvals: draft.approvals.clone(),
-            deletes: draft.deletes,
+            approvals: draft.judged.approvals.clone(),
+            deletes: draft.judged.deletes,
+            bounds: draft.judged.bounds.clone(),
             ..Preparation::default()
         };
         let desired = match (&draft.purpose, &self.memory.kept) {
@@ -128,7 +129,7 @@ impl Draft {
             Some((number, spec.clone()))
         };
         let specs = plan.steps.iter().enumerate().filter_map(spec).collect();
-        let (verdict, handed) = (self.verdict.clone(), self.handed.clone());
+        let (verdict, handed) = (self.verdict().clone(), self.handed.clone());
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
         let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
         Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
@@ -145,6 +146,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
     match error {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
+        BeginError::Bounds => Refusal::new(Outcome::Stale, "policy.limit", chain(error)),
         BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }

@@ -11,6 +11,7 @@ use super::progress::Progress;
 use crate::audit::{BreakGlasses, Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
+use crate::policy::InForce;
 use crate::store::{ApplicationState, Open, Store, StoreError};
 use crate::target::{Call, Target};
 
@@ -20,9 +21,10 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 /// One application, and all that a sync of it needs.
 pub struct Subject {
     pub name: Name,
-    pub labels: BTreeMap<String, String>,
     pub target_name: Name,
+    pub labels: BTreeMap<String, String>,
     pub policy: SyncPolicy,
+    pub rules: InForce,
     pub origin: Origin,
     pub target: Arc<dyn Target>,
     pub neighbours: Arc<Neighbours>,

@@ -39,7 +39,7 @@ impl Subject {
         let plan = &draft.planned.plan;
         let mut report = self.reasoned(Outcome::Held, draft);
         report.plan = Some(plan.id);
-        let told = Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, &draft.verdict));
+        let told = Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
         if self.memory.state.told == Some(told) {
             self.memory.count_quiet(self.clock.now());
             return Ok(report);
@@ -48,7 +48,7 @@ impl Subject {
         let held = Held { created: self.clock.now(), prepared: draft.prepared(desired)? };
         let purpose = draft.purpose.stored();
         let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
-        let planned = PlannedBody { verdict: draft.verdict.clone(), signer, steps: StepSummary::of(plan) };
+        let planned = PlannedBody { verdict: draft.verdict().clone(), signer, steps: StepSummary::of(plan) };
         let mut entries = vec![
             self.entry(&ring.actor, revision.clone(), Body::Planned(planned)),
             self.closed(&ring.actor, revision, &report),
@@ -83,10 +83,10 @@ impl Subject {
 
     /// Says what a plan without steps left out.
     pub(super) async fn left_out(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        let unknown = draft.verdict.findings.iter().any(|finding| finding.guard == crate::model::Guard::Unknown);
-        self.memory.stale |= draft.verdict.findings.iter().any(|finding| finding.guard == crate::model::Guard::Claim);
+        let unknown = draft.verdict().findings.iter().any(|finding| finding.guard == crate::model::Guard::Unknown);
+        self.memory.stale |= draft.verdict().findings.iter().any(|finding| finding.guard == crate::model::Guard::Claim);
         let report = self.reasoned(if unknown { Outcome::Degraded } else { Outcome::Held }, draft);
-        let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict.findings));
+        let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict().findings));
         self.tell_once(told, ring, &report, None).await?;
         Ok(report)
     }
@@ -147,8 +147,8 @@ impl Subject {
 
     fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
         let mut report = self.report(outcome);
-        report.findings.clone_from(&draft.verdict.findings);
-        match draft.verdict.reason() {
+        report.findings.clone_from(&draft.verdict().findings);
+        match draft.verdict().reason() {
             Some(finding) => report.because(finding.guard.code(), &finding.message),
             None => report,
         }

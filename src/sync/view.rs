@@ -38,7 +38,7 @@ pub(super) async fn shown(
         Ok((draft, changes))
     });
     let (draft, changes) = compared.await.map_err(|error| Refusal::broken("comparison of contents", &error))??;
-    let (verdict, matched) = (draft.verdict, draft.planned.matched.len());
+    let (verdict, matched) = (draft.judged.verdict, draft.planned.matched.len());
     Ok(PlanView { plan: draft.planned.plan, revision, commit, verdict, changes, matched })
 }
 

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use trueup::audit::{BreakGlasses, Redactor};
 use trueup::config::{Application, HostTarget as DeclaredHost, Repository, Transport};
 use trueup::model::{Actor, Clock, Desired, Inventory, Name, Outcome};
+use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
-use trueup::sync::{self, Memory, Neighbours, Origin, Ring, Subject};
+use trueup::sync::{self, Holds, Memory, Neighbours, Origin, Ring, Subject};
 use trueup::target::{Call, Target, host::HostTarget};
 use world::{HttpServer, Repo};
 
@@ -123,7 +124,9 @@ impl Bed {
         let subject = Subject {
             name: name("app"),
             target_name: name("host"),
+            labels: [].into(),
             policy: application.sync.clone(),
+            rules: InForce::default(),
             origin: Origin {
                 application: Arc::new(application),
                 repository: Arc::new(repository),
@@ -131,6 +134,8 @@ impl Bed {
                 cache: Arc::new(MemoryCache::new(20_000)),
                 key: store.key().clone(),
                 redactor: Arc::default(),
+                holds: Holds::default(),
+                within: None,
             },
             target: target.clone(),
             neighbours: Arc::new(Neighbours::default()),

@@ -20,11 +20,7 @@ pub(super) fn not_here(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
 }
 
 pub(super) fn check(request: &BreakGlassRequest, scope: &mut Scope) {
-    let BreakGlassRequest { applications, policies, live_edit, reason, ticket, length } = request;
-    if applications.is_empty() {
-        let hint = "name them: applications: [nginx]";
-        scope.hint("config.break-glass", "/spec/applications", "expected at least one application", hint);
-    }
+    let BreakGlassRequest { policies, live_edit, reason, ticket, length, .. } = request;
     match (policies.is_empty(), live_edit.is_empty()) {
         (false, false) => {
             let message = "expected either policies or liveEdit, found both";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Change;
-use crate::model::{Actor, BreakGlass, BreakGlassEnd, Name, PlanId, Time};
+use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Guard, Name, PlanId, Time};
 
 /// What a person asks for with `trueup break-glass open`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +55,39 @@ pub struct Edits {
     pub plan: PlanId,
     /// From what was applied to what was found.
     pub changes: Vec<Change>,
+}
+
+/// What one policy says of an application.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyView {
+    pub name: Name,
+    /// It is about this application.
+    pub binds: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    pub rules: Vec<PolicyRule>,
+    /// Groups whose people may break the glass over it; `None` is whoever may act, and an empty list nobody.
+    #[serde(default)]
+    pub overridden_by: Option<Vec<Name>>,
+    /// How many further people must agree then.
+    #[serde(default)]
+    pub override_people: u32,
+    /// Break-glass over it that counts for this application now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub break_glass: Vec<BreakGlassId>,
+}
+
+/// One rule of a policy, as it stands for the plan that would run now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyRule {
+    pub guard: Guard,
+    /// What it found, or what it is about where it found nothing.
+    pub says: String,
+    /// Whether the plan waits because of it.
+    #[serde(default)]
+    pub holds: Option<bool>,
+    /// When it may be another matter with nobody doing anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_at: Option<Time>,
 }

@@ -106,7 +106,7 @@ pub(super) fn provides(path: &str, name: &str) -> bool {
 
 /// Returns the units that what lies at `path` makes or changes, `*` standing for any part of a name; none outside of the folders
 /// that systemd reads.
-pub(super) fn changed(path: &str) -> Vec<String> {
+pub(in crate::target::host) fn changed(path: &str) -> Vec<String> {
     match piece(path) {
         Some(Piece::File(name)) => vec![name.to_owned()],
         Some(Piece::DropIn(name) | Piece::Quadlet(name)) => vec![name],
