@@ -127,7 +127,10 @@ impl Agent {
             board: self.inner.board.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
-            pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", force.config.daemon.data.display())),
+            pace: Pace::new(
+                self.inner.store.key(),
+                format!("application {name} of {}", force.config.daemon.data.display()),
+            ),
             turns: self.inner.turns.clone(),
             stop: stop.clone(),
             failures: 0,

@@ -58,15 +58,19 @@ impl Agent {
         if machine.daemon.declarations.is_some()
             && let Some(applied) = self.inner.store.application(&Name::declarations()).await?.applied
         {
-            let gone = || StoreError::new(StoreErrorKind::Damaged, "could not read what is declared in Git: it is not kept");
+            let gone =
+                || StoreError::new(StoreErrorKind::Damaged, "could not read what is declared in Git: it is not kept");
             let complete = self.inner.store.desired(&applied.desired).await?.ok_or_else(gone)?;
             accepted = render::accepted(&complete.objects);
         }
         let (machine, effective) = (Arc::new(machine.clone()), machine.with_git(&accepted));
-        let within = self.reaches(&machine, effective.from_git.iter().filter_map(|name| {
-            let declared = effective.config.applications.get(name)?;
-            Some((name, &declared.spec.target))
-        }));
+        let within = self.reaches(
+            &machine,
+            effective.from_git.iter().filter_map(|name| {
+                let declared = effective.config.applications.get(name)?;
+                Some((name, &declared.spec.target))
+            }),
+        );
         Ok(Force { machine, config: effective.config, within, left_out: effective.left_out })
     }
 
@@ -91,10 +95,10 @@ impl Agent {
         let configuration = std::path::absolute(&self.inner.configuration);
         let program = std::env::current_exe();
         let named = [configuration.ok(), program.ok(), host.and_then(|host| host.via.clone())];
-        named.iter().flatten().for_each(|path| own.add(path));
-        [Path::new(PACKAGE), &machine.daemon.data, &machine.daemon.socket].into_iter().for_each(|path| own.add(path));
-        for repository in machine.repositories.values() {
-            repository.files().for_each(|path| own.add(path));
+        let always = [Path::new(PACKAGE), &machine.daemon.data, &machine.daemon.socket];
+        let keys = machine.repositories.values().flat_map(crate::config::Repository::files);
+        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys) {
+            own.add(path);
         }
         own
     }

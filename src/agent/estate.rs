@@ -189,8 +189,9 @@ impl Agent {
     }
 
     fn new_targets(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Reached>, StartError> {
-        let unchanged =
-            |name: &Name, declared: &config::Target| estate.targets.get(name).is_some_and(|r| r.declared.as_ref() == Some(declared));
+        let unchanged = |name: &Name, declared: &config::Target| {
+            estate.targets.get(name).is_some_and(|r| r.declared.as_ref() == Some(declared))
+        };
         let mut new = BTreeMap::new();
         let built_in = Name::declarations();
         if has_target(config, &built_in) && !estate.targets.contains_key(&built_in) {

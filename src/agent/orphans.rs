@@ -227,7 +227,7 @@ impl Agent {
         match seen.await {
             Ok(all) => self.inner.board.orphaned(all),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "could not tell which applications are declared no more")
+                tracing::warn!(error = chain(&error), "could not tell which applications are declared no more");
             }
         }
     }

@@ -47,7 +47,8 @@ fn declarations(folder: &Path, global: &Global, screen: Screen) -> Result<Exit, 
         Err(mistakes) => return told(&mistakes, screen),
     };
     if machine.daemon.declarations.is_none() {
-        let trouble = Trouble::new(format!("{} takes nothing from Git", printable(&global.config.display().to_string())));
+        let trouble =
+            Trouble::new(format!("{} takes nothing from Git", printable(&global.config.display().to_string())));
         return Err(trouble.hint("say where it lies in the Daemon document: declarations: { repository: …, path: … }"));
     }
     match rendered(&[folder.to_owned()], |request| render::declarations(request, &machine))? {

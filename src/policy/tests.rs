@@ -137,7 +137,8 @@ fn policies_wait_where_it_cannot_be_told_whether_they_go_back() {
 #[test]
 fn policies_go_back_by_no_word_of_anybody_and_forward_by_a_signature_too() {
     for relation in [Relation::Behind, Relation::Diverged] {
-        let (plan, facts) = (about("person"), Facts { since_accepted: Some(relation), accepted_signer: true, ..facts() });
+        let (plan, facts) =
+            (about("person"), Facts { since_accepted: Some(relation), accepted_signer: true, ..facts() });
         for act in Act::ALL {
             let verdict = judge(&plan, &Rules::default(), &act.done(&plan, &facts));
             assert!(guards(&verdict).contains(&Guard::PolicyRewound));

@@ -32,7 +32,14 @@ impl Shared {
     #[must_use]
     pub fn new(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
         let (last, _) = watch::channel(None);
-        Self { source, clock, polling: AsyncMutex::new(()), last, applied: Mutex::default(), accepted: Mutex::default() }
+        Self {
+            source,
+            clock,
+            polling: AsyncMutex::new(()),
+            last,
+            applied: Mutex::default(),
+            accepted: Mutex::default(),
+        }
     }
 
     #[must_use]

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::Refusal;
-use crate::audit::Redactor;
 use super::within::Within;
+use crate::audit::Redactor;
 use crate::config::{Application, Config, Repository};
 use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};

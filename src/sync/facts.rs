@@ -86,7 +86,8 @@ impl Subject {
         facts.acceptors = accept.people.iter().cloned().collect();
         facts.accepted_signer = candidate.signer.as_ref().is_some_and(|signer| accept.takes(&signer.ids));
         let accepted = self.memory.state.accepted.as_ref();
-        if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url) {
+        if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url)
+        {
             let source = self.origin.source.source();
             facts.since_accepted = Some(source.relation(&accepted.revision, &candidate.revision).await?);
         }

@@ -15,7 +15,8 @@ const ITSELF: [&str; 3] = ["trueup.service", "trueup-host.service", "trueup-host
 const MOST: usize = 50;
 
 const CODE: &str = "declarations.not-allowed";
-const HINT: &str = "the Daemon document of the machine says how far applications of Git reach: declarations: { allow: … }";
+const HINT: &str =
+    "the Daemon document of the machine says how far applications of Git reach: declarations: { allow: … }";
 
 /// What an application may touch, beside what its target allows, where the machine leaves its definition to Git.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,9 +92,10 @@ impl Within {
             HostSpec::Symlink { to, .. } if !units_at(&id.name).is_empty() && to != "/dev/null" => {
                 self.unit(to.rsplit('/').next().unwrap_or_default())
             }
-            HostSpec::Directory(_) | HostSpec::Symlink { .. } | HostSpec::DaemonReload | HostSpec::VerifyUnits { .. } => {
-                None
-            }
+            HostSpec::Directory(_)
+            | HostSpec::Symlink { .. }
+            | HostSpec::DaemonReload
+            | HostSpec::VerifyUnits { .. } => None,
         }
     }
 
@@ -107,9 +109,9 @@ impl Within {
     /// A name without a path stands for whichever of the listed programs has it.
     fn program(&self, command: &CommandSpec) -> Option<String> {
         let named = command.command.first().map(String::as_str).unwrap_or_default();
-        let listed = |allowed: &Path| match named.contains('/') {
-            true => allowed == Path::new(named),
-            false => allowed.file_name().is_some_and(|name| name == named),
+        let listed = |allowed: &Path| {
+            let whole = named.contains('/');
+            if whole { allowed == Path::new(named) } else { allowed.file_name().is_some_and(|name| name == named) }
         };
         let reached = self.reach.commands.iter().any(|allowed| listed(allowed));
         (!reached).then(|| format!("runs {named}, which is not among the programs of applications of Git"))
@@ -200,7 +202,8 @@ mod tests {
         for program in ["/bin/judge", "sh", "/bin/sh", "../judge", ""] {
             assert!(refused("check", "x", &HostSpec::Check(run(program))).is_some(), "{program}");
         }
-        let mut health = crate::model::host::UnitHealth { probe: Some(Probe::Command(run("sh"))), ..Default::default() };
+        let mut health =
+            crate::model::host::UnitHealth { probe: Some(Probe::Command(run("sh"))), ..Default::default() };
         let signal = |health: &crate::model::host::UnitHealth, unit: &str| {
             let verb = crate::model::host::Verb::Restart;
             HostSpec::Signal(crate::model::host::SignalSpec { verb, unit: unit.into(), health: health.clone() })

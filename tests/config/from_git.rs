@@ -48,7 +48,11 @@ fn what_decides_trust_in_declarations_stands_on_the_machine_and_each_mistake_has
         ]
     );
     let unverified = "{ declarations: { repository: r, path: ., accept: { signedBy: [ada] } } }";
-    assert!(told(&machine(unverified, ""))[0].contains("asks for no signatures"), "{:?}", told(&machine(unverified, "")));
+    assert!(
+        told(&machine(unverified, ""))[0].contains("asks for no signatures"),
+        "{:?}",
+        told(&machine(unverified, ""))
+    );
     let own = machine("{}", &document("Application", "declarations", APPLICATION));
     assert!(load(&own).is_ok(), "the name is free where nothing is declared in Git");
 }
@@ -58,7 +62,11 @@ fn git_names_no_target_and_no_repository_that_it_is_not_allowed() {
     let more = document("Repository", "lab", REPOSITORY) + &document("Target", "other", TARGET);
     let machine = loaded(&machine(FROM_GIT, &more));
     let app = |name: &str, repository: &str, target: &str| {
-        document("Application", name, &format!("{{ source: {{ repository: {repository}, path: x }}, target: {target} }}"))
+        document(
+            "Application",
+            name,
+            &format!("{{ source: {{ repository: {repository}, path: x }}, target: {target} }}"),
+        )
     };
     assert_eq!(in_git(&machine, &[("a.yaml", app("web", "r", "t"))]), Vec::<String>::new());
     let files = [("a.yaml", app("web", "lab", "other") + &app("declarations", "r", "t"))];
@@ -77,13 +85,17 @@ fn git_names_no_target_and_no_repository_that_it_is_not_allowed() {
 
 #[test]
 fn break_glass_is_asked_for_in_git_alone_and_by_what_is_declared() {
-    let text = machine(FROM_GIT, &document("BreakGlass", "b", "{ applications: [a], policies: [p], reason: x, for: 1h }"));
+    let text =
+        machine(FROM_GIT, &document("BreakGlass", "b", "{ applications: [a], policies: [p], reason: x, for: 1h }"));
     assert!(told(&text)[0].contains("config.break-glass: break-glass is asked for in Git"), "{:?}", told(&text));
     let machine = loaded(&machine(FROM_GIT, &document("Policy", "freeze", "{ limit: { deletes: 1 } }")));
     let app = document("Application", "web", "{ source: { repository: r, path: x }, target: t }");
     let ask = |spec: &str| in_git(&machine, &[("a.yaml", app.clone()), ("b.yaml", document("BreakGlass", "b", spec))]);
     assert_eq!(ask("{ applications: [web], policies: [freeze], reason: down, for: 1h }"), Vec::<String>::new());
-    assert_eq!(ask("{ applications: [web], liveEdit: [/etc/*], reason: down, ticket: OPS-1, for: 2h }"), Vec::<String>::new());
+    assert_eq!(
+        ask("{ applications: [web], liveEdit: [/etc/*], reason: down, ticket: OPS-1, for: 2h }"),
+        Vec::<String>::new()
+    );
     for (spec, said) in [
         ("{ applications: [], policies: [freeze], reason: x, for: 1h }", "at least 1 items"),
         ("{ applications: [wep], policies: [freeze], reason: x, for: 1h }", "no Application is called 'wep'"),
@@ -116,7 +128,12 @@ fn what_was_accepted_is_in_force_with_the_application_that_keeps_it() {
         accepted(1, "Application", "web", json!({ "source": { "repository": "r", "path": "web" }, "target": "t" })),
         accepted(2, "Policy", "house", json!({ "limit": { "deletes": 1 } })),
         accepted(3, "Person", "ada", json!({ "emails": ["ada@example.org"] })),
-        accepted(4, "BreakGlass", "b", json!({ "applications": ["web"], "policies": ["house"], "reason": "x \"y\"", "for": "1h" })),
+        accepted(
+            4,
+            "BreakGlass",
+            "b",
+            json!({ "applications": ["web"], "policies": ["house"], "reason": "x \"y\"", "for": "1h" }),
+        ),
     ];
     let effective = loaded(&machine(FROM_GIT, "")).with_git(&all);
     assert_eq!(told_left_out(&effective), Vec::<String>::new());
@@ -143,7 +160,8 @@ fn one_that_no_longer_fits_is_left_out_by_itself() {
         accepted(5, "Person", "bob", json!({ "groups": ["oncall"] })),
         accepted(6, "Application", "odd", json!({ "sauce": 1 })),
     ];
-    let more = document("Application", "taken", APPLICATION) + &document("Person", "ada", "{ emails: [ada@example.org] }");
+    let more =
+        document("Application", "taken", APPLICATION) + &document("Person", "ada", "{ emails: [ada@example.org] }");
     let effective = loaded(&machine(FROM_GIT, &more)).with_git(&all);
     let mut told = told_left_out(&effective);
     told.sort_unstable();

@@ -11,6 +11,8 @@ mod world;
 
 mod beginnings;
 mod branches;
+mod declared;
+mod destroyed;
 mod drift;
 mod failure;
 mod full;

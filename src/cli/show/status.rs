@@ -16,7 +16,9 @@ pub fn status(status: &Status, now: Time) -> String {
         text.push_str(&mistakes(&status.rejected_configuration));
     }
     if !status.left_out.is_empty() {
-        text.push_str("\nof what was accepted from Git this does not fit the machine's files any more, and is left out:\n");
+        text.push_str(
+            "\nof what was accepted from Git this does not fit the machine's files any more, and is left out:\n",
+        );
         text.push_str(&mistakes(&status.left_out));
     }
     if status.repositories.is_empty() && status.applications.is_empty() && status.orphans.is_empty() {
