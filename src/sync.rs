@@ -38,7 +38,7 @@ pub use progress::{Progress, Wait};
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
-pub use view::preview;
+pub use view::{explain, preview};
 pub use within::Within;
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.

@@ -22,6 +22,8 @@ use crate::sync::{self, Ring, Subject};
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 /// How soon one is planned anew whose target moved under the plan.
 const STALE_RETRY: Duration = Duration::from_secs(1);
+/// What waited for a time is not looked at more often than this, whatever the clock does.
+const SOONEST: Duration = Duration::from_millis(20);
 /// Syncs that found nothing to do are written down this often.
 const QUIET: Duration = Duration::from_hours(24);
 
@@ -98,6 +100,18 @@ impl Task {
                 let _ = reply.send(view);
                 None
             }
+            Command::Edits(patterns, reply) => {
+                let turns = self.turns.clone();
+                let _busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let _ = reply.send(Box::pin(self.subject.keep_edits(&patterns)).await);
+                None
+            }
+            Command::Explain(reply) => {
+                let turns = self.turns.clone();
+                let _busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let _ = reply.send(Box::pin(sync::explain(&mut self.subject)).await);
+                None
+            }
             Command::Suspend(reason, actor, reply) => {
                 let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
                 None
@@ -154,7 +168,9 @@ impl Task {
                 self.pace.jitter(self.subject.policy.interval.0)
             }
         };
-        Instant::now() + wait
+        // What waits for a window goes when it opens.
+        let opens = report.changes_at.map(|at| at.since(self.subject.clock.now()).max(SOONEST));
+        Instant::now() + opens.map_or(wait, |opens| opens.min(wait))
     }
 
     fn show(&self) {

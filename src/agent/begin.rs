@@ -156,7 +156,7 @@ impl Agent {
     }
 }
 
-fn reference(declared: &Repository) -> String {
+pub(super) fn reference(declared: &Repository) -> String {
     match (&declared.branch, &declared.tag, &declared.commit) {
         (_, _, Some(commit)) => commit.clone(),
         (_, Some(tag), _) => format!("refs/tags/{tag}"),

@@ -1,7 +1,7 @@
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::view::{ApplicationStatus, PlanView, SyncReport};
-use crate::model::{Actor, Problem};
+use crate::model::view::{ApplicationStatus, PlanView, PolicyView, SyncReport};
+use crate::model::{Actor, PlanId, Problem};
 use crate::sync::{Refusal, Ring};
 
 /// Where an application is asked. Boxed: a queue keeps room for 32, for each of perhaps a thousand applications.
@@ -15,6 +15,10 @@ pub(super) enum Command {
     Sync(Ring, oneshot::Sender<SyncReport>),
     /// What would a sync do, at this revision?
     Plan(Option<String>, oneshot::Sender<Result<PlanView, Refusal>>),
+    /// Keep what people edited by hand, of the objects that these patterns name.
+    Edits(Vec<String>, oneshot::Sender<Result<Option<PlanId>, Refusal>>),
+    /// Which policies bind it, and what do they say?
+    Explain(oneshot::Sender<Result<Vec<PolicyView>, Refusal>>),
     Suspend(String, Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
     Resume(Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
 }

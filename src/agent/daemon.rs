@@ -1,7 +1,10 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
+use crate::model::view::{
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
+    Status, SyncReport,
+};
 use crate::model::{Actor, Name, Problem};
 
 /// What the API asks of a running daemon.
@@ -23,6 +26,31 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Takes away what was made for an application that is declared no more, once that plan is approved.
     async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
+    /// Says no to one held plan: it is not offered again before it moves, or a person syncs.
+    async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem>;
+
+    /// Returns every policy in force, and the applications that each binds.
+    async fn policies(&self) -> Vec<PolicyListed>;
+
+    /// Returns every policy, and what it says of the plan that would run now.
+    async fn explain(&self, application: &str) -> Result<Vec<PolicyView>, Problem>;
+
+    /// Returns the declared person that a unix user is; these are all the names of one user.
+    fn person(&self, unix: &[&str]) -> Option<Name>;
+
+    /// Returns the break-glass that is open, or ended within 30 days, oldest first.
+    fn break_glass(&self) -> Vec<BreakGlassView>;
+
+    async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem>;
+
+    /// Says that somebody else's break-glass is right.
+    async fn agree_break_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem>;
+
+    async fn close_break_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem>;
+
+    /// Returns what was edited by hand under a break-glass.
+    async fn edits(&self, id: &str) -> Result<Vec<Edits>, Problem>;
 
     /// Takes what was found at first contact, as the plan that waits for it says.
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;

@@ -8,10 +8,14 @@ use tokio::time::Instant;
 use super::commands::{Asked, Command};
 use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
-use crate::execute::Ledger;
-use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
-use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, chain};
-use crate::store::{Approval, Found, Held, Purpose, StoreError, StoreErrorKind};
+use crate::config::{Application, Config, Declared};
+use crate::model::view::{
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
+    Status, SyncReport,
+};
+use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time, chain};
+use crate::policy::Facts;
+use crate::store::{Approval, Found, Held, Purpose, Rejection, StoreError, StoreErrorKind, Tx};
 use crate::sync::{Refusal, Ring};
 
 /// An approval that nobody used expires after this many seconds.
@@ -38,7 +42,10 @@ impl Daemon for Agent {
         let (_, commands) = match self.find(application).await {
             Ok(found) => found,
             // What was made for it may be there still.
-            Err(unknown) if revision.is_none() => return self.plan_of_orphan(application).await.map_err(|_| unknown),
+            Err(unknown) if revision.is_none() => {
+                let better = |problem: Problem| if problem.status == 404 { unknown } else { problem };
+                return self.plan_of_orphan(application).await.map_err(better);
+            }
             Err(unknown) => return Err(unknown),
         };
         let view = ask(&commands, |reply| Command::Plan(revision.map(str::to_owned), reply)).await?;
@@ -53,20 +60,7 @@ impl Daemon for Agent {
     }
 
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem> {
-        if plan.len() < SHORTEST_PLAN {
-            let problem = Problem::new(400, "plan.too-short", "a plan id has at least 8 digits");
-            return Err(problem.hint("`trueup status` shows the plans that wait"));
-        }
-        let held = match self.inner.store.find_plan(plan).await.map_err(|error| store_problem(&error))? {
-            Found::One(held) => held,
-            Found::None => {
-                let problem = Problem::new(404, "plan.unknown", format!("no held plan begins with {plan}"));
-                return Err(problem.hint("it may have moved: `trueup status` shows the plans that wait"));
-            }
-            Found::Many(_) => {
-                return Err(Problem::new(409, "plan.ambiguous", format!("more than one held plan begins with {plan}")));
-            }
-        };
+        let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
         if held.prepared.purpose == Purpose::Destroy {
             let report = self.end_orphan(plan.application.as_str(), Act::Approve, Some(plan.id), actor).await?;
@@ -81,6 +75,70 @@ impl Daemon for Agent {
 
     async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
         self.end_orphan(application, Act::Destroy, None, actor).await
+    }
+
+    async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
+        let held = self.held(plan).await?;
+        let plan = &held.prepared.plan;
+        let ends = held.prepared.purpose == Purpose::Destroy;
+        let (name, commands) = match self.find(plan.application.as_str()).await {
+            Ok((name, commands)) => (name, Some(commands)),
+            Err(_) if ends => (plan.application.clone(), None),
+            Err(unknown) => return Err(unknown),
+        };
+        let time = self.inner.clock.now();
+        let rejection =
+            Rejection { plan: plan.id, application: name.clone(), actor: actor.clone(), time, reason: reason.clone() };
+        let body = Body::Act(ActBody { act: Act::Reject, reason, expires: None });
+        let entry = act_entry(&name, Some(plan.id), &actor, body);
+        self.write(&[entry], async |tx| tx.reject(&rejection).await).await?;
+        let ring = Ring { actor, since: None, insist: false, adopt: false };
+        match commands {
+            Some(commands) => ask(&commands, |reply| Command::Sync(ring, reply)).await,
+            None => Ok(self.spared(name).await),
+        }
+    }
+
+    async fn policies(&self) -> Vec<PolicyListed> {
+        let rules = self.inner.rules.get();
+        let estate = self.inner.estate.lock().await;
+        let applications = &estate.config.applications;
+        let bound = |policy: &PolicyListed| {
+            let about = |(name, declared): &(&Name, &Declared<Application>)| {
+                rules.binds(&policy.name, &facts_of(name, declared, &estate.config, self.inner.clock.now()))
+            };
+            applications.iter().filter(about).map(|(name, _)| name.clone()).collect()
+        };
+        rules.listed().map(|policy| PolicyListed { applications: bound(&policy), ..policy }).collect()
+    }
+
+    async fn explain(&self, application: &str) -> Result<Vec<PolicyView>, Problem> {
+        let (_, commands) = self.find(application).await?;
+        ask(&commands, Command::Explain).await?.map_err(|refusal| refused(&refusal))
+    }
+
+    fn person(&self, unix: &[&str]) -> Option<Name> {
+        self.inner.rules.get().people().unix_user(unix).cloned()
+    }
+
+    fn break_glass(&self) -> Vec<BreakGlassView> {
+        self.glasses()
+    }
+
+    async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
+        self.open_glass(asked, actor).await
+    }
+
+    async fn agree_break_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem> {
+        self.agree(id, actor).await
+    }
+
+    async fn close_break_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem> {
+        self.close_glass(id, actor).await
+    }
+
+    async fn edits(&self, id: &str) -> Result<Vec<Edits>, Problem> {
+        Agent::edits(self, id).await
     }
 
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
@@ -152,7 +210,7 @@ impl Daemon for Agent {
 }
 
 impl Agent {
-    async fn find(&self, application: &str) -> Result<(Name, Asked), Problem> {
+    pub(super) async fn find(&self, application: &str) -> Result<(Name, Asked), Problem> {
         let estate = self.inner.estate.lock().await;
         if let Some((name, kept)) = estate.applications.get_key_value(application) {
             return Ok((name.clone(), kept.commands.clone()));
@@ -163,34 +221,68 @@ impl Agent {
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
-    async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
-        let ledger = self.ledger().await;
-        self.write_act(&ledger, act, name, plan, actor).await
-    }
-
-    pub(super) async fn write_act(
-        &self,
-        ledger: &Ledger,
-        act: Act,
-        name: &Name,
-        plan: Option<PlanId>,
-        actor: &Actor,
-    ) -> Result<(), Problem> {
-        let now = ledger.clock.now();
+    pub(super) async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
+        let now = self.inner.clock.now();
         let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
         let body = Body::Act(ActBody { act, reason: None, expires });
-        let entry =
-            Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body };
-        let written = async {
-            let mut tx = ledger.store.write().await?;
+        self.write(&[act_entry(name, plan, actor, body)], async |tx| {
             if let (Some(plan), Some(expires)) = (plan, expires) {
                 tx.approve(&Approval { plan, actor: actor.clone(), time: now, expires }).await?;
             }
-            audit::append(&mut tx, now, &ledger.redactor, &[entry]).await?;
+            if matches!(act, Act::Sync | Act::Destroy) {
+                // A person says so: what was rejected may be offered again.
+                tx.lift_rejections(name).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes a change and the records that tell of it, together.
+    async fn write(
+        &self,
+        entries: &[Entry],
+        change: impl AsyncFnOnce(&mut Tx) -> Result<(), StoreError>,
+    ) -> Result<(), Problem> {
+        let ledger = self.ledger().await;
+        let written = async {
+            let mut tx = ledger.store.write().await?;
+            change(&mut tx).await?;
+            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, entries).await?;
             tx.commit().await
         };
         written.await.map_err(|error: StoreError| store_problem(&error))
     }
+
+    /// Returns the one held plan whose id begins so.
+    async fn held(&self, plan: &str) -> Result<Box<Held>, Problem> {
+        if plan.len() < SHORTEST_PLAN {
+            let problem = Problem::new(400, "plan.too-short", "a plan id has at least 8 digits");
+            return Err(problem.hint("`trueup status` shows the plans that wait"));
+        }
+        match self.inner.store.find_plan(plan).await.map_err(|error| store_problem(&error))? {
+            Found::One(held) => Ok(held),
+            Found::None => {
+                let problem = Problem::new(404, "plan.unknown", format!("no held plan begins with {plan}"));
+                Err(problem.hint("it may have moved: `trueup status` shows the plans that wait"))
+            }
+            Found::Many(_) => {
+                Err(Problem::new(409, "plan.ambiguous", format!("more than one held plan begins with {plan}")))
+            }
+        }
+    }
+}
+
+fn act_entry(name: &Name, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {
+    Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body }
+}
+
+/// Returns what can be said of an application without a look at Git or its target.
+fn facts_of(name: &Name, declared: &Declared<Application>, config: &Config, now: Time) -> Facts {
+    let source = &declared.spec.source.repository;
+    let reference = config.repositories.get(source).map(super::begin::reference).unwrap_or_default();
+    let facts = Facts::of(name.clone(), declared.spec.target.clone(), source.clone(), now);
+    Facts { labels: declared.labels.clone(), reference, ..facts }
 }
 
 /// Returns the id of a held plan that only waits for adoption.
@@ -218,7 +310,10 @@ fn unmoved(plan: PlanId, report: SyncReport) -> Result<SyncReport, Problem> {
 }
 
 /// Asks the task of an application, and waits for the answer.
-async fn ask<T>(commands: &Asked, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Problem> {
+pub(super) async fn ask<T>(
+    commands: &Asked,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, Problem> {
     let (reply, answer) = oneshot::channel();
     commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())

@@ -16,7 +16,9 @@ mod daemon;
 mod declared;
 mod desk;
 mod estate;
+mod glass;
 mod housekeeping;
+mod keeper;
 mod orphans;
 mod owners;
 mod pace;
@@ -30,6 +32,7 @@ mod watcher;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -70,6 +73,8 @@ struct Inner {
     left_out: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
+    /// One was opened or ended.
+    glass_changed: Notify,
     rules: InForce,
     /// What the log masks.
     masks: Masks,
@@ -108,14 +113,18 @@ impl Agent {
             left_out: Mutex::default(),
             turns: Arc::default(),
             glasses,
+            glass_changed: Notify::new(),
             rules: InForce::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
         };
+        let last_record = audit::last_time(&inner.store).await?;
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.end_stale_glass(last_record).await;
         agent.settle(config).await?;
+        agent.keep_glass();
         agent.keep_house();
         agent.follow_orphans();
         agent.follow_declarations();
@@ -161,11 +170,8 @@ impl Agent {
     }
 
     async fn ledger(&self) -> Ledger {
-        self.ledger_of(&*self.inner.estate.lock().await)
-    }
-
-    fn ledger_of(&self, estate: &estate::Estate) -> Ledger {
-        let (store, clock, redactor) = (self.inner.store.clone(), self.inner.clock.clone(), estate.redactor.clone());
+        let redactor = self.inner.estate.lock().await.redactor.clone();
+        let (store, clock) = (self.inner.store.clone(), self.inner.clock.clone());
         Ledger { store, clock, redactor, glasses: self.inner.glasses.clone() }
     }
 }

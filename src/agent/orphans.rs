@@ -15,7 +15,7 @@ use super::pace::Pace;
 use crate::audit::Act;
 use crate::config::{AppSource, Application, Config, Repository, SyncPolicy};
 use crate::model::view::{OrphanStatus, PlanView, SyncReport};
-use crate::model::{Actor, Name, PlanId, Problem, chain};
+use crate::model::{Actor, Guard, Name, Outcome, PlanId, Problem, chain};
 use crate::render::MemoryCache;
 use crate::source::{Gone, Shared};
 use crate::store::{Definition, Open, Purpose, StoreError};
@@ -40,13 +40,10 @@ impl Agent {
         plan: Option<PlanId>,
         actor: Actor,
     ) -> Result<SyncReport, Problem> {
+        let (known, _) = self.idle_orphan(&*self.inner.estate.lock().await, name).await?;
+        self.act(act, &known, plan, &actor).await?;
         let mut estate = self.inner.estate.lock().await;
-        let (name, target) = self.orphan(&estate, name).await?;
-        if estate.leaving.get(&name).is_some_and(|leaving| !leaving.ended.is_finished()) {
-            let problem = Problem::new(409, "destroy.running", format!("{name} is being destroyed just now"));
-            return Err(problem.hint("`trueup status` shows what is left of it"));
-        }
-        self.write_act(&self.ledger_of(&estate), act, &name, plan, &actor).await?;
+        let (name, target) = self.idle_orphan(&estate, name).await?;
         let mut subject = self.leaving(&estate, &name, &target).await.map_err(|error| store_problem(&error))?;
         subject.memory.open = self.open_of(&name).await.map_err(|error| store_problem(&error))?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
@@ -63,6 +60,35 @@ impl Agent {
             self.leaving(&estate, &name, &target).await.map_err(|error| store_problem(&error))?
         };
         sync::preview_destroy(&mut subject).await.map_err(|refusal| super::desk::refused(&refusal))
+    }
+
+    /// Says that what is left of an application stays, since a person said no to its end.
+    pub(super) async fn spared(&self, application: Name) -> SyncReport {
+        let neighbours = self.inner.estate.lock().await.neighbours.clone();
+        self.see_orphans(&neighbours).await;
+        SyncReport {
+            application,
+            outcome: Outcome::Held,
+            revision: None,
+            plan: None,
+            code: Some(Guard::Rejected.code().into()),
+            message: Some("it stays as it is".into()),
+            findings: vec![],
+            steps: vec![],
+            corrective: 0,
+            milliseconds: 0,
+            changes_at: None,
+        }
+    }
+
+    /// Finds one that is not being destroyed just now.
+    async fn idle_orphan(&self, estate: &Estate, name: &str) -> Result<(Name, Name), Problem> {
+        let (name, target) = self.orphan(estate, name).await?;
+        if estate.leaving.get(&name).is_some_and(|leaving| !leaving.ended.is_finished()) {
+            let problem = Problem::new(409, "destroy.running", format!("{name} is being destroyed just now"));
+            return Err(problem.hint("`trueup status` shows what is left of it"));
+        }
+        Ok((name, target))
     }
 
     /// Finds an application that is declared no more, and a target that it left something on.

@@ -55,6 +55,7 @@ impl Board {
             code: None,
             message: None,
             findings: vec![],
+            changes_at: None,
             plan: None,
             applied: None,
             good: None,
@@ -86,6 +87,7 @@ impl Board {
             status.code.clone_from(&report.code);
             status.message.clone_from(&report.message);
             status.findings.clone_from(&report.findings);
+            status.changes_at = report.changes_at;
             status.plan = report.plan.filter(|_| report.outcome == Outcome::Held);
             status.syncs += 1;
             status.syncing = false;

@@ -35,7 +35,9 @@ impl FromRequestParts<Service> for Acting {
         };
         let users = tokio::fs::read_to_string(USERS).await.unwrap_or_default();
         let groups = tokio::fs::read_to_string(GROUPS).await.unwrap_or_default();
-        service.access.actor(&peer, &users, &groups).map(Self)
+        let mut actor = service.access.actor(&peer, &users, &groups)?;
+        actor.person = service.daemon.person(&names_of(peer.uid(), &users));
+        Ok(Self(actor))
     }
 }
 

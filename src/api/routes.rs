@@ -15,7 +15,10 @@ use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
 use super::{Daemon, RecordQuery};
 use crate::model::Problem;
-use crate::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
+use crate::model::view::{
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
+    Status, SyncReport,
+};
 
 pub(super) fn router() -> Router<Service> {
     Router::new()
@@ -26,7 +29,14 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/applications/{name}/destroy", post(destroy))
         .route("/v1/applications/{name}/suspend", post(suspend))
         .route("/v1/applications/{name}/resume", post(resume))
+        .route("/v1/applications/{name}/policies", get(explain))
+        .route("/v1/policies", get(policies))
+        .route("/v1/break-glass", get(break_glass).post(open_break_glass))
+        .route("/v1/break-glass/{id}/agree", post(agree))
+        .route("/v1/break-glass/{id}/close", post(close))
+        .route("/v1/break-glass/{id}/edits", post(edits))
         .route("/v1/plans/{plan}/approve", post(approve))
+        .route("/v1/plans/{plan}/reject", post(reject))
         .route("/v1/plans/{plan}/preimages", get(preimages))
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
         .route("/v1/audit/records", get(records))
@@ -52,6 +62,13 @@ struct PlanQuery {
 #[serde(deny_unknown_fields)]
 struct Suspension {
     reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rejection {
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// The body of an act that needs no words.
@@ -114,6 +131,63 @@ async fn approve(
 ) -> Answer<SyncReport> {
     let plan = path(plan)?;
     act(service, async move |daemon| daemon.approve(&plan, actor).await).await
+}
+
+async fn reject(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    plan: Named,
+    Body64(body): Body64<Rejection>,
+) -> Answer<SyncReport> {
+    let plan = path(plan)?;
+    act(service, async move |daemon| daemon.reject(&plan, body.reason, actor).await).await
+}
+
+async fn explain(State(service): State<Service>, name: Named) -> Answer<Vec<PolicyView>> {
+    let name = path(name)?;
+    Ok(Json(service.daemon.explain(&name).await?))
+}
+
+async fn policies(State(service): State<Service>) -> Json<Vec<PolicyListed>> {
+    Json(service.daemon.policies().await)
+}
+
+async fn break_glass(State(service): State<Service>) -> Json<Vec<BreakGlassView>> {
+    Json(service.daemon.break_glass())
+}
+
+async fn open_break_glass(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    Body64(asked): Body64<BreakGlassAsked>,
+) -> Answer<BreakGlassView> {
+    act(service, async move |daemon| daemon.open_break_glass(asked, actor).await).await
+}
+
+async fn agree(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    id: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<BreakGlassView> {
+    let id = path(id)?;
+    act(service, async move |daemon| daemon.agree_break_glass(&id, actor).await).await
+}
+
+async fn close(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    id: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<BreakGlassView> {
+    let id = path(id)?;
+    act(service, async move |daemon| daemon.close_break_glass(&id, actor).await).await
+}
+
+/// Looks at the target and keeps what was found, so it is an act.
+async fn edits(State(service): State<Service>, Acting(_): Acting, id: Named) -> Answer<Vec<Edits>> {
+    let id = path(id)?;
+    act(service, async move |daemon| daemon.edits(&id).await).await
 }
 
 /// What was overwritten may be anybody's: who may only read a plan does not see it.

@@ -28,6 +28,6 @@ pub use break_glass::{BreakGlasses, Glass};
 pub use entry::{Act, Body, Entry, GlassEvent, Kind, StepResult};
 pub use export::{Line, export, export_page, verify_export};
 pub use leaf::Head;
-pub use read::{Filter, Record, has_intent, list, show};
+pub use read::{Filter, Record, has_intent, last_time, list, show};
 pub use redact::{Masks, Redactor};
 pub use verify::{Problem, Report, check_tail, head, verify};

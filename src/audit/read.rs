@@ -88,6 +88,12 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreEr
     rows.iter().map(record).collect()
 }
 
+/// Returns when the last record was written; `None` where there is none.
+pub async fn last_time(store: &Store) -> Result<Option<Time>, StoreError> {
+    let filter = Filter { newest_first: true, limit: 1, ..Filter::default() };
+    Ok(list(store, &filter).await?.first().map(|record| record.time))
+}
+
 /// Returns one record, or `None` where the trail has none of that number.
 pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError> {
     let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1")

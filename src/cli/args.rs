@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Span;
+
 /// Where the daemon's configuration lies unless it is said otherwise.
 pub(super) const CONFIG: &str = "/etc/trueup/trueup.yaml";
 
@@ -71,6 +73,14 @@ pub(super) enum Command {
     History(History),
     /// Let exactly this held plan through, once
     Approve(Approve),
+    /// Say no to this held plan: it is not offered again before it moves
+    Reject(Reject),
+    /// Override policies, or edit by hand, for a while and on the record
+    #[command(subcommand)]
+    BreakGlass(BreakGlass),
+    /// Show the rules that bind applications
+    #[command(subcommand)]
+    Policy(Policy),
     /// Take what was found at first contact and differs from Git
     Adopt(Application),
     /// Take away what was made for an application that is declared no more, once that plan is approved
@@ -161,6 +171,82 @@ pub(super) struct Approve {
     /// The plan, by its id or the first 8 or more digits of it
     #[arg(value_name = "PLAN")]
     pub plan: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reject {
+    /// The plan, by its id or the first 8 or more digits of it
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Say why, for the trail and for whoever wrote it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// List the policies in force, and the applications that each binds
+    List,
+    /// Show what each policy says of an application now, and when that changes
+    Explain(Application),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BreakGlass {
+    /// Open one: announced at once, recorded, and over by itself
+    Open(GlassOpen),
+    /// List what is open, and what ended within 30 days
+    List,
+    /// Show what was edited by hand under it, as a difference
+    Show(Propose),
+    /// Say that somebody else's is right, where a policy asks for a further person
+    Agree(GlassId),
+    /// End one before its time: what was edited by hand is put right
+    Close(Propose),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GlassOpen {
+    /// The applications, by name
+    #[arg(required = true, value_name = "APP")]
+    pub applications: Vec<String>,
+    /// Let them through this policy; may be given more than once
+    #[arg(long = "policy", value_name = "POLICY", required_unless_present = "live_edit", conflicts_with = "live_edit")]
+    pub policies: Vec<String>,
+    /// Leave this object as people make it (`*` stands for any part of its name); may be given more than once
+    #[arg(long, value_name = "OBJECT")]
+    pub live_edit: Vec<String>,
+    /// Say why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Name the ticket
+    #[arg(long, value_name = "TICKET")]
+    pub ticket: Option<String>,
+    /// End it after this long, such as 30m or 1h
+    #[arg(long = "for", value_name = "TIME")]
+    pub length: Span,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GlassId {
+    /// The break-glass, by its id
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Propose {
+    #[command(flatten)]
+    pub id: GlassId,
+    /// Write what was edited by hand into a branch of your clone
+    #[arg(long)]
+    pub propose: bool,
+    /// Your clone of the application's repository
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub repository: PathBuf,
+    /// Call the branch so, instead of `live-edit/ID`
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,9 @@ impl Asking<'_> {
             Command::Adopt(application) => self.act("adopting", application, "adopt").await,
             Command::Destroy(application) => self.act("destroying", application, "destroy").await,
             Command::Approve(approve) => self.approve(approve).await,
+            Command::Reject(reject) => self.reject(reject).await,
+            Command::Policy(policy) => self.policy(policy).await,
+            Command::BreakGlass(glass) => self.break_glass(glass).await,
             Command::Suspend(suspend) => self.suspend(suspend).await,
             Command::Resume(application) => self.resume(application).await,
             Command::History(history) => self.history(history).await,
@@ -125,7 +128,7 @@ impl Asking<'_> {
 }
 
 /// Refuses here what could name no application, so that it never becomes part of an address.
-fn named(application: &Application) -> Result<Name, Trouble> {
+pub(super) fn named(application: &Application) -> Result<Name, Trouble> {
     let name = application.name.parse();
     name.map_err(|_| Trouble::new(format!("no application can be named '{}'", show::printable(&application.name))))
 }

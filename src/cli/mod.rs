@@ -9,6 +9,7 @@ mod journal;
 mod local;
 mod log;
 mod manual;
+mod people;
 mod progress;
 mod restore;
 mod run;

@@ -7,6 +7,7 @@ mod kept;
 mod place;
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -42,17 +43,34 @@ pub(super) struct LeftOut {
     reason: String,
 }
 
+/// Where a branch is written, and what it is called.
+pub(super) struct Branch<'a> {
+    /// A person's clone.
+    pub repository: &'a Path,
+    /// `restore/PLAN` where it is not said.
+    pub name: Option<String>,
+    /// Also what not everyone may read.
+    pub include_hidden: bool,
+}
+
 pub(super) async fn command(asking: &Asking<'_>, args: &Restore) -> Result<Exit, Trouble> {
     let plan = plan_named(&args.plan, "`trueup history APP` names the plans of an application")?;
-    let answer = waiting("asking the daemon", asking.client.get(&["plans", &plan, "preimages"], &[])).await?;
+    let (repository, name) = (&args.repository, args.branch.clone());
+    let branch = Branch { repository, name, include_hidden: args.include_hidden };
+    write(asking, &plan, &branch).await
+}
+
+/// Writes what a plan deleted or overwrote, or would, into a branch.
+pub(super) async fn write(asking: &Asking<'_>, plan: &str, branch: &Branch<'_>) -> Result<Exit, Trouble> {
+    let answer = waiting("asking the daemon", asking.client.get(&["plans", plan, "preimages"], &[])).await?;
     let view: PreimagesView = read(&answer)?;
     let mut told = Told { plan: view.plan.clone(), branch: None, commit: None, restored: vec![], left_out: vec![] };
     if !view.objects.is_empty() {
-        let git = Git::open(&args.repository)?;
+        let git = Git::open(branch.repository)?;
         let base = base(&git, &view)?;
-        let (found, left_out) = gather(asking, args, &git, &view, &base).await?;
+        let (found, left_out) = gather(asking, branch, &git, &view, &base).await?;
         told.left_out = left_out;
-        let name = args.branch.clone().unwrap_or_else(|| format!("restore/{}", short(&view.plan)));
+        let name = branch.name.clone().unwrap_or_else(|| format!("restore/{}", short(&view.plan)));
         if let Some((commit, restored)) = commit(&git, &base, &name, &view, found, &told.left_out)? {
             (told.branch, told.commit, told.restored) = (Some(name), Some(commit), restored);
         }
@@ -85,13 +103,13 @@ fn base(git: &Git, view: &PreimagesView) -> Result<String, Trouble> {
 /// Asks for each content, the root half's own pre-images for what the daemon may not see, and says where in Git it belongs.
 async fn gather(
     asking: &Asking<'_>,
-    args: &Restore,
+    branch: &Branch<'_>,
     git: &Git,
     view: &PreimagesView,
     base: &str,
 ) -> Result<(Vec<Placed>, Vec<LeftOut>), Trouble> {
     let (mut found, mut left_out) = (vec![], vec![]);
-    let kept = if args.include_hidden { Kept::open(&view.plan) } else { None };
+    let kept = if branch.include_hidden { Kept::open(&view.plan) } else { None };
     for (number, one) in view.objects.iter().enumerate() {
         let mut leave = |reason: String| left_out.push(LeftOut { path: one.id.name.to_string(), reason });
         if one.gone {
@@ -112,7 +130,7 @@ async fn gather(
             }
             continue;
         }
-        if one.hidden && !args.include_hidden {
+        if one.hidden && !branch.include_hidden {
             leave("not everyone may read it: --include-hidden writes it into the branch all the same".into());
             continue;
         }

@@ -74,6 +74,12 @@ impl Finding {
         Self { policy: Some(policy.clone()), ..Self::new(guard, message, objects) }
     }
 
+    /// Returns what was found, with the policy whose rule it is.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.policy.as_ref().map_or_else(|| self.message.clone(), |policy| format!("policy {policy}: {}", self.message))
+    }
+
     /// Whether the plan waits because of it.
     #[must_use]
     pub fn holds(&self) -> bool {

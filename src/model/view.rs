@@ -10,7 +10,7 @@ use super::{
     Action, Finding, Mistake, Name, ObjectId, Outcome, Place, Plan, PlanId, Revision, Spec, Step, Time, Verdict,
 };
 
-pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyRule, PolicyView};
+pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyListed, PolicyRule, PolicyView};
 
 /// The whole daemon at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub struct ApplicationStatus {
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// When what holds it may pass by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_at: Option<Time>,
     /// The plan that waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanId>,
@@ -147,6 +150,9 @@ pub struct Change {
 /// How one sync ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SyncReport {
+    /// When what holds it may pass by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_at: Option<Time>,
     pub application: Name,
     pub outcome: Outcome,
     pub revision: Option<Revision>,

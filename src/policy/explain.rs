@@ -2,6 +2,7 @@
 
 use super::rules::{Bound, matching, window};
 use super::{Facts, Rules};
+use crate::config::Policy;
 use crate::model::view::{PolicyRule, PolicyView};
 use crate::model::{Finding, Guard, Verdict};
 
@@ -27,6 +28,20 @@ fn view(bound: &Bound, facts: &Facts, verdict: &Verdict) -> PolicyView {
     }
 }
 
+/// Returns the sorts of rules that a policy has, and what each is about.
+pub(super) fn sorts(policy: &Policy) -> impl Iterator<Item = (Guard, &'static str)> {
+    let all = [
+        (Guard::Window, policy.window.is_some(), "when changes go"),
+        (Guard::Limit, policy.limit.is_some(), "how much may change at once"),
+        (Guard::Protect, policy.protect.is_some(), "what may not be touched"),
+        (Guard::Approve, policy.approve.is_some(), "whose yes it takes"),
+        (Guard::Require, policy.require.is_some(), "what commits have to be"),
+        (Guard::Deny, policy.deny.is_some(), "what an expression forbids"),
+        (Guard::Warn, policy.warn.is_some(), "what an expression warns of"),
+    ];
+    all.into_iter().filter(|(_, there, _)| *there).map(|(guard, _, says)| (guard, says))
+}
+
 /// Returns one line for each rule that the policy has.
 fn rules_of(bound: &Bound, facts: &Facts, findings: &[Finding]) -> Vec<PolicyRule> {
     let policy = &bound.policy;
@@ -37,16 +52,8 @@ fn rules_of(bound: &Bound, facts: &Facts, findings: &[Finding]) -> Vec<PolicyRul
         let says = told.unwrap_or_else(|| format!("{now}, and will for years"));
         PolicyRule { guard: Guard::Window, says, holds: None, changes_at: state.until }
     });
-    let others = [
-        (Guard::Limit, policy.limit.is_some(), "how much may change at once"),
-        (Guard::Protect, policy.protect.is_some(), "what may not be touched"),
-        (Guard::Approve, policy.approve.is_some(), "whose yes it takes"),
-        (Guard::Require, policy.require.is_some(), "what commits have to be"),
-        (Guard::Deny, policy.deny.is_some(), "what an expression forbids"),
-        (Guard::Warn, policy.warn.is_some(), "what an expression warns of"),
-    ];
-    let others = others.into_iter().filter(|(_, there, _)| *there);
-    let others = others.map(|(guard, _, says)| PolicyRule { guard, says: says.into(), holds: None, changes_at: None });
+    let others = sorts(policy).filter(|(guard, _)| *guard != Guard::Window);
+    let others = others.map(|(guard, says)| PolicyRule { guard, says: says.into(), holds: None, changes_at: None });
     let found = |rule: PolicyRule| {
         // An expression that has no answer is told of under its own guard.
         let its = |finding: &&Finding| finding.guard == rule.guard;

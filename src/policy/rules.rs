@@ -12,9 +12,10 @@ pub(super) mod window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Bounds, Facts, People};
+use super::{Bounds, Facts, People, explain};
 use crate::config::{Declared, Limit, Person, Policy};
 use crate::expression::{Expression, Pattern};
+use crate::model::view::PolicyListed;
 use crate::model::{Actor, Finding, Guard, Name, Plan, Step};
 use crate::schedule::Recurrence;
 
@@ -127,6 +128,24 @@ impl Rules {
                 if may { Ok(further) } else { Err(NoOverride::Others(groups.to_vec())) }
             }
         }
+    }
+
+    /// Whether a policy binds an application.
+    #[must_use]
+    pub fn binds(&self, policy: &Name, facts: &Facts) -> bool {
+        let bound = self.0.policies.get(policy);
+        bound.is_some_and(|bound| matching::binds(&bound.policy.matches, facts).is_ok())
+    }
+
+    /// Returns every policy, for people; which applications it binds is for the caller to say.
+    pub fn listed(&self) -> impl Iterator<Item = PolicyListed> {
+        self.all().map(|bound| PolicyListed {
+            name: bound.name.clone(),
+            rules: explain::sorts(&bound.policy).map(|(guard, _)| guard).collect(),
+            applications: vec![],
+            overridden_by: bound.policy.overrides.clone(),
+            override_people: bound.policy.override_people,
+        })
     }
 
     /// Returns the names of all policies.

@@ -24,6 +24,8 @@ pub(super) struct Judged {
     pub(super) deletes: u64,
     /// What must still hold when it begins.
     pub(super) bounds: Bounds,
+    /// What it was judged by.
+    pub(super) facts: Facts,
 }
 
 impl Subject {
@@ -117,7 +119,7 @@ impl Subject {
         } else {
             policy::bounds(&planned.plan, &rules, &facts)
         };
-        Ok(Judged { verdict, approvals, deletes, bounds })
+        Ok(Judged { verdict, approvals, deletes, bounds, facts })
     }
 
     /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.

@@ -7,7 +7,7 @@ use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBody, StepSummary};
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
-use crate::model::{Actor, Complete, Desired, Digest, Outcome, Revision};
+use crate::model::{Actor, Complete, Desired, Digest, Guard, Outcome, Revision};
 use crate::store::{Held, StoreError, encode_desired};
 
 /// What is told once, and again only when it changes.
@@ -25,6 +25,7 @@ impl Subject {
             outcome,
             revision: self.memory.candidate.as_ref().map(|candidate| candidate.revision.clone()),
             plan: None,
+            changes_at: None,
             code: None,
             message: None,
             findings: vec![],
@@ -38,7 +39,9 @@ impl Subject {
     pub(super) async fn hold(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let plan = &draft.planned.plan;
         let mut report = self.reasoned(Outcome::Held, draft);
-        report.plan = Some(plan.id);
+        // What a person said no to is not offered again.
+        let rejected = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Rejected);
+        report.plan = Some(plan.id).filter(|_| !rejected);
         let told = Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
         if self.memory.state.told == Some(told) {
             self.memory.count_quiet(self.clock.now());
@@ -56,7 +59,7 @@ impl Subject {
         for entry in &mut entries {
             entry.plan = Some(plan.id);
         }
-        self.tell(Tale { told: Some(told), entries, held: Some(held) })
+        self.tell(Tale { told: Some(told), entries, held: Some(held).filter(|_| !rejected) })
             .await
             .map_err(|error| Refusal::store(&error))?;
         Ok(report)
@@ -83,8 +86,8 @@ impl Subject {
 
     /// Says what a plan without steps left out.
     pub(super) async fn left_out(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        let unknown = draft.verdict().findings.iter().any(|finding| finding.guard == crate::model::Guard::Unknown);
-        self.memory.stale |= draft.verdict().findings.iter().any(|finding| finding.guard == crate::model::Guard::Claim);
+        let unknown = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Unknown);
+        self.memory.stale |= draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Claim);
         let report = self.reasoned(if unknown { Outcome::Degraded } else { Outcome::Held }, draft);
         let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict().findings));
         self.tell_once(told, ring, &report, None).await?;
@@ -148,8 +151,9 @@ impl Subject {
     fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
         let mut report = self.report(outcome);
         report.findings.clone_from(&draft.verdict().findings);
+        report.changes_at = draft.verdict().changes_at;
         match draft.verdict().reason() {
-            Some(finding) => report.because(finding.guard.code(), &finding.message),
+            Some(finding) => report.because(finding.guard.code(), &finding.said()),
             None => report,
         }
     }

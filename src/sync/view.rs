@@ -5,8 +5,8 @@ use super::draft::{Draft, Purpose};
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::model::Revision;
-use crate::model::view::PlanView;
-use crate::plan;
+use crate::model::view::{PlanView, PolicyView};
+use crate::{plan, policy};
 
 /// Returns what a sync would do now, or what it would do at another revision: a branch not merged yet, an older commit. Changes
 /// nothing, and is never executed.
@@ -40,6 +40,18 @@ pub(super) async fn shown(
     let (draft, changes) = compared.await.map_err(|error| Refusal::broken("comparison of contents", &error))??;
     let (verdict, matched) = (draft.judged.verdict, draft.planned.matched.len());
     Ok(PlanView { plan: draft.planned.plan, revision, commit, verdict, changes, matched })
+}
+
+/// Returns which policies bind an application, and what they say of the plan that would run now.
+///
+/// # Errors
+/// When there is no plan: Git, the render or the target does not allow one.
+pub async fn explain(subject: &mut Subject) -> Result<Vec<PolicyView>, Refusal> {
+    let candidate = newest(subject).await?;
+    let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
+    let draft = subject.draft(Purpose::Forward(candidate), desired, inputs, &Ring::daemon("plan")).await?;
+    let (rules, facts) = (subject.rules.get(), &draft.judged.facts);
+    Ok(policy::explain(&rules, facts, draft.verdict()))
 }
 
 async fn newest(subject: &mut Subject) -> Result<Candidate, Refusal> {

@@ -12,7 +12,8 @@ const NOBODY: u32 = 65534;
 #[test]
 fn exit_status_tells_done_from_differs_from_trouble() {
     let served = Served::new(Fake::default(), None);
-    let cases: [(i32, &[&str]); 11] = [
+    let open = ["break-glass", "open", "nginx", "--reason", "the site is down", "--for", "1h"];
+    let cases: [(i32, &[&str]); 24] = [
         (1, &["status"]),
         (1, &["plan", "nginx"]),
         (1, &["diff", "nginx", "--color", "always"]),
@@ -24,6 +25,19 @@ fn exit_status_tells_done_from_differs_from_trouble() {
         (2, &["plan", "../../v1/status"]),
         (0, &["suspend", "nginx", "--reason", "maintenance"]),
         (1, &["audit", "verify"]),
+        (0, &["reject", "0123456789ab", "--reason", "not now"]),
+        (2, &["reject", "0123"]),
+        (0, &["policy", "list"]),
+        (1, &["policy", "explain", "nginx"]),
+        (0, &["break-glass", "list"]),
+        (1, &["break-glass", "show", "0123456789abcdef"]),
+        (2, &["break-glass", "agree", "0123456789abcdef"]),
+        (0, &["break-glass", "close", "0123456789abcdef"]),
+        (2, &["break-glass", "close", "../plans"]),
+        (0, &[&open[..], &["--policy", "freeze"]].concat()),
+        (0, &[&open[..], &["--live-edit", "/etc/nginx/*"]].concat()),
+        (2, &open),
+        (2, &[&open[..], &["--policy", "freeze", "--live-edit", "/etc/x"]].concat()),
     ];
     for (code, arguments) in cases {
         let ran = served.run(arguments);

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use trueup::api::{self, Daemon, RecordQuery, Socket};
-use trueup::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
+use trueup::model::view::{
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
+    Status, SyncReport,
+};
 use trueup::model::{Actor, Name, Outcome, Problem};
 
 use crate::samples;
@@ -51,6 +54,47 @@ impl Daemon for Fake {
 
     async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
         Ok(samples::report(application, Outcome::Held, "its end"))
+    }
+
+    async fn reject(&self, plan: &str, reason: Option<String>, _: Actor) -> Result<SyncReport, Problem> {
+        Ok(samples::report("nginx", Outcome::Held, &format!("{plan}: {}", reason.unwrap_or_default())))
+    }
+
+    async fn policies(&self) -> Vec<PolicyListed> {
+        vec![samples::policy()]
+    }
+
+    async fn explain(&self, _: &str) -> Result<Vec<PolicyView>, Problem> {
+        Ok(samples::explained())
+    }
+
+    fn person(&self, unix: &[&str]) -> Option<Name> {
+        unix.contains(&"root").then(|| "root".parse().unwrap())
+    }
+
+    fn break_glass(&self) -> Vec<BreakGlassView> {
+        samples::break_glass()
+    }
+
+    async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
+        let BreakGlassAsked { applications, policies, live_edit, reason, ticket, seconds } = asked;
+        let mut view = samples::break_glass().remove(0);
+        let opening = &mut view.opening;
+        (opening.applications, opening.policies, opening.live_edit) = (applications, policies, live_edit);
+        (opening.reason, opening.ticket, opening.lasts, opening.by) = (reason, ticket, seconds, actor);
+        Ok(view)
+    }
+
+    async fn agree_break_glass(&self, _: &str, _: Actor) -> Result<BreakGlassView, Problem> {
+        Err(Problem::new(409, "break-glass.same-person", "you stand behind this break-glass already"))
+    }
+
+    async fn close_break_glass(&self, _: &str, _: Actor) -> Result<BreakGlassView, Problem> {
+        Ok(samples::break_glass().remove(1))
+    }
+
+    async fn edits(&self, _: &str) -> Result<Vec<Edits>, Problem> {
+        Ok(vec![samples::edits()])
     }
 
     async fn adopt(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {

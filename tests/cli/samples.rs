@@ -1,9 +1,13 @@
 //! Fixed structs, with hostile text where others write.
 
 use serde_json::{Value, json};
-use trueup::model::view::{ApplicationStatus, Change, PlanView, RepositoryStatus, Status, StepReport, SyncReport};
+use trueup::model::view::{
+    ApplicationStatus, BreakGlassView, Change, Edits, PlanView, PolicyListed, PolicyRule, PolicyView, RepositoryStatus,
+    Status, StepReport, SyncReport,
+};
 use trueup::model::{
-    Action, Cause, Decision, Digest, Finding, Guard, Name, ObjectId, Outcome, Plan, Revision, Risk, Step, Time, Verdict,
+    Action, Actor, Boot, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Decision, Digest, Finding, Guard, Name,
+    ObjectId, Outcome, Plan, Revision, Risk, Step, Time, Verdict,
 };
 
 pub(crate) const NOW: Time = Time(1_795_000_000_000_000);
@@ -88,6 +92,7 @@ pub(crate) fn applications() -> Vec<ApplicationStatus> {
         code: None,
         message: None,
         findings: vec![],
+        changes_at: None,
         plan: None,
         applied: Some(revision('a')),
         good: Some(revision('a')),
@@ -138,6 +143,7 @@ pub(crate) fn report(application: &str, outcome: Outcome, message: &str) -> Sync
         code: Some("sample.code".into()),
         message: Some(message.into()),
         findings: vec![],
+        changes_at: None,
         steps: vec![StepReport {
             id: ObjectId::new("path", "/etc/motd"),
             action: Action::Update,
@@ -176,4 +182,75 @@ pub(crate) fn records() -> Vec<Value> {
         })
     });
     records.collect()
+}
+
+pub(crate) fn policy() -> PolicyListed {
+    PolicyListed {
+        name: name("freeze"),
+        rules: vec![Guard::Window, Guard::Approve],
+        applications: vec![name("nginx")],
+        overridden_by: Some(vec![name("oncall")]),
+        override_people: 1,
+    }
+}
+
+pub(crate) fn explained() -> Vec<PolicyView> {
+    let rule = |guard, says: &str, holds| PolicyRule { guard, says: says.into(), holds, changes_at: None };
+    let binding = PolicyView {
+        name: name("freeze"),
+        binds: true,
+        because: None,
+        rules: vec![
+            rule(Guard::Window, "changes wait until Mon\u{7}day", Some(true)),
+            rule(Guard::Deny, "no", Some(false)),
+        ],
+        overridden_by: Some(vec![]),
+        override_people: 0,
+        break_glass: vec![BreakGlassId("0123456789abcdef".into())],
+    };
+    let other = PolicyView {
+        name: name("other"),
+        binds: false,
+        because: Some("its match.labels name other applications".into()),
+        rules: vec![],
+        overridden_by: None,
+        ..binding.clone()
+    };
+    vec![binding, other]
+}
+
+pub(crate) fn break_glass() -> Vec<BreakGlassView> {
+    let opening = BreakGlass {
+        id: BreakGlassId("0123456789abcdef".into()),
+        applications: vec![name("nginx")],
+        policies: vec![name("freeze")],
+        live_edit: vec![],
+        reason: "the site is down".into(),
+        ticket: Some("OPS-1".into()),
+        by: Actor::unix_user(0, "root".into()),
+        opened: Time(NOW.0 - 60_000_000),
+        boot: Boot { id: "one".into(), elapsed: 0 },
+        lasts: 3600,
+        needs: 0,
+    };
+    let (until, agreed) = (opening.until(), vec![]);
+    let open = BreakGlassView { opening, until, in_force: true, agreed, used: 2, ended: None, end: None };
+    let edit =
+        BreakGlass { live_edit: vec!["/etc/nginx/*".into()], policies: vec![], ticket: None, ..open.opening.clone() };
+    let ended = BreakGlassView {
+        opening: edit,
+        in_force: false,
+        ended: Some(NOW),
+        end: Some(BreakGlassEnd::Closed),
+        ..open.clone()
+    };
+    let waits =
+        BreakGlassView { opening: BreakGlass { needs: 1, ..open.opening.clone() }, in_force: false, ..open.clone() };
+    vec![open, ended, waits]
+}
+
+pub(crate) fn edits() -> Edits {
+    let view = plan();
+    let change = view.changes.into_iter().find(|change| change.diff.is_some()).unwrap();
+    Edits { application: name("nginx"), plan: view.plan.id, changes: vec![change] }
 }

@@ -94,6 +94,28 @@ fn a_report_ends_with_its_outcome() {
 }
 
 #[test]
+fn policies_and_break_glass_line_up() {
+    let list = "POLICY  RULES            BINDS  BREAK-GLASS\n\
+                freeze  window, approve  nginx  oncall, and 1 more to agree\n";
+    assert_eq!(show::policies(&[samples::policy()]), list);
+    let explained = "freeze: break-glass: nobody\n  \
+                     window: holds: changes wait until Mon\\u{7}day\n  \
+                     deny: lets go: no\n  \
+                     overridden by break-glass 0123456789abcdef\n\
+                     other: does not bind: its match.labels name other applications\n";
+    assert_eq!(show::explained(&samples::explained()), explained);
+    let glass = r"
+ID                STATE             BY    APPLICATIONS  OVER          USED  REASON
+0123456789abcdef  open, 59m left    root  nginx         freeze        2     the site is down (OPS-1)
+0123456789abcdef  closed            root  nginx         /etc/nginx/*  2     the site is down
+0123456789abcdef  waits for 1 more  root  nginx         freeze        2     the site is down (OPS-1)
+";
+    assert_eq!(show::break_glass(&samples::break_glass(), NOW), glass.trim_start());
+    let text = plain(&show::edits(&[samples::edits()]));
+    assert!(text.starts_with("nginx: put right by plan ") && text.contains("+server {"), "{text}");
+}
+
+#[test]
 fn mistakes_read_as_compilers_write_them() {
     let mistake = Mistake {
         code: "schema.unknown-field".into(),

@@ -101,6 +101,13 @@ fn it_waits_for_a_person_and_takes_away_what_is_still_as_it_was_left() {
 fn one_that_is_declared_again_meanwhile_is_not_destroyed() {
     let mut world = orphaned(&[("/etc/one", "1\n")]);
     let plan = waiting(&world);
+    let no = world.cli(&["reject", &plan, "--reason", "keep it", "--json"]).code(0).json();
+    assert_eq!(word(&no, "code"), "guard.rejected", "{no:#}");
+    let _ = world.cli(&["approve", &plan]).code(2);
+    let shown = world.cli(&["status"]).code(0).stdout;
+    assert!(shown.contains("DECLARED NO MORE") && !shown.contains(&plan[..12]), "{shown}");
+    // Who asks again is asked again.
+    assert_eq!(waiting(&world), plan);
     world.declared.apps.push(App::new("web", &["web"]));
     world.configure();
     until(&world, "web", "it is kept true again", |status| status["objects"] == 1 && status["outcome"] == "unchanged");

@@ -16,6 +16,7 @@ mod destroyed;
 mod drift;
 mod failure;
 mod full;
+mod governance;
 mod guards;
 mod halves;
 mod neighbours;

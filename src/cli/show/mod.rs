@@ -2,6 +2,7 @@
 
 mod escape;
 mod paint;
+mod people;
 mod plan;
 mod report;
 mod status;
@@ -10,6 +11,7 @@ mod trail;
 mod when;
 
 pub use escape::{printable, printable_content};
+pub use people::{break_glass, edits, explained, policies};
 pub use plan::{diff, findings, plan, summary};
 pub use report::{mistakes, report};
 pub use status::{application, status};

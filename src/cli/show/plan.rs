@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::paint::{self, BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use super::{printable, printable_content};
 use crate::model::view::{Change, PlanView};
-use crate::model::{Action, Cause, Decision, Finding, PassedBy, Plan, Risk, Verdict};
+use crate::model::{Action, Cause, Decision, Finding, Guard, PassedBy, Plan, Risk, Verdict};
 
 /// In the order in which a reader wants them.
 const GROUPS: [(Action, &str, &str); 7] = [
@@ -43,6 +43,12 @@ pub fn plan(view: &PlanView) -> String {
 pub fn diff(view: &PlanView) -> String {
     let shown = view.changes.iter().filter(|change| change.step.action != Action::Run);
     shown.map(|change| one_change(change, sign(change.step.action))).collect()
+}
+
+/// Returns what somebody changed by hand at one object.
+pub(super) fn changed(change: &Change) -> String {
+    let gone = change.step.action == Action::Create;
+    one_change(change, if gone { "-" } else { "~" })
 }
 
 /// Returns what a plan comes to, in one line.
@@ -161,9 +167,13 @@ fn sign(action: Action) -> &'static str {
     GROUPS.iter().find(|group| group.0 == action).map_or(" ", |group| group.1)
 }
 
-/// Returns the word that records and the API use for a guard, with the policy whose rule it is.
+/// Returns the word that records and the API use for a guard.
+pub(super) fn code_of(guard: Guard) -> String {
+    serde_json::to_value(guard).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Returns that word, with the policy whose rule it is.
 fn code(finding: &Finding) -> String {
-    let guard = serde_json::to_value(finding.guard).ok().and_then(|value| value.as_str().map(str::to_owned));
-    let guard = guard.unwrap_or_default();
+    let guard = code_of(finding.guard);
     finding.policy.as_ref().map_or_else(|| guard.clone(), |policy| format!("{guard} ({policy})"))
 }

@@ -57,6 +57,22 @@ pub struct Edits {
     pub changes: Vec<Change>,
 }
 
+/// One policy in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyListed {
+    pub name: Name,
+    /// The sorts of rules that it has.
+    pub rules: Vec<Guard>,
+    /// The applications that it binds.
+    pub applications: Vec<Name>,
+    /// Groups whose people may break the glass over it; `None` is whoever may act, and an empty list nobody.
+    #[serde(default)]
+    pub overridden_by: Option<Vec<Name>>,
+    /// How many further people must agree then.
+    #[serde(default)]
+    pub override_people: u32,
+}
+
 /// What one policy says of an application.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PolicyView {

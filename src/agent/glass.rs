@@ -1,0 +1,240 @@
+//! Break-glass: opened, agreed to and closed by people, reminded of and ended by the keeper. It takes effect only as a record.
+
+use std::time::Duration;
+
+use super::Agent;
+use super::commands::Command;
+use super::desk::{ask, store_problem};
+use crate::audit::{self, Body, BreakGlassBody, EditedBody, Entry, Glass, GlassEvent};
+use crate::model::view::{BreakGlassAsked, BreakGlassView, Edits};
+use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Name, Problem};
+use crate::policy::NoOverride;
+use crate::store::{StoreError, random};
+
+/// Longer than this, and it is no exception any more, in seconds: 7 days.
+const LONGEST: u32 = 7 * 24 * 60 * 60;
+/// Shorter than this, it is over before anybody could use it, in seconds.
+const SHORTEST: u32 = 10;
+/// A reason is a sentence or two.
+const LONGEST_REASON: usize = 2000;
+/// Patterns of live edits, applications and policies that one may name.
+const MOST_NAMED: usize = 100;
+/// A target that does not answer keeps nobody from ending a break-glass.
+const LOOK: Duration = Duration::from_mins(1);
+
+impl Agent {
+    pub(super) async fn open_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
+        self.check(&asked).await?;
+        let rules = self.inner.rules.get();
+        let mut needs = 0;
+        for policy in &asked.policies {
+            let further = rules.may_override(policy, &actor).map_err(|why| refused(policy, &why, &rules))?;
+            needs = needs.max(further);
+        }
+        let id = random::<8>().map_err(|error| store_problem(&error))?;
+        let opening = BreakGlass {
+            id: BreakGlassId(format!("{:016x}", u64::from_be_bytes(id)).into()),
+            applications: asked.applications,
+            policies: asked.policies,
+            live_edit: asked.live_edit,
+            reason: asked.reason.trim().to_owned(),
+            ticket: asked.ticket,
+            by: actor.clone(),
+            opened: self.inner.clock.now(),
+            boot: self.inner.clock.boot(),
+            lasts: asked.seconds,
+            needs,
+        };
+        let mut body = BreakGlassBody::new(&opening.id, GlassEvent::Opened);
+        body.opening = Some(opening.clone());
+        self.record_glass(&opening.applications, &actor, body).await?;
+        self.ring_glass(&opening.applications, "break-glass opened");
+        self.glass(&opening.id.0)
+    }
+
+    pub(super) async fn agree(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem> {
+        let glass = self.open_one(id)?;
+        if glass.has(&actor) {
+            let problem = Problem::new(409, "break-glass.same-person", "you stand behind this break-glass already");
+            return Err(problem.hint("it takes somebody else to agree"));
+        }
+        let rules = self.inner.rules.get();
+        for policy in &glass.opening.policies {
+            rules.may_override(policy, &actor).map_err(|why| refused(policy, &why, &rules))?;
+        }
+        let body = BreakGlassBody::new(&glass.opening.id, GlassEvent::Agreed);
+        self.record_glass(&glass.opening.applications, &actor, body).await?;
+        self.ring_glass(&glass.opening.applications, "break-glass agreed");
+        self.glass(id)
+    }
+
+    pub(super) async fn close_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem> {
+        let glass = self.open_one(id)?;
+        self.end_glass(&glass, BreakGlassEnd::Closed, &actor).await?;
+        self.glass(id)
+    }
+
+    /// Records the end of a break-glass, with what was edited by hand under it, and lets its applications sync.
+    pub(super) async fn end_glass(&self, glass: &Glass, end: BreakGlassEnd, actor: &Actor) -> Result<(), Problem> {
+        let event = if end == BreakGlassEnd::Closed { GlassEvent::Closed } else { GlassEvent::Expired };
+        let mut body = BreakGlassBody::new(&glass.opening.id, event);
+        body.end = Some(end);
+        body.edits = self.keep_edits(glass).await;
+        let applications = &glass.opening.applications;
+        self.record_glass(applications, actor, body).await?;
+        self.ring_glass(applications, "break-glass ended");
+        Ok(())
+    }
+
+    /// Returns what was edited by hand: as it is now, or as it was at the end.
+    pub(super) async fn edits(&self, id: &str) -> Result<Vec<Edits>, Problem> {
+        let glass = self.find_glass(id)?;
+        let kept = if glass.is_open() { self.keep_edits(&glass).await } else { glass.edits };
+        let mut edits = vec![];
+        for EditedBody { application, plan } in kept {
+            let found = self.inner.store.preimages(&plan.to_string()).await.map_err(|error| store_problem(&error))?;
+            // One that heals has the same id, and tells no differences: those are in the one that was kept for them.
+            let told = found.into_iter().find(|kept| kept.objects.iter().any(|object| object.edited.is_some()));
+            let objects = told.map(|kept| kept.objects).unwrap_or_default();
+            edits.push(Edits {
+                application,
+                plan,
+                changes: objects.into_iter().filter_map(|one| one.edited).collect(),
+            });
+        }
+        Ok(edits)
+    }
+
+    pub(super) fn glasses(&self) -> Vec<BreakGlassView> {
+        self.inner.glasses.all().into_iter().map(|glass| self.view(glass)).collect()
+    }
+
+    fn glass(&self, id: &str) -> Result<BreakGlassView, Problem> {
+        self.find_glass(id).map(|glass| self.view(glass))
+    }
+
+    fn view(&self, glass: Glass) -> BreakGlassView {
+        let in_force = glass.is_in_force(self.inner.clock.now(), &self.inner.clock.boot());
+        BreakGlassView {
+            until: glass.opening.until(),
+            in_force,
+            agreed: glass.agreed,
+            used: glass.used,
+            ended: glass.ended.map(|(at, _)| at),
+            end: glass.ended.map(|(_, end)| end),
+            opening: glass.opening,
+        }
+    }
+
+    fn find_glass(&self, id: &str) -> Result<Glass, Problem> {
+        let unknown = || {
+            let problem =
+                Problem::new(404, "break-glass.unknown", "there is no such break-glass, or it ended long ago");
+            problem.hint("`trueup break-glass list` names them")
+        };
+        self.inner.glasses.get(id).ok_or_else(unknown)
+    }
+
+    fn open_one(&self, id: &str) -> Result<Glass, Problem> {
+        let glass = self.find_glass(id)?;
+        let over = glass.opening.ended(self.inner.clock.now(), &self.inner.clock.boot()).is_some();
+        if glass.is_open() && !over {
+            return Ok(glass);
+        }
+        Err(Problem::new(409, "break-glass.ended", "it has ended").hint("open another one"))
+    }
+
+    /// Keeps what was edited by hand in each application, as far as it can be looked at.
+    async fn keep_edits(&self, glass: &Glass) -> Vec<EditedBody> {
+        let mut edits = vec![];
+        for application in glass.opening.applications.iter().filter(|_| !glass.opening.live_edit.is_empty()) {
+            let Ok((_, commands)) = self.find(application.as_str()).await else { continue };
+            let asked = ask(&commands, |reply| Command::Edits(glass.opening.live_edit.clone(), reply));
+            match tokio::time::timeout(LOOK, asked).await {
+                Ok(Ok(Ok(Some(plan)))) => edits.push(EditedBody { application: application.clone(), plan }),
+                Ok(Ok(Ok(None)) | Err(_)) => {}
+                Ok(Ok(Err(refusal))) => {
+                    tracing::warn!(app = %application, code = %refusal.code, error = %refusal.message, "could not look at live edits");
+                }
+                Err(_) => tracing::warn!(app = %application, "could not look at live edits in time"),
+            }
+        }
+        edits
+    }
+
+    pub(super) async fn record_glass(&self, on: &[Name], actor: &Actor, body: BreakGlassBody) -> Result<(), Problem> {
+        let ledger = self.ledger().await;
+        // With one application it is part of that one's history; with several, of the daemon's.
+        let application = if let [one] = on { Some(one.clone()) } else { None };
+        let body = Body::BreakGlass(body);
+        let entries = [Entry { application, revision: None, plan: None, sync: None, actor: actor.clone(), body }];
+        let written = async {
+            let now = ledger.clock.now();
+            let mut tx = ledger.store.write().await?;
+            let numbers = audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
+            ledger.glasses.follow(&mut tx, now, &numbers, &entries);
+            tx.commit().await
+        };
+        written.await.map_err(|error: StoreError| store_problem(&error))?;
+        self.inner.glass_changed.notify_one();
+        Ok(())
+    }
+
+    fn ring_glass(&self, applications: &[Name], reason: &str) {
+        self.inner.bells.ring(reason, |application, _| applications.contains(application));
+    }
+
+    async fn check(&self, asked: &BreakGlassAsked) -> Result<(), Problem> {
+        let wrong = |title: &str, hint: &str| Err(Problem::new(400, "break-glass.asked", title).hint(hint));
+        let BreakGlassAsked { applications, policies, live_edit, reason, seconds, .. } = asked;
+        match (applications.is_empty(), policies.is_empty(), live_edit.is_empty()) {
+            (true, ..) => return wrong("it names no application", "trueup break-glass open APP …"),
+            (_, true, true) => {
+                return wrong("it names neither a policy nor a live edit", "add --policy or --live-edit");
+            }
+            (_, false, false) => {
+                return wrong("it names policies and a live edit", "open two: they end by themselves one by one");
+            }
+            _ => {}
+        }
+        if [applications.len(), policies.len(), live_edit.len()].into_iter().any(|count| count > MOST_NAMED) {
+            return wrong("it names more than 100 of one sort", "an exception that wide is a change of policy");
+        }
+        if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
+            return wrong(
+                "it takes a reason, of at most 2000 bytes",
+                "say why, for whoever reads the trail: --reason …",
+            );
+        }
+        if !(SHORTEST..=LONGEST).contains(seconds) {
+            return wrong("it lasts from 10 seconds to 7 days", "say for how long: --for 1h");
+        }
+        for application in applications {
+            self.find(application.as_str()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(policy: &Name, why: &NoOverride, rules: &crate::policy::Rules) -> Problem {
+    match why {
+        NoOverride::Unknown => {
+            let known: Vec<_> = rules.names().map(Name::as_str).take(20).collect();
+            let problem = Problem::new(404, "policy.unknown", format!("no policy is called {policy}"));
+            problem.hint(if known.is_empty() {
+                "no policies are declared".to_owned()
+            } else {
+                format!("declared are: {}", known.join(", "))
+            })
+        }
+        NoOverride::Forbidden => {
+            Problem::new(403, "break-glass.forbidden", format!("policy {policy} lets nobody break the glass over it"))
+        }
+        NoOverride::Others(groups) => {
+            let groups: Vec<_> = groups.iter().map(Name::as_str).collect();
+            let title = format!("only people of {} may break the glass over policy {policy}", groups.join(", "));
+            Problem::new(403, "break-glass.forbidden", title)
+                .hint("a Person document says who belongs to which group, by unix user")
+        }
+    }
+}
