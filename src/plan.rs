@@ -30,6 +30,8 @@ pub struct Inputs<'a> {
     pub no_deletes: Option<&'a str>,
     /// Nothing else may be deleted: taking back a failed sync ends what that sync created, and no more.
     pub only_delete: Option<&'a BTreeSet<ObjectId>>,
+    /// Objects that the application may not reach any more: they are let go of, never deleted.
+    pub beyond: &'a BTreeSet<ObjectId>,
     /// The application ends: what is not as it was left is let go of, and not kept in the inventory for another try.
     pub ends: bool,
     /// Drift is only reported: corrective steps are left out.
@@ -164,7 +166,8 @@ impl<'a> Draft<'a> {
         let id = &preview.id;
         let Live::Known(state) = live else { return self.release(preview, live) };
         let spared = self.from.only_delete.is_some_and(|only| !only.contains(id));
-        if self.from.handed.contains_key(id) || owned.origin == Origin::Matched || spared {
+        let elsewhere = self.from.handed.contains_key(id) || self.from.beyond.contains(id);
+        if elsewhere || owned.origin == Origin::Matched || spared {
             return self.release(preview, live);
         }
         if !self.from.prune {

@@ -80,23 +80,20 @@ impl Daemon for Agent {
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
-        let ends = held.prepared.purpose == Purpose::Destroy;
-        let (name, commands) = match self.find(plan.application.as_str()).await {
-            Ok((name, commands)) => (name, Some(commands)),
-            Err(_) if ends => (plan.application.clone(), None),
-            Err(unknown) => return Err(unknown),
-        };
+        let found = self.find(plan.application.as_str()).await;
+        let name = plan.application.clone();
         let time = self.inner.clock.now();
         let rejection =
             Rejection { plan: plan.id, application: name.clone(), actor: actor.clone(), time, reason: reason.clone() };
         let body = Body::Act(ActBody { act: Act::Reject, reason, expires: None });
         let entry = act_entry(&name, Some(plan.id), &actor, body);
+        if found.is_err() && held.prepared.purpose == Purpose::Destroy {
+            return self.spare(&rejection, &entry).await;
+        }
+        let (_, commands) = found?;
         self.write(&[entry], async |tx| tx.reject(&rejection).await).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
-        match commands {
-            Some(commands) => ask(&commands, |reply| Command::Sync(ring, reply)).await,
-            None => Ok(self.spared(name).await),
-        }
+        ask(&commands, |reply| Command::Sync(ring, reply)).await
     }
 
     async fn policies(&self) -> Vec<PolicyListed> {
@@ -239,7 +236,7 @@ impl Agent {
     }
 
     /// Writes a change and the records that tell of it, together.
-    async fn write(
+    pub(super) async fn write(
         &self,
         entries: &[Entry],
         change: impl AsyncFnOnce(&mut Tx) -> Result<(), StoreError>,

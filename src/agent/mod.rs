@@ -123,7 +123,7 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.end_stale_glass(last_record).await;
-        agent.settle(config).await?;
+        Box::pin(agent.settle(config)).await?;
         agent.keep_glass();
         agent.keep_house();
         agent.follow_orphans();

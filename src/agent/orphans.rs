@@ -12,13 +12,13 @@ use super::Agent;
 use super::desk::{stopping, store_problem};
 use super::estate::{Estate, StartError};
 use super::pace::Pace;
-use crate::audit::Act;
+use crate::audit::{Act, Entry};
 use crate::config::{AppSource, Application, Config, Repository, SyncPolicy};
 use crate::model::view::{OrphanStatus, PlanView, SyncReport};
 use crate::model::{Actor, Guard, Name, Outcome, PlanId, Problem, chain};
 use crate::render::MemoryCache;
 use crate::source::{Gone, Shared};
-use crate::store::{Definition, Open, Purpose, StoreError};
+use crate::store::{ApplicationState, Definition, Open, Purpose, Rejection, StoreError, Tx};
 use crate::sync::{self, Holds, Memory, Neighbours, Origin, Progress, Ring, Subject};
 
 /// How soon one whose step is in doubt is taken up again, at first.
@@ -62,11 +62,20 @@ impl Agent {
         sync::preview_destroy(&mut subject).await.map_err(|refusal| super::desk::refused(&refusal))
     }
 
-    /// Says that what is left of an application stays, since a person said no to its end.
-    pub(super) async fn spared(&self, application: Name) -> SyncReport {
+    /// Writes down that a person said no to the end of an application: what is left of it stays.
+    pub(super) async fn spare(&self, rejection: &Rejection, entry: &Entry) -> Result<SyncReport, Problem> {
+        let application = rejection.application.clone();
+        let state = self.inner.store.application(&application).await.map_err(|error| store_problem(&error))?;
+        // Asked for once more, it is offered once more.
+        let state = ApplicationState { told: None, ..state };
+        let change = async |tx: &mut Tx| {
+            tx.reject(rejection).await?;
+            tx.put_application(&application, &state).await
+        };
+        self.write(std::slice::from_ref(entry), change).await?;
         let neighbours = self.inner.estate.lock().await.neighbours.clone();
         self.see_orphans(&neighbours).await;
-        SyncReport {
+        Ok(SyncReport {
             application,
             outcome: Outcome::Held,
             revision: None,
@@ -78,7 +87,7 @@ impl Agent {
             corrective: 0,
             milliseconds: 0,
             changes_at: None,
-        }
+        })
     }
 
     /// Finds one that is not being destroyed just now.
@@ -191,7 +200,9 @@ impl Agent {
                 agent.ring_waiting();
                 agent.see_orphans(&neighbours).await;
                 // Whoever asked may have gone.
-                let _ = reply.take().map(|reply| reply.send(report));
+                if let Some(reply) = reply.take() {
+                    let _ = reply.send(report);
+                }
                 if subject.memory.open.is_none() || stop.is_cancelled() {
                     return;
                 }

@@ -55,6 +55,7 @@ struct Case {
     report_drift: bool,
     keep: bool,
     ends: bool,
+    beyond: BTreeSet<ObjectId>,
 }
 
 impl Case {
@@ -75,6 +76,7 @@ impl Case {
             prune: !self.keep,
             no_deletes: None,
             only_delete: None,
+            beyond: &self.beyond,
             ends: self.ends,
             report_drift: self.report_drift,
         })
@@ -215,4 +217,17 @@ fn an_application_that_ends_deletes_what_is_as_it_was_left_and_lets_go_of_the_re
     let steps: Vec<_> = planned.plan.steps.iter().map(|step| (&*step.id.name, step.action)).collect();
     assert_eq!(steps, [("/as-left", Action::Delete), ("/changed", Action::Release), ("/found", Action::Release)]);
     assert!(planned.left_out.is_empty());
+}
+
+#[test]
+fn what_an_application_may_not_reach_any_more_it_lets_go_of_and_does_not_delete() {
+    let case = Case {
+        owned: vec![("/far", owned(Origin::Created, "one", "one")), ("/near", owned(Origin::Created, "one", "one"))],
+        previews: vec![preview("/far", known("one"), After::Absent), preview("/near", known("one"), After::Absent)],
+        beyond: [id("/far")].into(),
+        ..Case::default()
+    };
+    let planned = case.plan();
+    let steps: Vec<_> = planned.plan.steps.iter().map(|step| (&*step.id.name, step.action)).collect();
+    assert_eq!(steps, [("/far", Action::Release), ("/near", Action::Delete)]);
 }

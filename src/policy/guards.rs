@@ -2,7 +2,7 @@
 
 use super::Facts;
 use crate::config::Drift;
-use crate::model::{Action, Cause, Finding, Guard, ObjectId, Plan, declared};
+use crate::model::{Action, Cause, Finding, Guard, Name, ObjectId, Plan, declared};
 use crate::source::Relation;
 
 /// More deletes than this in one plan wait for a person.
@@ -19,6 +19,8 @@ pub(super) const BUDGET_SECONDS: i64 = 60 * 60;
 pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     let mut findings = facts.left_out.clone();
     findings.extend(rejected(plan, facts));
+    // Before what an approval of anybody passes: it is what a person is told first.
+    findings.extend(acceptance(plan, facts));
     findings.extend(revision(plan, facts));
     findings.extend(deletes(plan, facts));
     findings.extend(budget(plan, facts));
@@ -30,7 +32,6 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(fights(plan, facts));
     findings.extend(upgrade(facts));
     findings.extend(destroy(plan, facts));
-    findings.extend(acceptance(plan, facts));
     findings
 }
 
@@ -179,6 +180,11 @@ fn acceptance(plan: &Plan, facts: &Facts) -> Option<Finding> {
     if facts.accepted_signer {
         return None;
     }
-    let message = "policies or people would change, and the revision is not signed by whom the machine names for that";
+    let people: Vec<_> = facts.acceptors.iter().map(Name::as_str).collect();
+    let who = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
+    let message = format!(
+        "policies or people would change, and the revision is not signed by whom the machine names for that; \
+         by its word {who} may approve it"
+    );
     Some(Finding::new(Guard::Acceptance, message, objects))
 }

@@ -94,6 +94,7 @@ impl Subject {
         let previews = self.target.preview(&call, &desired, &owned).await;
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
+        let beyond = self.origin.within.as_ref().map(|within| within.beyond(&previews)).unwrap_or_default();
         let planned = plan::plan(&plan::Inputs {
             application: &self.name,
             target: &self.target_name,
@@ -108,6 +109,7 @@ impl Subject {
             prune: matches!(purpose, Purpose::Destroy) || self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
+            beyond: &beyond,
             ends: matches!(purpose, Purpose::Destroy),
             report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
         });

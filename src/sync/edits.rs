@@ -40,6 +40,7 @@ impl Subject {
             prune: false,
             no_deletes: None,
             only_delete: None,
+            beyond: &BTreeSet::new(),
             ends: false,
             report_drift: false,
         });

@@ -1,11 +1,12 @@
 //! How far an application reaches that is declared in Git: judged by what it renders to, not by what it says of itself.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::refusal::Refusal;
 use crate::config::Reach;
 use crate::model::host::{CommandSpec, HostSpec, PATH, Probe, UNIT};
-use crate::model::{Complete, Mistake, ObjectId, Outcome, Spec, matches};
+use crate::model::{After, Complete, Mistake, ObjectId, Outcome, Previews, Spec, matches};
 use crate::target::Own;
 use crate::target::host::units_at;
 
@@ -53,12 +54,22 @@ impl Within {
     #[must_use]
     pub fn refuses(&self, id: &ObjectId, spec: &Spec) -> Option<String> {
         let Ok(host) = HostSpec::from_spec(spec) else { return Some("is of a sort that is not known".into()) };
+        self.named(id).or_else(|| self.spec(id, &host))
+    }
+
+    /// Returns which of the objects that leave lie further: the machine took back its word, or somebody else declared them.
+    pub(super) fn beyond(&self, previews: &Previews) -> BTreeSet<ObjectId> {
+        let leaving = previews.items.iter().filter(|preview| matches!(preview.after, After::Absent));
+        leaving.map(|preview| &preview.id).filter(|id| self.named(id).is_some()).cloned().collect()
+    }
+
+    /// Returns why an object is out of reach whatever it is to be.
+    fn named(&self, id: &ObjectId) -> Option<String> {
         match &*id.kind {
             PATH => self.path(id),
             UNIT => self.unit(&id.name),
             _ => None,
         }
-        .or_else(|| self.spec(id, &host))
     }
 
     fn path(&self, id: &ObjectId) -> Option<String> {

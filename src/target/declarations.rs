@@ -2,7 +2,7 @@
 //! closed, in one change of the store with the record that says so, and it is read back from there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -19,25 +19,31 @@ const RANKS: [&str; 4] = [declared::PERSON, declared::POLICY, declared::APPLICAT
 /// The documents in force, as the one target that no document declares.
 pub struct Documents {
     store: Store,
+    /// What was read last, by its digest: a plan of many steps reads it once.
+    known: Mutex<Option<(Digest, Arc<Known>)>>,
 }
+
+type Known = BTreeMap<ObjectId, Spec>;
 
 impl Documents {
     #[must_use]
     pub const fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, known: Mutex::new(None) }
     }
 
     /// Returns what was last applied.
-    async fn documents(&self) -> Result<BTreeMap<ObjectId, Spec>, TargetError> {
-        let read = async {
-            let state = self.store.application(&Name::declarations()).await?;
-            match state.applied {
-                Some(applied) => self.store.desired(&applied.desired).await,
-                None => Ok(None),
-            }
-        };
-        let kept: Option<Complete> = read.await.map_err(unreadable)?;
-        Ok(kept.map(|complete| complete.objects).unwrap_or_default())
+    async fn documents(&self) -> Result<Arc<Known>, TargetError> {
+        let state = self.store.application(&Name::declarations()).await.map_err(unreadable)?;
+        let Some(applied) = state.applied else { return Ok(Arc::default()) };
+        if let Some((digest, known)) = &*self.known.lock().unwrap_or_else(PoisonError::into_inner)
+            && *digest == applied.desired
+        {
+            return Ok(known.clone());
+        }
+        let kept = self.store.desired(&applied.desired).await.map_err(unreadable)?;
+        let known = Arc::new(kept.map(|complete| complete.objects).unwrap_or_default());
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((applied.desired, known.clone()));
+        Ok(known)
     }
 
     async fn found(&self, spec: &Spec) -> Result<Live, TargetError> {
@@ -52,7 +58,7 @@ impl Documents {
         let same = |id: &ObjectId| left(owned, id) == complete.objects.get(id).map(Spec::digest);
         let all: Vec<&ObjectId> = complete.objects.keys().chain(owned.objects.keys()).collect();
         // The steady case reads nothing.
-        let now = if all.iter().all(|id| same(id)) { BTreeMap::new() } else { self.documents().await? };
+        let now = if all.iter().all(|id| same(id)) { Arc::default() } else { self.documents().await? };
         let mut items = vec![];
         for (id, spec) in &complete.objects {
             let (live, after) = match (same(id), now.get(id)) {

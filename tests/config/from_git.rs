@@ -111,7 +111,7 @@ fn break_glass_is_asked_for_in_git_alone_and_by_what_is_declared() {
     }
 }
 
-fn accepted(number: u32, kind: &str, name: &str, spec: Value) -> Accepted {
+fn accepted(number: u32, kind: &str, name: &str, spec: &Value) -> Accepted {
     let document = json!({
         "apiVersion": "trueup.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec,
     });
@@ -125,14 +125,14 @@ fn told_left_out(effective: &Effective) -> Vec<String> {
 #[test]
 fn what_was_accepted_is_in_force_with_the_application_that_keeps_it() {
     let all = [
-        accepted(1, "Application", "web", json!({ "source": { "repository": "r", "path": "web" }, "target": "t" })),
-        accepted(2, "Policy", "house", json!({ "limit": { "deletes": 1 } })),
-        accepted(3, "Person", "ada", json!({ "emails": ["ada@example.org"] })),
+        accepted(1, "Application", "web", &json!({ "source": { "repository": "r", "path": "web" }, "target": "t" })),
+        accepted(2, "Policy", "house", &json!({ "limit": { "deletes": 1 } })),
+        accepted(3, "Person", "ada", &json!({ "emails": ["ada@example.org"] })),
         accepted(
             4,
             "BreakGlass",
             "b",
-            json!({ "applications": ["web"], "policies": ["house"], "reason": "x \"y\"", "for": "1h" }),
+            &json!({ "applications": ["web"], "policies": ["house"], "reason": "x \"y\"", "for": "1h" }),
         ),
     ];
     let effective = loaded(&machine(FROM_GIT, "")).with_git(&all);
@@ -153,12 +153,12 @@ fn what_was_accepted_is_in_force_with_the_application_that_keeps_it() {
 fn one_that_no_longer_fits_is_left_out_by_itself() {
     let app = |target: &str| json!({ "source": { "repository": "r", "path": "x" }, "target": target });
     let all = [
-        accepted(1, "Application", "web", app("t")),
-        accepted(2, "Application", "lost", app("gone")),
-        accepted(3, "Application", "taken", app("t")),
-        accepted(4, "Person", "eve", json!({ "emails": ["Ada@example.org"] })),
-        accepted(5, "Person", "bob", json!({ "groups": ["oncall"] })),
-        accepted(6, "Application", "odd", json!({ "sauce": 1 })),
+        accepted(1, "Application", "web", &app("t")),
+        accepted(2, "Application", "lost", &app("gone")),
+        accepted(3, "Application", "taken", &app("t")),
+        accepted(4, "Person", "eve", &json!({ "emails": ["Ada@example.org"] })),
+        accepted(5, "Person", "bob", &json!({ "groups": ["oncall"] })),
+        accepted(6, "Application", "odd", &json!({ "sauce": 1 })),
     ];
     let more =
         document("Application", "taken", APPLICATION) + &document("Person", "ada", "{ emails: [ada@example.org] }");
@@ -185,11 +185,11 @@ fn one_that_no_longer_fits_is_left_out_by_itself() {
 #[test]
 fn a_policy_stays_though_what_it_names_went_and_holds_all_that_it_binds_where_it_cannot_be_read() {
     let all = [
-        accepted(1, "Policy", "four-eyes", json!({ "approve": { "people": 2, "from": ["gone"] } })),
-        accepted(2, "Policy", "elsewhere", json!({ "match": { "targets": ["gone"] }, "limit": { "deletes": 0 } })),
-        accepted(3, "Policy", "newer", json!({ "match": { "applications": ["web"] }, "moon": "full" })),
-        accepted(4, "Policy", "stranger", json!("nothing")),
-        accepted(5, "Policy", "house", json!({ "limit": { "deletes": 9 } })),
+        accepted(1, "Policy", "four-eyes", &json!({ "approve": { "people": 2, "from": ["gone"] } })),
+        accepted(2, "Policy", "elsewhere", &json!({ "match": { "targets": ["gone"] }, "limit": { "deletes": 0 } })),
+        accepted(3, "Policy", "newer", &json!({ "match": { "applications": ["web"] }, "moon": "full" })),
+        accepted(4, "Policy", "stranger", &json!("nothing")),
+        accepted(5, "Policy", "house", &json!({ "limit": { "deletes": 9 } })),
     ];
     let more = document("Policy", "house", "{ limit: { deletes: 1 } }");
     let effective = loaded(&machine(FROM_GIT, &more)).with_git(&all);
