@@ -153,3 +153,129 @@ impl Target for Documents {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // Tests say what went wrong by failing.
+    use serde_json::json;
+    use tokio::sync::mpsc;
+    use tokio::time::{Duration, Instant};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::model::{Action, Actor, Cause, Left, Origin, Place, Plan, Risk, Step, SyncId};
+    use crate::store::{ApplicationState, Applied, encode_desired};
+    use crate::target::Act;
+
+    fn spec(text: &str) -> Spec {
+        let place = Place { file: "x.yaml".into(), line: 1, column: 1 };
+        Spec::new(json!({ "content": text }), vec![Digest::of(text.as_bytes())], place)
+    }
+
+    fn objects(documents: &[(&str, &str)]) -> BTreeMap<ObjectId, Spec> {
+        documents.iter().map(|(name, text)| (ObjectId::new(declared::POLICY, name), spec(text))).collect()
+    }
+
+    fn owned(documents: &[(&str, &str)]) -> Inventory {
+        let left =
+            |spec: &Spec| Left { spec: spec.digest(), state: spec.digest(), fingerprint: fingerprint(spec.digest()) };
+        let all = objects(documents);
+        let own = |(id, spec): (&ObjectId, &Spec)| (id.clone(), Owned { origin: Origin::Created, left: left(spec) });
+        Inventory { objects: all.iter().map(own).collect() }
+    }
+
+    /// Closes a sync: from here on this is in force.
+    async fn close(store: &Store, documents: &[(&str, &str)]) {
+        let mut tx = store.write().await.unwrap();
+        for (_, text) in documents {
+            tx.put_content(text.as_bytes()).await.unwrap();
+        }
+        let desired = tx.put_content(&encode_desired(&objects(documents))).await.unwrap();
+        let revision = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+        let (reference, url) = ("refs/heads/main".into(), "https://h/x".into());
+        let applied = Some(Applied { revision, inputs: Digest::of(b"i"), desired, reference, url });
+        tx.put_application(&Name::declarations(), &ApplicationState { applied, ..Default::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    fn call() -> Call {
+        Call {
+            deadline: Instant::now() + Duration::from_secs(60),
+            cancel: CancellationToken::new(),
+            fence: 1,
+            sync: SyncId("s".into()),
+            actor: Actor::daemon("test"),
+        }
+    }
+
+    async fn looked(target: &Documents, store: &Store, now: &[(&str, &str)], owns: &[(&str, &str)]) -> Vec<String> {
+        let desired = Desired::Objects(Complete { objects: objects(now), contents: store.contents() });
+        let previews = target.preview(&call(), &desired, &owned(owns)).await.unwrap();
+        let told = |one: &Preview| {
+            let live = match &one.live {
+                Live::Known(state) => {
+                    state.content.as_deref().map_or("known".into(), |text| String::from_utf8_lossy(text).into_owned())
+                }
+                Live::Absent => "absent".into(),
+                Live::Unknown(why) => why.clone(),
+            };
+            let after = match &one.after {
+                After::Same => "same",
+                After::Is(_) => "changes",
+                After::Absent => "goes",
+                _ => "other",
+            };
+            format!("{}: {live}, {after}", one.id.name)
+        };
+        previews.items.iter().map(told).collect()
+    }
+
+    async fn applied(target: &Documents, store: &Store, before: Digest, comes: &str) -> Result<bool, TargetError> {
+        let (id, comes) = (ObjectId::new(declared::POLICY, "a"), spec(comes));
+        let step = Step {
+            id,
+            action: Action::Update,
+            cause: Cause::Intentional,
+            before,
+            after: comes.digest(),
+            fingerprint: None,
+            risk: Risk::Low,
+            wave: 0,
+        };
+        let plan = Plan::new(Name::declarations(), Name::declarations(), Digest::of(b"i"), vec![step]);
+        let contents = store.contents();
+        let acts = vec![Act { number: 0, step: &plan.steps[0], spec: Some(&comes) }];
+        let batch = Batch { plan: plan.id, acts, contents: &contents, artifact: None, precondition: None };
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        target.apply(&call(), &batch, &sender).await?;
+        let done = receiver.recv().await.unwrap().result.unwrap();
+        assert_eq!(done.left.unwrap().0, comes.digest());
+        Ok(done.already)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_in_force_is_what_the_last_closed_sync_says_and_applying_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("data")).await.unwrap();
+        let target = Documents::new(store.clone());
+        assert_eq!(looked(&target, &store, &[("a", "one")], &[]).await, ["a: absent, changes"]);
+        assert!(!applied(&target, &store, Digest::ABSENT, "one").await.unwrap());
+        assert_eq!(looked(&target, &store, &[("a", "one")], &[]).await, ["a: absent, changes"], "it is not closed");
+
+        let one = [("a", "one"), ("b", "b")];
+        close(&store, &one).await;
+        assert_eq!(looked(&target, &store, &one, &one).await, ["a: known, same", "b: known, same"]);
+        assert_eq!(looked(&target, &store, &[("a", "two")], &one).await, ["a: one, changes", "b: b, goes"]);
+        assert!(!applied(&target, &store, spec("one").digest(), "two").await.unwrap());
+        assert!(applied(&target, &store, Digest::ABSENT, "one").await.unwrap(), "it is so already");
+        let stale = applied(&target, &store, spec("three").digest(), "two").await.unwrap_err();
+        assert_eq!(stale.code(), "target.stale");
+        close(&store, &[("a", "two")]).await;
+        assert_eq!(looked(&target, &store, &[("a", "two")], &[("a", "two")]).await, ["a: known, same"]);
+        assert_eq!(
+            looked(&target, &store, &[("a", "one")], &[("a", "two")]).await,
+            ["a: two, changes"],
+            "and not what it knew"
+        );
+    }
+}

@@ -34,8 +34,8 @@ pub(super) fn declaring(more: &str) -> World {
 }
 
 fn declare(world: &mut World, allow: &str, more: &str) {
-    world.declared.daemon =
-        format!("declarations:\n  repository: platform\n  path: {FOLDER}\n  {allow}\n  {more}\n").trim_end().to_owned();
+    let lines = format!("declarations:\n  repository: platform\n  path: {FOLDER}\n  {allow}\n  {more}\n");
+    lines.trim_end().clone_into(&mut world.declared.daemon);
 }
 
 pub(super) fn orphans(world: &World) -> Vec<(String, u64)> {
@@ -277,6 +277,29 @@ fn what_lies_further_than_the_machine_allows_is_refused_whatever_declares_it() {
 }
 
 #[test]
+fn an_application_of_git_deletes_nothing_that_lies_further_though_it_bears_the_name_of_what_made_it() {
+    let mut world = declaring("");
+    declare(&mut world, "allow: { targets: [host], paths: [/etc/app] }", "");
+    world.declared.apps.push(super::world::App::new("web", &["web"]));
+    world.repo.write("web/root/etc/far", "far\n").write("web/root/etc/app/near", "near\n");
+    world.repo.write("web/root/etc/app/stays", "stays\n").write(&format!("{FOLDER}/README.md"), "none yet\n");
+    let first = world.repo.land("declared on the machine");
+    world.start();
+    applied(&world, "web", &first);
+    world.declared.apps.clear();
+    world.configure();
+    eventually("web is declared no more", SOON, || orphans(&world) == [("web".to_owned(), 3)]);
+    let spec = "{ source: { repository: platform, path: web }, target: host }";
+    world.repo.write("trueup/web.yaml", document("Application", "web", spec));
+    world.repo.remove("web/root/etc/far").remove("web/root/etc/app/near");
+    let second = world.repo.land("declared in Git");
+    applied(&world, "web", &second);
+    assert_eq!((world.read("/etc/app/near"), world.read("/etc/far").as_deref()), (None, Some("far\n")));
+    assert_eq!(status(&world, "web")["objects"], 1);
+    all_is_well(&world, &["declarations", "web"]);
+}
+
+#[test]
 fn what_the_daemon_lives_by_is_out_of_reach_though_its_path_is_allowed() {
     let mut world = declaring("");
     // The target is the folder that holds the daemon's own files, whole.
@@ -403,14 +426,9 @@ fn an_older_policy_does_not_come_back_though_it_is_signed_and_approved() {
 fn a_policy_changes_by_the_approval_of_whom_the_machine_names_and_by_no_other() {
     let Some(user) = user() else { return };
     let mut world = declaring("accept: { people: [bob] }");
-    let people = |ada: &str| {
-        format!(
-            "---\n{}---\n{}",
-            document("Person", "ada", ada),
-            document("Person", "bob", "{ emails: [bob@example.org] }")
-        )
-    };
-    world.declared.more = people(&format!("{{ unix: [{user}] }}"));
+    let ada = document("Person", "ada", &format!("{{ unix: [{user}] }}"));
+    let bob = document("Person", "bob", "{ emails: [bob@example.org] }");
+    world.declared.more = format!("---\n{ada}---\n{bob}");
     app(&world, "web");
     policy(&world, 1);
     let first = world.repo.land("a policy");
