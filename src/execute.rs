@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, BreakGlasses, Redactor};
 use crate::model::{
-    Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Origin, Owned, Spec, Step, Time, host,
+    Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Observed, Origin, Owned, Spec, Step, Time, host,
 };
 use crate::policy::Bounds;
 use crate::store::{ApplicationState, Approval, Open, Owed, Preimages, Purpose, Spent, Store, StoreError, Tx};
@@ -57,6 +57,8 @@ pub struct Preparation {
     pub bounds: Bounds,
     /// What the plan overwrites and deletes, where it does; its contents are among those above.
     pub preimages: Option<Preimages>,
+    /// What others made of what the plan is about.
+    pub observed: Vec<Observed>,
     /// What is remembered of the application from now on, where that changes before the first act.
     pub state: Option<ApplicationState>,
 }
@@ -153,6 +155,7 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     tx.open_sync(open).await?;
     let mut entries: Vec<_> =
         preparation.inherited.iter().map(|(holder, ids)| records::inherited(open, holder, ids)).collect();
+    entries.extend(records::observed(open, &preparation.observed));
     entries.extend([records::planned(open), records::intent(open, first_wave(open))]);
     entries.extend(open.prepared.verdict.forced_by.iter().map(|glass| records::forced(open, glass)));
     let numbers = audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
@@ -371,3 +374,6 @@ fn first_wave(open: &Open) -> u32 {
 pub fn lasted(open: &Open, now: Time) -> u64 {
     u64::try_from(now.since(open.started).as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

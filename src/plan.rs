@@ -1,15 +1,17 @@
 //! Previews → [`Plan`]. A pure function: what is not in its arguments cannot sway it.
 
 mod changes;
+mod observed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Action, After, Cause, Complete, Digest, Finding, Guard, Inventory, Left, Live, Name, ObjectId, Origin, Owned, Plan,
-    Preview, Previews, Risk, Spec, State, Step, Walk,
+    Action, After, BreakGlass, Cause, Complete, Digest, Finding, Guard, Inventory, Left, Live, Name, ObjectId, Origin,
+    Owned, Plan, Preview, Previews, Risk, Spec, State, Step, Walk,
 };
 
 pub use changes::{changes, edits};
+pub use observed::{Seen, observed};
 
 /// All that a plan is made from.
 pub struct Inputs<'a> {
@@ -36,6 +38,10 @@ pub struct Inputs<'a> {
     pub ends: bool,
     /// Drift is only reported: corrective steps are left out.
     pub report_drift: bool,
+    /// Drift that this plan leaves as it is: another plan, that waits for a person, is about it.
+    pub left_alone: &'a BTreeSet<ObjectId>,
+    /// Break-glass that counts now: what people edit under it is left as they make it.
+    pub glasses: &'a [BreakGlass],
 }
 
 /// A plan, and what was learned on the way that is not a step.
@@ -52,6 +58,8 @@ pub struct Planned {
     pub refreshed: BTreeMap<ObjectId, Owned>,
     /// Drift that is only reported.
     pub drifted: Vec<ObjectId>,
+    /// What would be done to objects that people may edit by hand now.
+    pub edited: Vec<Step>,
 }
 
 impl Planned {
@@ -95,6 +103,7 @@ impl<'a> Draft<'a> {
             matched: BTreeMap::new(),
             refreshed: BTreeMap::new(),
             drifted: vec![],
+            edited: vec![],
         };
         let unknown = from.previews.items.iter().any(|preview| matches!(preview.live, Live::Unknown(_)));
         let (desired, owned) = (Walk::new(&from.desired.objects), Walk::new(&from.owned.objects));
@@ -145,7 +154,11 @@ impl<'a> Draft<'a> {
 
     fn change(&mut self, preview: &'a Preview, live: &Live, after: &State) {
         let cause = self.cause(&preview.id);
-        if cause == Cause::Corrective && self.from.report_drift {
+        let drifted = cause == Cause::Corrective;
+        if drifted && self.from.left_alone.contains(&preview.id) {
+            return;
+        }
+        if drifted && self.from.report_drift && self.editable(&preview.id).is_none() {
             self.planned.drifted.push(preview.id.clone());
             return;
         }
@@ -172,6 +185,9 @@ impl<'a> Draft<'a> {
         }
         if !self.from.prune {
             return;
+        }
+        if self.editable(id).is_some() {
+            return self.step(preview, Action::Delete, Cause::Intentional, Digest::ABSENT, Risk::High);
         }
         let blind = self.unknown.then_some("other objects cannot be examined").or(self.from.no_deletes);
         if let Some(reason) = blind {
@@ -209,6 +225,11 @@ impl<'a> Draft<'a> {
             Live::Absent | Live::Unknown(_) => (Digest::ABSENT, None),
         };
         let step = Step { id: preview.id.clone(), action, cause, before, after, fingerprint, risk, wave: preview.wave };
+        // What is gone, and Git has no more, is only forgotten.
+        let forgets = action == Action::Release && before == Digest::ABSENT;
+        if let Some(glass) = self.editable(&preview.id).filter(|_| !forgets) {
+            return self.spare(step, glass);
+        }
         self.steps.push(((preview.wave, preview.rank), step));
         if action == Action::Release {
             return;
@@ -219,6 +240,22 @@ impl<'a> Draft<'a> {
                 *called = cause;
             }
         }
+    }
+
+    /// Returns the break-glass under which people edit the object now.
+    fn editable(&self, id: &ObjectId) -> Option<&'a BreakGlass> {
+        self.from.glasses.iter().find(|glass| glass.spares(id))
+    }
+
+    /// Leaves a step out. What drifted may be what people are about, and is only watched; what Git wants waits, and they are told.
+    fn spare(&mut self, step: Step, glass: &BreakGlass) {
+        if step.cause == Cause::Intentional {
+            let until = glass.until();
+            let message =
+                format!("{} may be edited by hand until {until} ({}): it is left as it is", step.id, glass.id);
+            self.leave_out(Guard::LiveEdit, &step.id, message);
+        }
+        self.planned.edited.push(step);
     }
 
     /// Handlers and checks that a change calls, once each, and those that an earlier plan still owes.

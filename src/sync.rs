@@ -6,6 +6,7 @@ mod destroy;
 mod draft;
 mod edits;
 mod facts;
+mod fights;
 mod inherited;
 mod neighbours;
 mod preimages;
@@ -17,6 +18,7 @@ mod run;
 mod secrets;
 mod subject;
 mod tell;
+mod upgrade;
 mod view;
 mod within;
 
@@ -27,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
-use crate::store::Seen;
+use crate::store::Known;
 
 pub use candidate::{Candidate, Holds, Origin};
 pub use destroy::{destroy, preview_destroy};
@@ -38,6 +40,7 @@ pub use progress::{Progress, Wait};
 pub use refusal::Refusal;
 pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
+pub use upgrade::Before;
 pub use view::{explain, preview};
 pub use within::Within;
 
@@ -74,6 +77,15 @@ impl Subject {
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
+        if let Some(draft) = Box::pin(self.upgraded(ring)).await? {
+            let report = self.carry(draft, ring).await?;
+            // What Git has beside it waited for this, and waits no longer.
+            self.memory.again = self.applied_before().is_none();
+            return Ok(report);
+        }
+        if !self.is_lost() {
+            self.proven().await?;
+        }
         let candidate = self.candidate(ring).await?;
         self.see(&candidate);
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
@@ -89,6 +101,10 @@ impl Subject {
                 format!("could not find {} in revision {}", candidate.missing.join(", "), candidate.revision.short());
             return Err(Refusal::new(Outcome::Refused, "render.path-missing", message));
         }
+        if draft.planned.plan.steps.is_empty() {
+            // Whatever another version made of it, this one leaves it as it is.
+            self.proven().await?;
+        }
         let report = self.carry(draft, ring).await?;
         self.let_go_of_tree();
         Ok(report)
@@ -97,9 +113,9 @@ impl Subject {
     /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before
     /// something is held.
     fn see(&mut self, candidate: &Candidate) {
-        let seen = &mut self.memory.state.seen;
-        if seen.as_ref().is_none_or(|seen| seen.revision != candidate.revision) {
-            *seen = Some(Seen { revision: candidate.revision.clone(), at: self.clock.now() });
+        let known = &mut self.memory.state.known;
+        if known.as_ref().is_none_or(|known| known.revision != candidate.revision) {
+            *known = Some(Known { revision: candidate.revision.clone(), at: self.clock.now() });
         }
     }
 
@@ -136,6 +152,7 @@ impl Subject {
                 self.memory.state.applied.as_ref().is_none_or(|applied| applied.inputs != candidate.inputs)
                     || self.memory.state.bad_inputs.is_some()
             }
+            Purpose::Upgrade(_) => true,
             Purpose::Keep | Purpose::RollBack { .. } | Purpose::Destroy => false,
         };
         let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
@@ -149,13 +166,25 @@ impl Subject {
                 owned.left.fingerprint = fingerprint;
             }
         }
+        self.make_peace(draft).await?;
         if !draft.verdict().findings.is_empty() {
             return self.left_out(draft, ring).await;
         }
-        if !draft.planned.drifted.is_empty() {
+        if !draft.planned.drifted.is_empty() || !draft.planned.edited.is_empty() {
             return self.observed(draft, ring).await;
         }
-        self.unchanged(ring).await
+        self.unchanged(draft, ring).await
+    }
+
+    /// Forgets the fights that are over.
+    async fn make_peace(&mut self, draft: &Draft) -> Result<(), Refusal> {
+        let over = fights::over(&self.memory.state.heals, &draft.previews, self.clock.now());
+        if over.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.memory.state.clone();
+        state.heals.retain(|id, _| !over.contains(id));
+        self.remember(state).await.map_err(|error| Refusal::store(&error))
     }
 
     /// Takes back a failed sync, or keeps the application true to what was last applied; and reports what kept it from going
@@ -179,8 +208,11 @@ impl Subject {
         }
         let kept = async {
             let desired = self.kept(desired).await?;
-            let draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
+            let mut draft = self.draft(Purpose::Keep, desired, inputs, ring).await?;
+            // What is left as it is was told with the plan that is held.
+            draft.watches = held.outcome == Outcome::Refused;
             if draft.planned.plan.steps.is_empty() || draft.verdict().decision == Decision::Hold {
+                self.watched(&draft, ring).await?;
                 return Ok(None);
             }
             self.run(draft, ring).await.map(Some)

@@ -23,6 +23,7 @@ fn observed(application: &str, message: &str) -> Entry {
         body: Body::Observed(ObservedBody {
             message: message.into(),
             objects: vec![ObjectId::new("path", "/etc/motd")],
+            ..ObservedBody::default()
         }),
     }
 }

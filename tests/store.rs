@@ -88,6 +88,7 @@ fn prepared(application: &str, inputs: &str) -> Prepared {
         unnamed: vec![],
         artifact: Some(Digest::of(b"saved plan")),
         precondition: None,
+        version: String::new(),
     }
 }
 

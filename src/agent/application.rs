@@ -137,7 +137,8 @@ impl Task {
         let due = self.after(&report);
         let claims = report.findings.iter().any(|finding| finding.guard == Guard::Claim);
         // What another application held may be free since we looked.
-        let again = claims && self.board.times_let_go() != let_go;
+        let freed = claims && self.board.times_let_go() != let_go;
+        let again = std::mem::take(&mut self.subject.memory.again) || freed;
         (if again { Instant::now() } else { due }, report)
     }
 

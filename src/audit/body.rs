@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, GlassEvent, StepResult};
 use crate::model::{
-    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Outcome, Plan, PlanId, Risk, Step,
-    Time, Verdict,
+    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Observed, Outcome, Plan, PlanId,
+    Risk, Step, Time, Verdict,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,10 +97,22 @@ pub struct Quiet {
 }
 
 /// What others did, as it was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ObservedBody {
     pub message: String,
     pub objects: Vec<ObjectId>,
+    /// What became of each, with who and when as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Observed>,
+}
+
+impl ObservedBody {
+    /// Returns the payload that tells of these changes.
+    #[must_use]
+    pub fn of(changes: Vec<Observed>) -> Self {
+        let objects = changes.iter().map(|seen| seen.object.clone()).collect();
+        Self { message: Observed::sentence(&changes), objects, changes }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,5 +209,18 @@ impl Counts {
             }
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observations_of_earlier_versions_are_read_and_written_as_they_were() {
+        let old = r#"{"message":"1 differ","objects":[{"kind":"path","name":"/etc/motd"}]}"#;
+        let body: ObservedBody = serde_json::from_str(old).unwrap();
+        assert_eq!((body.objects.len(), body.changes.len()), (1, 0));
+        assert_eq!(serde_json::to_string(&body).unwrap(), old);
     }
 }

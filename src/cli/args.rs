@@ -239,8 +239,8 @@ pub(super) struct Propose {
     #[command(flatten)]
     pub id: GlassId,
     /// Write what was edited by hand into a branch of your clone
-    #[arg(long)]
-    pub propose: bool,
+    #[arg(long = "propose")]
+    pub branches: bool,
     /// Your clone of the application's repository
     #[arg(long, value_name = "PATH", default_value = ".")]
     pub repository: PathBuf,

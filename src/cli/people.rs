@@ -54,7 +54,7 @@ impl Asking<'_> {
             BreakGlass::Agree(id) => self.glass(id, "agree").await,
             BreakGlass::Show(asked) => self.edited(asked).await,
             BreakGlass::Close(asked) => {
-                if asked.propose {
+                if asked.branches {
                     self.edited(asked).await?;
                 }
                 self.glass(&asked.id, "close").await
@@ -101,7 +101,7 @@ impl Asking<'_> {
         let answer = waiting("looking at what was edited", self.client.post(&path, &json!({}))).await?;
         let edits: Vec<Edits> = read(&answer)?;
         self.print(&answer, || show::edits(&edits))?;
-        if !asked.propose {
+        if !asked.branches {
             return Ok(Exit::differs_unless(edits.is_empty()));
         }
         for one in &edits {

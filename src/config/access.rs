@@ -93,8 +93,7 @@ impl HostAccess {
     }
 }
 
-/// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for. A `*` of its own is matched by
-/// a `*` alone, so whatever stands in its place is matched as well.
+/// Whether some pattern allows everything that `unit`, a name or a pattern itself, stands for.
 fn covered(unit: &str, patterns: &[String]) -> bool {
     patterns.iter().any(|pattern| matches(pattern, unit))
 }

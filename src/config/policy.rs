@@ -44,7 +44,7 @@ pub struct Policy {
     /// Holds a plan for which an expression is true, or has no answer.
     #[serde(default)]
     pub deny: Option<Condition>,
-    /// Tells of a plan for which an expression is true, and lets it go on; one that has no answer holds it.
+    /// Tells of a plan for which an expression is true, or has no answer, and lets it go on.
     #[serde(default)]
     pub warn: Option<Condition>,
     /// Groups whose people may break the glass over this policy. Left out: whoever may act. An empty list: nobody.
@@ -204,7 +204,9 @@ pub struct Require {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Condition {
     /// The expression. It answers true or false, in at most a million steps of work; one that names `step` is asked for each
-    /// step.
+    /// step. It has CEL's operators, `has`, `all`, `exists`, `exists_one`, `map`, `filter` (two deep at most), `size`, `in`,
+    /// `contains`, `startsWith`, `endsWith`, `matches` (with its pattern written out), the conversions between types,
+    /// `timestamp`, `duration`, and the `get…` of times.
     pub when: String,
     /// What people are told when it is true.
     #[schemars(length(min = 1, max = 1000))]

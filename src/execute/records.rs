@@ -3,7 +3,7 @@ use crate::audit::{
     Body, BreakGlassBody, ClosedBody, Counts, Entry, GlassEvent, IntentBody, ObservedBody, OutcomeBody, PlannedBody,
     Quiet, ResumedBody, StepOutcomeBody, StepResult, StepSummary,
 };
-use crate::model::{BreakGlassId, Name, ObjectId, Outcome, Step, chain};
+use crate::model::{BreakGlassId, Name, ObjectId, Observed, Outcome, Step, chain};
 use crate::store::Open;
 
 /// Why a sync ended as it did.
@@ -44,10 +44,15 @@ pub(super) fn forced(open: &Open, glass: &BreakGlassId) -> Entry {
     entry(open, Body::BreakGlass(BreakGlassBody::new(glass, GlassEvent::Used)))
 }
 
+/// Returns the record of what others made of what the plan is about, where they did.
+pub(super) fn observed(open: &Open, seen: &[Observed]) -> Option<Entry> {
+    (!seen.is_empty()).then(|| entry(open, Body::Observed(ObservedBody::of(seen.to_vec()))))
+}
+
 /// Returns the record that objects of an application that is declared no more belong to this one now.
 pub(super) fn inherited(open: &Open, holder: &Name, objects: &[ObjectId]) -> Entry {
     let message = format!("taken over from {holder}, which is declared no more");
-    entry(open, Body::Observed(ObservedBody { message, objects: objects.to_vec() }))
+    entry(open, Body::Observed(ObservedBody { message, objects: objects.to_vec(), changes: vec![] }))
 }
 
 /// Returns the record of what became of the steps of one wave.

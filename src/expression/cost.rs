@@ -21,7 +21,7 @@ const TIME: u64 = 20;
 /// This many states of a pattern's engine are one step for each byte.
 const STATES: u64 = 8;
 
-/// Returns the steps that an evaluation takes at most.
+/// Returns the steps that an evaluation takes at most, and how large its answer can be.
 ///
 /// # Errors
 /// When a variable that the expression names has no value.
@@ -29,9 +29,9 @@ pub(super) fn of(
     root: &IdedExpr,
     variables: &Variables,
     patterns: &BTreeMap<String, Pattern>,
-) -> Result<u64, EvaluationError> {
+) -> Result<(u64, Arc<Shape>), EvaluationError> {
     let mut meter = Meter { variables, patterns, scope: vec![] };
-    meter.measure(root).map(|measured| measured.cost)
+    meter.measure(root).map(|measured| (measured.cost, measured.shape))
 }
 
 struct Measured {
@@ -118,13 +118,16 @@ impl<'a> Meter<'a> {
         let All { cost, shapes } = self.all(call.target.iter().map(|target| &**target).chain(&call.args))?;
         let weight = |at: usize| shapes.get(at).map_or(0, |shape| shape.weight);
         let text = |at: usize| shapes.get(at).map_or(0, |shape| shape.text);
-        let both = weight(0).saturating_add(weight(1));
+        // Copied into a sum and dropped with it, or twice into the error that says what does not go together.
+        let both = weight(0).saturating_add(weight(1)).saturating_mul(3);
         let small = |work: u64| (work, Shape::text(0));
         let (work, shape) = match call.func_name.as_str() {
             operators::CONDITIONAL => (1, shapes.iter().skip(1).fold(Shape::text(0), |one, other| one.or(other))),
-            operators::EQUALS | operators::NOT_EQUALS => small(weight(0).min(weight(1))),
-            operators::IN => small(weight(1)),
-            operators::ADD => (both, shapes.iter().fold(Shape::default(), |sum, shape| joined(&sum, shape))),
+            operators::EQUALS | operators::NOT_EQUALS => small(weight(0).min(weight(1)).saturating_mul(2)),
+            operators::IN => small(weight(1).saturating_mul(2)),
+            operators::ADD => {
+                (both, shapes.first().zip(shapes.get(1)).map_or_else(Shape::default, |(one, two)| joined(one, two)))
+            }
             operators::INDEX => (weight(1), shapes.first().map(|shape| shape.inside()).unwrap_or_default()),
             operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => small(1),
             name if names::is_operator(name) => small(both),
@@ -177,16 +180,14 @@ struct All {
     shapes: Vec<Arc<Shape>>,
 }
 
-/// Returns the shape of a sum: text after text, list after list.
+/// Returns the shape of a sum: text after text, and list after list. The evaluator takes a map for the list of its keys there.
 fn joined(one: &Shape, other: &Shape) -> Shape {
-    let either = one.or(other);
-    let lengths = |shape: &Shape| shape.list.as_ref().map_or(0, |list| list.length);
-    let list = either.list.as_ref().map(|list| super::shape::List {
-        length: lengths(one).saturating_add(lengths(other)),
-        item: Arc::clone(&list.item),
-    });
+    let ((length, item), (more, items)) = (one.elements(), other.elements());
     let text = Shape::text(one.text.saturating_add(other.text));
-    list.map_or_else(|| text.clone(), |list| text.or(&Shape::list(list.length, list.item)))
+    if one.list.is_none() && other.list.is_none() {
+        return text;
+    }
+    text.or(&Shape::list(length.saturating_add(more), Arc::new(item.or(&items))))
 }
 
 /// Returns the text of a part that is a text written out.

@@ -24,6 +24,7 @@ use std::sync::{Arc, LazyLock};
 use cel::common::ast::IdedExpr;
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
+use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, FunctionContext, Value};
 
 pub use pattern::{InvalidPattern, Pattern};
@@ -63,7 +64,7 @@ pub struct InvalidExpression {
 /// Why an expression gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    #[error("it could take {0} steps of work on these values, and may take {BUDGET}")]
+    #[error("it could take {0} steps of work on these values, and it may not take so many")]
     TooDear(u64),
     #[error("the variable {} has no value here", quoted(.0))]
     NoValue(String),
@@ -106,16 +107,35 @@ impl Expression {
     /// When it is neither true nor false: it names what is not there, its types do not go together, a number overflows, or
     /// it could take more work than [`BUDGET`].
     pub fn evaluate(&self, variables: &Variables) -> Result<bool, EvaluationError> {
-        let cost = cost::of(&self.0.root, variables, &self.0.patterns)?;
-        if cost > BUDGET {
+        let mut left = BUDGET;
+        self.evaluate_within(variables, &mut left)
+    }
+
+    /// Returns whether the expression holds, as [`Expression::evaluate`] does, and takes what that may cost from the steps of
+    /// work that are `left` to it and others: whoever asks once for each step of a plan bounds all of them together.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`], and when it could take more than is left. Nothing is taken then.
+    pub fn evaluate_within(&self, variables: &Variables, left: &mut u64) -> Result<bool, EvaluationError> {
+        let cost = self.cost(variables)?;
+        if cost > BUDGET.min(*left) {
             return Err(EvaluationError::TooDear(cost));
         }
+        *left -= cost;
         // The evaluator is ours to bound, not ours to trust.
         catch_unwind(AssertUnwindSafe(|| self.run(variables)))
             .unwrap_or_else(|_| Err(EvaluationError::Failed("the evaluator gave up on it".into())))
     }
 
-    fn run(&self, variables: &Variables) -> Result<bool, EvaluationError> {
+    /// Returns the most steps of work that an evaluation takes.
+    ///
+    /// # Errors
+    /// When a variable that the expression names has no value.
+    pub fn cost(&self, variables: &Variables) -> Result<u64, EvaluationError> {
+        cost::of(&self.0.root, variables, &self.0.patterns).map(|(cost, _)| cost)
+    }
+
+    fn run(&self, variables: &dyn VariableResolver) -> Result<bool, EvaluationError> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         context.set_variable_resolver(variables);
         let matches = matching(Arc::clone(&self.0.patterns));
@@ -190,5 +210,7 @@ impl PartialEq for Expression {
     }
 }
 
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;

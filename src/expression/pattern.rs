@@ -3,13 +3,15 @@ use std::sync::Arc;
 
 use regex_automata::nfa::thompson;
 use regex_automata::nfa::thompson::pikevm::PikeVM;
+use regex_automata::util::syntax;
 
 /// A pattern of people takes a few KiB.
 const LARGEST: usize = 256 * 1024;
 const LONGEST: usize = 1024;
 
 /// A regular expression that takes time in proportion to the text, whatever it says: no groups that look around and no
-/// references back. It matches anywhere in a text. A clone is the same one.
+/// references back. As in RE2, over bytes: it matches anywhere in a text, `\d`, `\w`, `\s` and `(?i)` mean ASCII, and `.` is one
+/// byte. A clone is the same one.
 #[derive(Clone)]
 pub struct Pattern {
     text: Arc<str>,
@@ -28,7 +30,7 @@ pub enum InvalidPattern {
 }
 
 impl Pattern {
-    /// Reads a pattern as the crate `regex` does.
+    /// Reads a pattern.
     ///
     /// # Errors
     /// When it is none, or takes more memory than a pattern of people does.
@@ -36,8 +38,9 @@ impl Pattern {
         if text.len() > LONGEST {
             return Err(InvalidPattern::Length);
         }
-        let thompson = thompson::Config::new().nfa_size_limit(Some(LARGEST));
-        let engine = PikeVM::builder().thompson(thompson).build(text).map_err(|error| {
+        let thompson = thompson::Config::new().nfa_size_limit(Some(LARGEST)).utf8(false);
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let engine = PikeVM::builder().syntax(syntax).thompson(thompson).build(text).map_err(|error| {
             if error.size_limit().is_some() {
                 return InvalidPattern::Size;
             }

@@ -19,7 +19,7 @@ fn variables() -> Variables {
     variables.set("plan", &steps(3));
     variables.set("application", &json!({ "name": "web", "labels": { "team": "edge" }, "note": null }));
     variables.set("commit", &json!({ "message": "OPS-12 more", "time": "2026-11-20T12:00:00Z", "size": u64::MAX }));
-    variables.set_time("now", Time(1795177800_000_000));
+    variables.set_time("now", Time(1_795_177_800_000_000));
     variables
 }
 
@@ -213,10 +213,77 @@ fn what_could_take_too_long_does_not_run() {
 }
 
 #[test]
+fn evaluations_share_what_is_left_to_them() {
+    let rule = compile("plan.steps.all(s, s.name != step.name)").unwrap();
+    let mut variables = Variables::new();
+    variables.set("plan", &steps(2_000));
+    variables.set("step", &json!({ "name": "x" }));
+    let cost = rule.cost(&variables).unwrap();
+    let mut left = 10 * cost + 1;
+    let answers: Vec<_> = (0..12).map(|_| rule.evaluate_within(&variables, &mut left)).collect();
+    assert!(answers[..10].iter().all(|answer| *answer == Ok(true)));
+    assert!(answers[10..].iter().all(|answer| *answer == Err(EvaluationError::TooDear(cost))));
+    assert_eq!(left, 1);
+}
+
+#[test]
 fn patterns_match_anywhere() {
     let pattern = Pattern::new("[A-Z]+-[0-9]+").unwrap();
     assert!(pattern.matches("fix: OPS-12, again") && !pattern.matches("ops-12"));
     assert_eq!(pattern.text(), "[A-Z]+-[0-9]+");
     // What takes a backtracking engine for ever.
     assert!(!Pattern::new("^(a+)+$").unwrap().matches(&format!("{}b", "a".repeat(50_000))));
+}
+
+/// A worker thread has 2 MiB of stack, as this one has.
+#[test]
+fn the_deepest_that_may_run_runs() {
+    for (open, close) in [
+        ("!(", ")"),
+        ("[", "][0]"),
+        ("(true ? ", " : false)"),
+        ("dyn(", ")"),
+        ("{'a': ", "}.a"),
+        ("(false || ", ")"),
+        ("(true == ", ")"),
+        ("[true].all(v, ", ")"),
+        ("", ".map(v, v)"),
+        ("", "[0 + 0]"),
+    ] {
+        let nested = |depth: usize| format!("{}plan.ok{} == null || true", open.repeat(depth), close.repeat(depth));
+        let deepest = (1..100).take_while(|depth| compile(&nested(*depth)).is_ok()).last().unwrap_or(0);
+        assert!(deepest >= 2, "{open}…{close}: {:?}", compile(&nested(1)).map(|_| ()));
+        let mut variables = Variables::new();
+        variables.set("plan", &json!({ "ok": [true] }));
+        // Some have an answer, and all of them come back.
+        let answer = compile(&nested(deepest)).unwrap().evaluate(&variables);
+        assert!(
+            !matches!(&answer, Err(EvaluationError::Failed(told)) if told.contains("gave up")),
+            "{open}…{close}: {answer:?}"
+        );
+    }
+}
+
+/// M4 of the hostile inputs: error, time-out, memory, undefined, no boolean, and patterns that take for ever.
+#[test]
+fn m4_a_rule_that_has_no_answer_never_lets_pass() {
+    let long = "a".repeat(20_000);
+    let mut variables = variables();
+    variables.set("step", &json!({ "name": long, "body": (0..3_000).collect::<Vec<_>>() }));
+    for text in [
+        "1 / 0 == 1",
+        "step.body.all(a, step.body.all(b, a + b >= 0))",
+        "step.body.map(a, step.body.map(b, [a, b, step.name])).size() > 0",
+        "[step.name].map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).map(v, v+v).size() == 1",
+        "step.undefined",
+        "step.name",
+        "step.name.matches('^(a|aa|aaa|aaaa)+(a?){200}$')",
+        "step.body.all(n, step.name.contains(step.name))",
+    ] {
+        let rule = compile(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+        let started = std::time::Instant::now();
+        let answer = rule.evaluate(&variables);
+        assert!(answer.is_err(), "{text}: {answer:?}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{text}: {:?}", started.elapsed());
+    }
 }

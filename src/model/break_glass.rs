@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Boot, Name, Time};
+use super::{Actor, Boot, Name, ObjectId, Time, matches};
 
 /// A recorded, expiring override of named policies on named applications, or leave to edit named objects by hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ impl BreakGlass {
     #[must_use]
     pub fn overrides(&self, application: &Name, policy: &Name) -> bool {
         self.applications.contains(application) && self.policies.contains(policy)
+    }
+
+    /// Whether an object of one of its applications is left as people make it.
+    #[must_use]
+    pub fn spares(&self, id: &ObjectId) -> bool {
+        self.live_edit.iter().any(|pattern| matches(pattern, &id.name))
     }
 }
 

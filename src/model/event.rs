@@ -99,8 +99,11 @@ pub const SYNC_STOPPED: Event =
     event("sync.stopped", "28e18232c15b419593f403ae01542b54", "stopped between two steps; resumed at the next start");
 pub const SYNC_SUSPENDED: Event =
     event("sync.suspended", "aa2c0bf631af4f1180eeaf03739d8c94", "left alone, because a person said so");
-pub const DRIFT_OBSERVED: Event =
-    event("drift.observed", "1fbcc86b75bc4d7fb96da9f7f359b789", "live differs from Git, and is left so");
+pub const DRIFT_OBSERVED: Event = event(
+    "drift.observed",
+    "1fbcc86b75bc4d7fb96da9f7f359b789",
+    "others changed the target: what, and as far as it is known who and when",
+);
 pub const ACT_SYNC: Event = event("act.sync", "ad7411487a45444a8b9ed06dbaeda91e", "a person asked for a sync");
 pub const ACT_APPROVE: Event = event("act.approve", "82fa72c007364fd590e7c8e14d882375", "a person approved a plan");
 pub const ACT_ADOPT: Event =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Fingerprint, ObjectId, Spec};
+use super::{Digest, Fingerprint, ObjectId, Spec, Touched};
 
 /// What an adapter says of one object: what it is, and what applying would make it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Preview {
     pub wave: u32,
     /// The adapter's own word that deleting this needs a person's yes, with the reason.
     pub protected: Option<Cow<'static, str>>,
+    /// Who changed what is there, and when: only where it is not as it should be, and as far as the target tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched: Option<Box<Touched>>,
 }
 
 /// What is known of one live object. One refusal spoils one object, not the preview.

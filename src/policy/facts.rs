@@ -58,10 +58,30 @@ pub struct Facts {
     pub spent: Vec<Spent>,
     /// Other applications whose plans are being carried out.
     pub running: BTreeSet<Name>,
-    /// Objects that somebody else changes again each time, and how often they were put right lately.
-    pub fights: BTreeMap<ObjectId, u32>,
-    /// The version of trueup that was here before, and what this one would change that it left alone.
-    pub upgrade: Option<(String, Vec<ObjectId>)>,
+    /// Objects that somebody else changes again each time that they are put right.
+    pub fights: BTreeMap<ObjectId, Fight>,
+    /// What another version of trueup applied, and this one has not shown yet that it sees alike.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// One object that is changed again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fight {
+    /// How often it was put right, each time shortly after the time before.
+    pub rounds: u32,
+    /// Who changes it, as far as the target tells.
+    pub by: Option<String>,
+}
+
+/// What comes of another version of trueup having been here before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// That version; empty where it was not written down.
+    pub before: String,
+    /// What this version would change that the other one left alone.
+    pub objects: Vec<ObjectId>,
+    /// Why it cannot be told what is this version's doing, as a clause.
+    pub unclear: Option<String>,
 }
 
 /// What is new since the last applied revision.

@@ -1,6 +1,8 @@
 //! The guards that are built in.
 
-use super::Facts;
+use std::collections::BTreeSet;
+
+use super::{Facts, Upgrade};
 use crate::config::Drift;
 use crate::model::{Action, Cause, Finding, Guard, Name, ObjectId, Plan, declared};
 use crate::source::Relation;
@@ -30,7 +32,7 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(people(plan, facts));
     findings.extend(fights(plan, facts));
-    findings.extend(upgrade(facts));
+    findings.extend(upgrade(plan, facts));
     findings.extend(destroy(plan, facts));
     findings
 }
@@ -128,21 +130,27 @@ pub(super) fn counted_deletes<'a>(plan: &'a Plan, facts: &'a Facts) -> impl Iter
 }
 
 fn fights(plan: &Plan, facts: &Facts) -> Option<Finding> {
-    let fought: Vec<_> = plan
-        .steps
-        .iter()
-        .filter(|step| step.cause == Cause::Corrective && facts.fights.contains_key(&step.id))
-        .map(|step| step.id.clone())
-        .collect();
-    let rounds = fought.iter().filter_map(|id| facts.fights.get(id)).max()?;
-    let who = if let [one] = fought.as_slice() { one.to_string() } else { format!("{} objects", fought.len()) };
-    let message = format!("somebody else changes {who} again each time, {rounds} times lately: it is left as it is");
-    Some(Finding::new(Guard::Fight, message, fought))
+    let corrective = plan.steps.iter().filter(|step| step.cause == Cause::Corrective);
+    let fought: Vec<_> = corrective.filter_map(|step| Some((&step.id, facts.fights.get(&step.id)?))).collect();
+    let rounds = fought.iter().map(|(_, fight)| fight.rounds).max()?;
+    let what = if let [(one, _)] = fought.as_slice() { one.to_string() } else { format!("{} objects", fought.len()) };
+    let known: BTreeSet<&str> = fought.iter().filter_map(|(_, fight)| fight.by.as_deref()).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    let who = if known.is_empty() { String::new() } else { format!(" ({known})") };
+    let message = format!("somebody else{who} changes {what} again each time, {rounds} times lately: left as it is");
+    Some(Finding::new(Guard::Fight, message, fought.into_iter().map(|(id, _)| id.clone()).collect()))
 }
 
-fn upgrade(facts: &Facts) -> Option<Finding> {
-    let (before, objects) = facts.upgrade.as_ref().filter(|(_, objects)| !objects.is_empty())?;
-    let message = format!("trueup {before} would not have changed this on the same inputs");
+fn upgrade(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    let Upgrade { before, objects, unclear } = facts.upgrade.as_ref()?;
+    let before = if before.is_empty() { "an earlier version of trueup".into() } else { format!("trueup {before}") };
+    let message = match unclear {
+        Some(why) if !plan.steps.is_empty() => {
+            format!("{before} left this as it is, and what this version sees otherwise cannot be told: {why}")
+        }
+        None if !objects.is_empty() => format!("{before} would not have changed this on the same inputs"),
+        _ => return None,
+    };
     Some(Finding::new(Guard::Upgrade, message, objects.clone()))
 }
 

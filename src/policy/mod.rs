@@ -15,7 +15,7 @@ use crate::model::{Decision, Finding, Plan, Verdict};
 
 pub use bounds::{Bounds, bounds};
 pub use explain::explain;
-pub use facts::{Commits, Facts};
+pub use facts::{Commits, Facts, Fight, Upgrade};
 pub use guards::{FEWEST_DELETES_HELD, MOST_DELETES, MOST_DELETES_PERCENT};
 pub use people::{Authors, People};
 pub use rules::{NoOverride, Rules};

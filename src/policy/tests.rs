@@ -68,12 +68,13 @@ fn tripped(guard: Guard) -> (Plan, Rules, Facts) {
         Guard::Fight => {
             let mut plan = plan(Action::Update, 1);
             plan.steps[0].cause = Cause::Corrective;
-            let fights = BTreeMap::from([(plan.steps[0].id.clone(), 5)]);
+            let fights = BTreeMap::from([(plan.steps[0].id.clone(), Fight { rounds: 5, by: None })]);
             (plan, Facts { fights, ..facts() })
         }
         Guard::Upgrade => {
             let plan = plan(Action::Update, 1);
-            let upgrade = Some(("0.0.9".to_owned(), vec![plan.steps[0].id.clone()]));
+            let objects = vec![plan.steps[0].id.clone()];
+            let upgrade = Some(Upgrade { before: "0.0.9".into(), objects, unclear: None });
             (plan, Facts { upgrade, ..facts() })
         }
         Guard::Destroy => (plan(Action::Delete, 1), Facts { destroys: true, rendered: 0, ..facts() }),

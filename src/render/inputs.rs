@@ -21,6 +21,24 @@ pub struct Inputs {
 /// # Errors
 /// When the tree cannot be read.
 pub fn inputs(tree: &dyn Tree, application: &Application) -> Result<Inputs, SourceError> {
+    let (layers, missing) = layers(tree, application)?;
+    Ok(Inputs { digest: digest(RENDER_VERSION, &layers, application), missing })
+}
+
+/// Returns whether an application in a tree renders from what had this digest of inputs, whichever version of trueup it was that
+/// rendered it.
+///
+/// # Errors
+/// When the tree cannot be read.
+pub fn renders(tree: &dyn Tree, application: &Application, inputs: Digest) -> Result<bool, SourceError> {
+    let (layers, _) = layers(tree, application)?;
+    Ok((0..=RENDER_VERSION).any(|version| digest(version, &layers, application) == inputs))
+}
+
+/// Layers by path, each with its object id where the tree has it.
+type Layers = Vec<(String, Option<String>)>;
+
+fn layers(tree: &dyn Tree, application: &Application) -> Result<(Layers, Vec<String>), SourceError> {
     let mut missing = Vec::new();
     let mut layers = Vec::new();
     for path in application.source.layers() {
@@ -31,7 +49,10 @@ pub fn inputs(tree: &dyn Tree, application: &Application) -> Result<Inputs, Sour
         }
         layers.push((path.to_owned(), id));
     }
+    Ok((layers, missing))
+}
+
+fn digest(version: u32, layers: &Layers, application: &Application) -> Digest {
     let definition = (&application.source.repository, &application.target, application.sync.prune);
-    let digest = Digest::of_json("trueup/inputs/v1", &(RENDER_VERSION, layers, definition));
-    Ok(Inputs { digest, missing })
+    Digest::of_json("trueup/inputs/v1", &(version, layers, definition))
 }

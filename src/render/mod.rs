@@ -34,7 +34,7 @@ pub use contents::{Blob, BlobCache, MemoryCache};
 pub use declared::{accepted, declarations};
 pub use error::RenderError;
 pub use folder::Folder;
-pub use inputs::{Inputs, inputs};
+pub use inputs::{Inputs, inputs, renders};
 pub use print::to_yaml;
 pub use secret::{DeclaredKeys, Keys};
 pub use sops::{Fault, Identities, Keyring};

@@ -179,9 +179,9 @@ impl Field {
         let named = self.names.iter().position(|name| *name == lower || name[..3] == lower);
         let number = named.and_then(|at| u32::try_from(at).ok()).map(|at| at + first).or_else(|| digits(text));
         number.filter(|number| self.range.contains(number)).ok_or_else(|| {
-            let names = self.names.first().zip(self.names.last());
-            let names = names.map(|(one, other)| format!(", or {} to {}", &one[..3], &other[..3]));
-            let expected = format!("expected {first} to {last}{}", names.unwrap_or_default());
+            let ends = self.names.first().zip(self.names.last());
+            let words = ends.map(|(one, other)| format!(", or {} to {}", &one[..3], &other[..3]));
+            let expected = format!("expected {first} to {last}{}", words.unwrap_or_default());
             invalid(self.of(text, &expected), None)
         })
     }

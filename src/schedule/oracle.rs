@@ -83,8 +83,8 @@ fn field(first: u32, last: u32, whole: &'static [&'static str]) -> impl Strategy
         1 => format!("{}-{}/{step}", a.min(b), a.max(b).min(a.min(b) + 9)),
         _ => a.to_string(),
     });
-    let list = proptest::collection::vec(item, 1..3).prop_map(|items| items.join(","));
-    prop_oneof![select(whole).prop_map(str::to_owned), list]
+    let several = proptest::collection::vec(item, 1..3).prop_map(|items| items.join(","));
+    prop_oneof![select(whole).prop_map(str::to_owned), several]
 }
 
 fn written() -> impl Strategy<Value = Written> {

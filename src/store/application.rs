@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, Name, ObjectId, Revision, SyncId, Time};
+use crate::model::{Actor, Digest, Name, ObjectId, Revision, SyncId, Time, pairs};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,16 +21,29 @@ pub struct ApplicationState {
     pub suspended: Option<Suspended>,
     /// The revision that was last come across, and when: how long it has been known is no word of its author's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub known: Option<Known>,
     /// Digest of what was last told about a hold, refusal, failure or observation, so that it is told once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<Digest>,
+    /// Digest of the drift that was last recorded and left as it is, so that each state of it is recorded once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Digest>,
+    /// Objects that were put right lately, or so often that it is a fight.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub heals: BTreeMap<ObjectId, Heals>,
     /// The last revision that changed policies or people: only one that descends from it changes them again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
     /// How it was declared last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Definition>,
+}
+
+/// How often an object was put right, each time shortly after the time before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heals {
+    pub count: u32,
+    pub last: Time,
 }
 
 /// A revision that what judges was taken from, and where it lay.
@@ -59,6 +72,10 @@ pub struct Applied {
     /// The ref and the repository that were followed then: another one now is a change of configuration, not a rewind.
     pub reference: String,
     pub url: String,
+    /// The version of trueup that planned it, or has shown since that it would plan nothing else; empty where that was not
+    /// written down yet.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// What a failed sync goes back to.
@@ -85,7 +102,7 @@ pub struct BadInputs {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Known {
     pub revision: Revision,
     pub at: Time,
 }

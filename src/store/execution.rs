@@ -36,6 +36,9 @@ pub struct Prepared {
     pub artifact: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precondition: Option<Digest>,
+    /// The version of trueup that made the plan.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// Why a plan is carried out, and so what its end means.

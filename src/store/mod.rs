@@ -26,7 +26,7 @@ use sqlx::AnyConnection;
 
 use crate::model::DigestKey;
 
-pub use application::{Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Seen, Suspended};
+pub use application::{Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, Suspended};
 pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;
 pub use desired::encode_desired;

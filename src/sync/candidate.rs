@@ -7,6 +7,7 @@ use crate::config::{Application, Config, Repository};
 use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
 use crate::source::{Head, Shared, SignedBy, Tree};
+use crate::store::Applied;
 
 /// What a revision would make of an application.
 #[derive(Clone)]
@@ -66,6 +67,22 @@ impl Origin {
         let rendered = tokio::task::spawn_blocking(move || origin.render(&tree, &head, known)).await;
         let rendered = rendered.map_err(|error| Refusal::broken("render", &error))??;
         Ok(Candidate { signer, ..rendered })
+    }
+
+    /// Renders what was applied once more, as it is planned today. Its signatures were found valid when it went. Returns with it
+    /// whether it is rendered from the same tree, by the same definition.
+    pub(super) async fn again(&self, applied: &Applied) -> Result<(Candidate, bool), Refusal> {
+        let Applied { revision, reference, .. } = applied.clone();
+        let tree = self.source.source().tree(&revision).await.map_err(|error| Refusal::source(&error))?;
+        let head = Head { revision, reference, object: String::new(), trust: 0 };
+        let (origin, inputs, url) = (self.clone(), applied.inputs, applied.url.clone());
+        let rendered = tokio::task::spawn_blocking(move || {
+            let same = render::renders(tree.as_ref(), &origin.application, inputs);
+            let same = same.map_err(|error| Refusal::source(&error))?;
+            Ok((origin.render(&tree, &head, None)?, same))
+        });
+        let (candidate, same) = rendered.await.map_err(|error| Refusal::broken("render", &error))??;
+        Ok((Candidate { url, ..candidate }, same))
     }
 
     /// Blocking: reads the tree.

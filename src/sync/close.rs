@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::fights;
 use super::refusal::Refusal;
 use super::subject::{PATIENCE, Ring, Subject};
 use crate::audit::{self, Body, Counts};
@@ -169,6 +170,10 @@ impl Subject {
     /// Returns what is remembered of the application after this end.
     fn state_after(&self, open: &Open, carried: &Carried, ending: &Ending) -> ApplicationState {
         let mut state = self.memory.state.clone();
+        if !matches!(open.prepared.purpose, store::Purpose::RollBack { .. }) {
+            let findings = &open.prepared.verdict.findings;
+            fights::count(&mut state.heals, done(open, carried), findings, self.clock.now());
+        }
         // Keeping an application true does not end what keeps it from going forward.
         if !matches!(open.prepared.purpose, store::Purpose::Keep) {
             state.told = told_by(open, ending);
@@ -180,13 +185,14 @@ impl Subject {
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {
-                let (at, url) = (revision.clone(), url.clone());
+                let (at, url, version) = (revision.clone(), url.clone(), open.prepared.version.clone());
                 if open.prepared.plan.steps.iter().any(|step| declared::judges(&step.id.kind)) {
                     let accepted = Accepted { revision: at.clone(), reference: reference.clone(), url: url.clone() };
                     state.accepted = Some(accepted);
                     self.origin.source.accepted(&self.name, at.clone());
                 }
-                state.applied = Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url });
+                state.applied =
+                    Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
                 state.bad_inputs = None;
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.

@@ -2,17 +2,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Refusal;
 use super::candidate::Candidate;
 use super::facts::Judged;
 use super::inherited::{Claims, Inherited};
 use super::subject::{PATIENCE, Ring, Subject};
+use super::{Refusal, fights};
 use crate::config::Drift;
 use crate::model::{
     Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
     Verdict, Walk,
 };
-use crate::plan::{self, Planned};
+use crate::plan::{self, Planned, Seen};
 use crate::store;
 
 /// Why a plan is made.
@@ -20,6 +20,8 @@ use crate::store;
 pub enum Purpose {
     /// To what the followed ref says.
     Forward(Candidate),
+    /// To what was last applied, as this version of trueup sees it and another one did not.
+    Upgrade(Candidate),
     /// To what was last applied, while the newest revision is not.
     Keep,
     /// Back to last good, after this sync failed with these objects created.
@@ -32,14 +34,14 @@ impl Purpose {
     const fn created(&self) -> Option<&BTreeSet<ObjectId>> {
         match self {
             Self::RollBack { created, .. } => Some(created),
-            Self::Forward(_) | Self::Keep | Self::Destroy => None,
+            Self::Forward(_) | Self::Upgrade(_) | Self::Keep | Self::Destroy => None,
         }
     }
 
     /// Returns what the store keeps of it.
     pub(super) fn stored(&self) -> store::Purpose {
         match self {
-            Self::Forward(candidate) => store::Purpose::Forward {
+            Self::Forward(candidate) | Self::Upgrade(candidate) => store::Purpose::Forward {
                 revision: candidate.revision.clone(),
                 reference: candidate.reference.clone(),
                 url: candidate.url.clone(),
@@ -58,6 +60,10 @@ pub struct Draft {
     pub desired: Arc<Desired>,
     pub previews: Previews,
     pub planned: Planned,
+    /// What others made of the objects.
+    pub seen: Seen,
+    /// It is this plan that tells of what is left as it is.
+    pub watches: bool,
     pub(super) judged: Judged,
     /// Where objects go that leave this application.
     pub handed: BTreeMap<ObjectId, Name>,
@@ -95,6 +101,11 @@ impl Subject {
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
         let beyond = self.origin.within.as_ref().map(|within| within.beyond(&previews)).unwrap_or_default();
+        let glasses = self.glasses.in_force(&self.name, self.clock.now(), &self.clock.boot());
+        let left_alone = match purpose {
+            Purpose::Keep => self.left_alone(&previews, complete, &owned),
+            Purpose::Forward(_) | Purpose::Upgrade(_) | Purpose::RollBack { .. } | Purpose::Destroy => BTreeSet::new(),
+        };
         let planned = plan::plan(&plan::Inputs {
             application: &self.name,
             target: &self.target_name,
@@ -112,11 +123,40 @@ impl Subject {
             beyond: &beyond,
             ends: matches!(purpose, Purpose::Destroy),
             report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
+            left_alone: &left_alone,
+            glasses: &glasses,
         });
         let mut facts = self.facts(&purpose, complete, &planned).await?;
         facts.owned = owned.objects.len();
+        facts.upgrade = self.upgrade(&purpose, &planned, (&previews, &owned), complete);
+        if !matches!(purpose, Purpose::RollBack { .. }) {
+            facts.fights = fights::fights(&self.memory.state.heals, &previews);
+        }
         let judged = self.judge(&purpose, &planned, facts).await?;
-        Ok(Draft { purpose, desired, previews, planned, judged, handed, inherited, unnamed })
+        // What a failed sync changed was changed by us.
+        let seen = match purpose {
+            Purpose::RollBack { .. } => Seen::default(),
+            _ => plan::observed(&planned, &previews, &owned),
+        };
+        Ok(Draft {
+            watches: matches!(purpose, Purpose::Forward(_) | Purpose::Upgrade(_)),
+            purpose,
+            desired,
+            previews,
+            planned,
+            seen,
+            judged,
+            handed,
+            inherited,
+            unnamed,
+        })
+    }
+
+    /// Returns the drift that is not put right while another plan, which waits for a person, is about it.
+    fn left_alone(&self, previews: &Previews, complete: &Complete, owned: &Inventory) -> BTreeSet<ObjectId> {
+        let mut left_alone = self.unmoved(previews, complete, owned);
+        left_alone.extend(fights::fights(&self.memory.state.heals, previews).into_keys());
+        left_alone
     }
 
     /// Returns which objects leave for another application; or why that cannot be told.
@@ -188,6 +228,12 @@ impl Draft {
                 Live::Absent | Live::Unknown(_) => None,
             })
             .collect()
+    }
+
+    /// Returns what decides whether what is left as it is was recorded before: each state of it is, once.
+    pub(super) fn spared(&self) -> Option<Digest> {
+        let states: Vec<_> = self.seen.spared.iter().map(|seen| (&seen.object, seen.now)).collect();
+        (!states.is_empty()).then(|| Digest::of_json("trueup/seen/v1", &states))
     }
 
     /// Returns the objects whose fingerprint moved though nothing else did.

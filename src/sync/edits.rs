@@ -43,6 +43,8 @@ impl Subject {
             beyond: &BTreeSet::new(),
             ends: false,
             report_drift: false,
+            left_alone: &BTreeSet::new(),
+            glasses: &[],
         });
         let edited = |step: &&Step| step.id.kind == PATH && patterns.iter().any(|one| matches(one, &step.id.name));
         let steps: Vec<Step> = planned.plan.steps.iter().filter(edited).cloned().collect();

@@ -25,7 +25,7 @@ pub(super) struct Judged {
     /// What must still hold when it begins.
     pub(super) bounds: Bounds,
     /// What it was judged by.
-    pub(super) facts: Facts,
+    pub(super) facts: Box<Facts>,
 }
 
 impl Subject {
@@ -50,10 +50,18 @@ impl Subject {
                 facts.forward = true;
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
-                let seen = self.memory.state.seen.as_ref().filter(|seen| seen.revision == candidate.revision);
-                facts.first_seen = seen.map(|seen| seen.at);
+                let known = self.memory.state.known.as_ref().filter(|known| known.revision == candidate.revision);
+                facts.first_seen = known.map(|known| known.at);
                 if !planned.plan.steps.is_empty() {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
+                    self.acceptance(candidate, &mut facts).await.map_err(|error| Refusal::source(&error))?;
+                }
+            }
+            // It is what was applied, so that Git is not asked how it stands to itself.
+            Purpose::Upgrade(candidate) => {
+                facts.missing_paths.clone_from(&candidate.missing);
+                facts.drift = Some(self.policy.drift);
+                if !planned.plan.steps.is_empty() {
                     self.acceptance(candidate, &mut facts).await.map_err(|error| Refusal::source(&error))?;
                 }
             }
@@ -119,7 +127,7 @@ impl Subject {
         } else {
             policy::bounds(&planned.plan, &rules, &facts)
         };
-        Ok(Judged { verdict, approvals, deletes, bounds, facts })
+        Ok(Judged { verdict, approvals, deletes, bounds, facts: Box::new(facts) })
     }
 
     /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.

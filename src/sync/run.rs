@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, Found, Purpose};
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
+use super::upgrade::VERSION;
 use crate::execute::{self, BeginError, Ledger, Preparation};
 use crate::model::view::SyncReport;
 use crate::model::{Action, Complete, Desired, Digest, ObjectId, Origin, Outcome, Owned, Spec, Step, chain};
@@ -44,6 +45,7 @@ impl Subject {
             _ => self.keep_contents(complete, &mut preparation).await?,
         };
         self.keep_found(draft, &mut preparation).await?;
+        self.keep_seen(draft, &mut preparation);
         preparation.needs.extend(draft.previews.artifact);
         let prepared = draft.prepared(desired)?;
         let sync = crate::store::new_sync_id().map_err(|error| Refusal::store(&error))?;
@@ -89,6 +91,16 @@ impl Subject {
         Ok(keep_desired(&complete.objects, preparation))
     }
 
+    /// Has what others did recorded with the plan, and what of it is left as it is remembered as told.
+    fn keep_seen(&self, draft: &Draft, preparation: &mut Preparation) {
+        preparation.observed.clone_from(&draft.seen.acted);
+        let known = &self.memory.state;
+        if draft.watches && draft.spared() != known.seen {
+            preparation.observed.extend(draft.seen.spared.iter().cloned());
+            preparation.state.get_or_insert_with(|| known.clone()).seen = draft.spared();
+        }
+    }
+
     /// Takes what adoption is about to overwrite into *last good*, so that a failure can bring it back.
     async fn keep_found(&self, draft: &Draft, preparation: &mut Preparation) -> Result<(), Refusal> {
         let found = draft.found();
@@ -132,7 +144,8 @@ impl Draft {
         let (verdict, handed) = (self.verdict().clone(), self.handed.clone());
         let (artifact, precondition) = (self.previews.artifact, self.previews.precondition);
         let (purpose, unnamed) = (self.purpose.stored(), self.unnamed.clone());
-        Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition })
+        let version = VERSION.into();
+        Ok(Prepared { plan, specs, desired, verdict, purpose, handed, unnamed, artifact, precondition, version })
     }
 
     /// Returns what a step makes or runs.

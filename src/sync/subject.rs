@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::candidate::{Candidate, Origin};
 use super::neighbours::Neighbours;
 use super::progress::Progress;
+use super::upgrade::Before;
 use crate::audit::{BreakGlasses, Quiet, Redactor};
 use crate::config::SyncPolicy;
 use crate::model::{Actor, Clock, Desired, Digest, Inventory, Name, ObjectId, Spec, SyncId, Time};
@@ -56,6 +57,10 @@ pub struct Memory {
     pub stale: bool,
     /// How often the open execution came to a step of which nobody could tell whether it happened.
     pub doubts: u32,
+    /// The version of trueup that applied what is applied, until this one has shown that it sees it alike.
+    pub before: Option<Before>,
+    /// There is more to look at than the sync did: it is to be followed by another one at once.
+    pub again: bool,
 }
 
 /// What set a sync off. It says who rang, never what to do.
@@ -104,6 +109,15 @@ impl Subject {
             sync,
             actor: actor.clone(),
         }
+    }
+
+    /// Writes what is remembered of the application, and nothing else.
+    pub(super) async fn remember(&mut self, state: ApplicationState) -> Result<(), StoreError> {
+        let mut tx = self.store.write().await?;
+        tx.put_application(&self.name, &state).await?;
+        tx.commit().await?;
+        self.memory.state = state;
+        Ok(())
     }
 
     /// Reads the inventory again where someone else may have changed it.

@@ -7,12 +7,14 @@ use super::subject::{Ring, Subject};
 use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBody, StepSummary};
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
-use crate::model::{Actor, Complete, Desired, Digest, Guard, Outcome, Revision};
+use crate::model::{Actor, Cause, Complete, Desired, Digest, Guard, Outcome, PlanId, Revision};
 use crate::store::{Held, StoreError, encode_desired};
 
 /// What is told once, and again only when it changes.
 struct Tale {
     told: Option<Digest>,
+    /// What others made of what is left as it is.
+    seen: Option<Digest>,
     entries: Vec<Entry>,
     held: Option<Held>,
 }
@@ -38,31 +40,60 @@ impl Subject {
     /// Offers a plan to people.
     pub(super) async fn hold(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let plan = &draft.planned.plan;
+        let purpose = draft.purpose.stored();
+        let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
         let mut report = self.reasoned(Outcome::Held, draft);
         // What a person said no to is not offered again.
         let rejected = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Rejected);
         report.plan = Some(plan.id).filter(|_| !rejected);
-        let told = Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
-        if self.memory.state.told == Some(told) {
+        report.revision = revision.clone().or(report.revision);
+        let told = offered(draft);
+        let news = self.memory.state.told != Some(told);
+        let seen = self.seen(draft);
+        // Of a fight the next blow is no news, but what is offered is what would be done about it.
+        if !news && seen == self.memory.state.seen && (!fought(draft) || self.offers(plan.id).await?) {
             self.memory.count_quiet(self.clock.now());
             return Ok(report);
         }
         let desired = Digest::of(&encode_desired(&draft.complete()?.objects));
         let held = Held { created: self.clock.now(), prepared: draft.prepared(desired)? };
-        let purpose = draft.purpose.stored();
-        let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
-        let planned = PlannedBody { verdict: draft.verdict().clone(), signer, steps: StepSummary::of(plan) };
-        let mut entries = vec![
-            self.entry(&ring.actor, revision.clone(), Body::Planned(planned)),
-            self.closed(&ring.actor, revision, &report),
-        ];
+        let mut entries: Vec<_> =
+            self.changes(draft, news).map(|body| self.entry(&ring.actor, revision.clone(), body)).into_iter().collect();
+        if news {
+            let planned = PlannedBody { verdict: draft.verdict().clone(), signer, steps: StepSummary::of(plan) };
+            entries.push(self.entry(&ring.actor, revision.clone(), Body::Planned(planned)));
+            entries.push(self.closed(&ring.actor, revision, &report));
+        }
         for entry in &mut entries {
             entry.plan = Some(plan.id);
         }
-        self.tell(Tale { told: Some(told), entries, held: Some(held).filter(|_| !rejected) })
+        self.tell(Tale { told: Some(told), seen, entries, held: Some(held).filter(|_| !rejected) })
             .await
             .map_err(|error| Refusal::store(&error))?;
+        if !news {
+            self.memory.count_quiet(self.clock.now());
+        }
         Ok(report)
+    }
+
+    /// Whether this is the plan that people are offered.
+    async fn offers(&self, plan: PlanId) -> Result<bool, Refusal> {
+        let offered = self.store.held_plan(&self.name).await.map_err(|error| Refusal::store(&error))?;
+        Ok(offered.is_some_and(|offered| offered.prepared.plan.id == plan))
+    }
+
+    /// Returns what of what is left as it is will have been told of.
+    fn seen(&self, draft: &Draft) -> Option<Digest> {
+        if draft.watches { draft.spared() } else { self.memory.state.seen }
+    }
+
+    /// Returns what others did and was not recorded yet: what the plan is about where the plan is `news`, and what is left as it is.
+    fn changes(&self, draft: &Draft, news: bool) -> Option<Body> {
+        let mut changes = if news { draft.seen.acted.clone() } else { vec![] };
+        if self.seen(draft) != self.memory.state.seen {
+            changes.extend(draft.seen.spared.iter().cloned());
+        }
+        (!changes.is_empty()).then(|| Body::Observed(ObservedBody::of(changes)))
     }
 
     /// Says why nothing was planned.
@@ -76,7 +107,8 @@ impl Subject {
             return report;
         }
         let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
-        if let Err(error) = self.tell(Tale { told: Some(told), entries, held: None }).await {
+        let seen = self.memory.state.seen;
+        if let Err(error) = self.tell(Tale { told: Some(told), seen, entries, held: None }).await {
             let more = Refusal::store(&error);
             tracing::error!(app = %self.name, code = %more.code, error = %more.message, "could not write to the trail");
             report.message = report.message.map(|message| format!("{message}; {}", more.message));
@@ -90,52 +122,76 @@ impl Subject {
         self.memory.stale |= draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Claim);
         let report = self.reasoned(if unknown { Outcome::Degraded } else { Outcome::Held }, draft);
         let told = Digest::of_json("trueup/told/v1", &(report.outcome, &draft.verdict().findings));
-        self.tell_once(told, ring, &report, None).await?;
+        self.tell_once(Some(told), ring, draft, &report).await?;
         Ok(report)
     }
 
-    /// Says what drifted, where drift is only reported.
+    /// Says that others changed what is left as it is: drift that is only reported, and what people edit by hand.
     pub(super) async fn observed(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        let objects = draft.planned.drifted.clone();
-        let message = format!("{} differ from Git and are left as they are", objects.len());
-        let report = self.report(Outcome::Degraded).because("drift.reported", &message);
-        let told = Digest::of_json("trueup/told/v1", &(report.outcome, &objects));
-        self.tell_once(told, ring, &report, Some(Body::Observed(ObservedBody { message, objects }))).await?;
+        let (drifted, edited) = (&draft.planned.drifted, &draft.planned.edited);
+        let mut message = vec![];
+        if !drifted.is_empty() {
+            message.push(format!("{} differ from Git and are left as they are", drifted.len()));
+        }
+        match edited.as_slice() {
+            [] => {}
+            [one] => message.push(format!("{} is edited by hand under break-glass, and left as it is", one.id)),
+            all => message.push(format!("{} are edited by hand under break-glass, and left as they are", all.len())),
+        }
+        let code = if edited.is_empty() { "drift.reported" } else { "drift.live-edit" };
+        let report = self.report(Outcome::Degraded).because(code, &message.join("; "));
+        let ids: Vec<_> = drifted.iter().chain(edited.iter().map(|step| &step.id)).collect();
+        let told = Digest::of_json("trueup/told/v1", &(report.outcome, code, ids));
+        self.tell_once(Some(told), ring, draft, &report).await?;
         Ok(report)
     }
 
     /// Counts a sync that found nothing to do; says so only where something else was said before.
-    pub(super) async fn unchanged(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
+    pub(super) async fn unchanged(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let report = self.report(Outcome::Unchanged);
-        if self.memory.state.told.is_none() {
-            self.memory.count_quiet(self.clock.now());
-            return Ok(report);
-        }
-        let entries = vec![self.closed(&ring.actor, report.revision.clone(), &report)];
-        self.tell(Tale { told: None, entries, held: None }).await.map_err(|error| Refusal::store(&error))?;
+        self.tell_once(None, ring, draft, &report).await?;
         Ok(report)
     }
 
-    async fn tell_once(
-        &mut self,
-        told: Digest,
-        ring: &Ring,
-        report: &SyncReport,
-        also: Option<Body>,
-    ) -> Result<(), Refusal> {
-        if self.memory.state.told == Some(told) {
-            self.memory.count_quiet(self.clock.now());
+    /// Says what others made of what is left as it is, where nothing else is to be said.
+    pub(super) async fn watched(&mut self, draft: &Draft, ring: &Ring) -> Result<(), Refusal> {
+        let seen = self.seen(draft);
+        if seen == self.memory.state.seen {
             return Ok(());
         }
+        let entries = self.changes(draft, false).map(|body| self.entry(&ring.actor, None, body)).into_iter().collect();
+        let told = self.memory.state.told;
+        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
+    }
+
+    /// Says how a sync ended, unless that is what was `told` last; and what others did, unless that was.
+    async fn tell_once(
+        &mut self,
+        told: Option<Digest>,
+        ring: &Ring,
+        draft: &Draft,
+        report: &SyncReport,
+    ) -> Result<(), Refusal> {
+        let news = self.memory.state.told != told;
+        let seen = self.seen(draft);
+        if !news {
+            self.memory.count_quiet(self.clock.now());
+        }
+        if !news && seen == self.memory.state.seen {
+            return Ok(());
+        }
+        let changes = self.changes(draft, news);
         let mut entries: Vec<_> =
-            also.into_iter().map(|body| self.entry(&ring.actor, report.revision.clone(), body)).collect();
-        entries.push(self.closed(&ring.actor, report.revision.clone(), report));
-        self.tell(Tale { told: Some(told), entries, held: None }).await.map_err(|error| Refusal::store(&error))
+            changes.map(|body| self.entry(&ring.actor, report.revision.clone(), body)).into_iter().collect();
+        if news {
+            entries.push(self.closed(&ring.actor, report.revision.clone(), report));
+        }
+        self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
     async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
         let mut state = self.memory.state.clone();
-        state.told = tale.told;
+        (state.told, state.seen) = (tale.told, tale.seen);
         let mut tx = self.store.write().await?;
         tx.put_application(&self.name, &state).await?;
         if let Some(held) = &tale.held {
@@ -144,7 +200,10 @@ impl Subject {
         audit::append(&mut tx, self.clock.now(), &self.redactor, &tale.entries).await?;
         tx.commit().await?;
         self.memory.state = state;
-        self.memory.quiet = None;
+        // It is the last record of a sync that tells of those before it.
+        if tale.entries.iter().any(|entry| matches!(entry.body, Body::Closed(_))) {
+            self.memory.quiet = None;
+        }
         Ok(())
     }
 
@@ -175,6 +234,22 @@ impl Subject {
         let complete = Complete { objects: BTreeMap::new(), contents: self.store.contents() };
         (Digest::of_json("trueup/nothing/v1", &()), Arc::new(Desired::Objects(complete)))
     }
+}
+
+/// Returns what decides whether a hold was told before: the plan and what is said of it. What is fought over is another thing with
+/// each blow and is one fight, and what else drifts meanwhile is put right by another plan.
+fn offered(draft: &Draft) -> Digest {
+    let plan = &draft.planned.plan;
+    if !fought(draft) {
+        return Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
+    }
+    let wanted = plan.steps.iter().filter(|step| step.cause == Cause::Intentional);
+    let wanted: Vec<_> = wanted.map(|step| (&step.id, step.action, step.before, step.after)).collect();
+    Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.inputs, wanted, draft.verdict()))
+}
+
+fn fought(draft: &Draft) -> bool {
+    draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Fight && finding.holds())
 }
 
 impl SyncReport {

@@ -14,16 +14,26 @@ use crate::{plan, policy};
 /// # Errors
 /// When there is no plan: Git, the render or the target does not allow one.
 pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<PlanView, Refusal> {
-    let candidate = match revision {
-        None => newest(subject).await?,
-        Some(name) => named(subject, name).await?,
-    };
     let ring = Ring::daemon("plan");
-    let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
-    let draft = subject.draft(Purpose::Forward(candidate.clone()), desired, inputs, &ring).await?;
-    let commit = subject.origin.source.source().commit(&candidate.revision).await.ok();
+    // What the newest revision would do comes after that.
+    let upgraded = if revision.is_none() { subject.upgraded(&ring).await? } else { None };
+    let draft = if let Some(draft) = upgraded {
+        draft
+    } else {
+        let candidate = match revision {
+            None => newest(subject).await?,
+            Some(name) => named(subject, name).await?,
+        };
+        let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
+        subject.draft(Purpose::Forward(candidate), desired, inputs, &ring).await?
+    };
+    let revision = draft.purpose.stored().revision().cloned();
+    let commit = match &revision {
+        Some(revision) => subject.origin.source.source().commit(revision).await.ok(),
+        None => None,
+    };
     let commit = commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject()));
-    shown(draft, Some(candidate.revision), commit).await
+    shown(draft, revision, commit).await
 }
 
 /// Returns a plan as people look at it.

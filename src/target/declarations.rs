@@ -101,7 +101,7 @@ fn fingerprint(digest: Digest) -> Fingerprint {
 fn preview(id: &ObjectId, live: Live, after: After) -> Preview {
     let rank = RANKS.iter().position(|kind| *kind == id.kind).unwrap_or(RANKS.len());
     let rank = u32::try_from(rank).unwrap_or(0);
-    Preview { id: id.clone(), live, after, calls: vec![], rank, wave: 0, protected: None }
+    Preview { id: id.clone(), live, after, calls: vec![], rank, wave: 0, protected: None, touched: None }
 }
 
 fn unreadable(error: StoreError) -> TargetError {
@@ -193,14 +193,15 @@ mod tests {
         let desired = tx.put_content(&encode_desired(&objects(documents))).await.unwrap();
         let revision = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
         let (reference, url) = ("refs/heads/main".into(), "https://h/x".into());
-        let applied = Some(Applied { revision, inputs: Digest::of(b"i"), desired, reference, url });
+        let applied =
+            Some(Applied { revision, inputs: Digest::of(b"i"), desired, reference, url, version: String::new() });
         tx.put_application(&Name::declarations(), &ApplicationState { applied, ..Default::default() }).await.unwrap();
         tx.commit().await.unwrap();
     }
 
     fn call() -> Call {
         Call {
-            deadline: Instant::now() + Duration::from_secs(60),
+            deadline: Instant::now() + Duration::from_mins(1),
             cancel: CancellationToken::new(),
             fence: 1,
             sync: SyncId("s".into()),

@@ -120,6 +120,8 @@ fn a_live_edit_stays_until_it_ends_and_a_branch_of_it_makes_the_plan_empty() {
 
     let shown = world.cli(&["break-glass", "show", &id]).code(1);
     assert!(shown.stdout.contains("-one") && shown.stdout.contains("+by hand"), "{}", shown.stdout);
+    world.repo.git(&["config", "user.name", "Ada"]);
+    world.repo.git(&["config", "user.email", "ada@example.org"]);
     let work = world.repo.work().display().to_string();
     let _ = world.cli(&["break-glass", "show", &id, "--propose", "--repository", &work, "--branch", "night"]).code(0);
     world.repo.git(&["merge", "--quiet", "night"]);

@@ -30,16 +30,12 @@ pub fn explained(views: &[PolicyView]) -> String {
     }
     let mut text = String::new();
     for view in views {
-        match &view.because {
-            Some(because) => {
-                let _ = writeln!(text, "{}: does not bind: {}", view.name, printable(because));
-                continue;
-            }
-            None => {
-                let over = overriding(view.overridden_by.as_deref(), view.override_people);
-                let _ = writeln!(text, "{}: break-glass: {over}", view.name);
-            }
+        if let Some(because) = &view.because {
+            let _ = writeln!(text, "{}: does not bind: {}", view.name, printable(because));
+            continue;
         }
+        let over = overriding(view.overridden_by.as_deref(), view.override_people);
+        let _ = writeln!(text, "{}: break-glass: {over}", view.name);
         text.extend(view.rules.iter().map(rule));
         for id in &view.break_glass {
             let _ = writeln!(text, "  overridden by break-glass {id}");

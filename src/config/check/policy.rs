@@ -138,10 +138,8 @@ fn require(require: &Require, scope: &mut Scope) {
 fn condition(condition: &Condition, pointer: &str, scope: &mut Scope) {
     let Err(InvalidExpression { message, line, column, hint }) = condition.expression() else { return };
     // The text may be folded in the document, so its own lines are counted.
-    let place = match condition.when.trim_end().contains('\n') {
-        true => format!("line {line}, column {column}"),
-        false => format!("column {column}"),
-    };
+    let several = condition.when.trim_end().contains('\n');
+    let place = if several { format!("line {line}, column {column}") } else { format!("column {column}") };
     scope.say(
         "config.expression",
         &format!("{pointer}/when"),

@@ -7,6 +7,8 @@ use crate::policy::Commits;
 
 /// Objects that are told of in one finding.
 const MOST_TOLD: usize = 100;
+/// The work that one rule may take over all steps of a plan, in the steps of [`crate::expression::BUDGET`].
+const WORK: u64 = 10_000_000;
 
 impl Case<'_> {
     /// Asks the expressions of the policy.
@@ -39,9 +41,9 @@ impl Case<'_> {
                 Err(error) => Some(self.unanswered(guard, &error.to_string(), vec![])),
             };
         }
-        let mut objects = vec![];
+        let (mut objects, mut left) = (vec![], WORK);
         for step in &self.steps {
-            match rule.evaluate(&values.with(step)) {
+            match rule.evaluate_within(&values.with(step), &mut left) {
                 Ok(false) => {}
                 Ok(true) => objects.push(step.id.clone()),
                 Err(error @ EvaluationError::TooDear(_)) => {

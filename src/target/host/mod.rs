@@ -14,6 +14,7 @@ mod rank;
 mod recover;
 mod shape;
 mod stage;
+mod touched;
 mod units;
 mod wanted;
 mod watch;
@@ -155,6 +156,7 @@ impl Target for HostTarget {
                 let survey = self.units.survey(call, complete, owned).await?;
                 let mut previews = blocking(|| self.look(call, complete, owned, &survey))?;
                 self.units.witness(call, complete, &mut previews).await?;
+                self.units.touched(call, owned, &mut previews).await?;
                 Ok(previews)
             }
             Desired::Opaque { .. } => Err(TargetError::Invalid {

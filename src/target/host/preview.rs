@@ -9,11 +9,14 @@ use super::found::{self, Found, Unknowable, look};
 use super::paths::{Folders, Located};
 use super::protected::protected;
 use super::shape::Shape;
+use super::touched::Users;
 use super::units::{self, Survey};
 use super::wanted::attributes;
 use super::{HostTarget, rank};
 use crate::model::host::{CHECK, CommandSpec, HANDLER, HostSpec, PATH, Probe, UNIT};
-use crate::model::{After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State, Walk};
+use crate::model::{
+    After, Complete, Digest, Inventory, Live, ObjectId, Owned, Preview, Previews, Spec, State, Touched, Walk,
+};
 use crate::target::{Call, TargetError};
 
 /// One look at the objects of an application.
@@ -25,6 +28,7 @@ pub(super) struct Look<'a> {
     checks: Vec<ObjectId>,
     /// How much more content of what is there may be kept, in bytes.
     room: usize,
+    users: Users,
 }
 
 /// All content that one look keeps of what is there, in bytes: a thousand large files that go at once must not fill memory.
@@ -40,7 +44,7 @@ impl HostTarget {
     ) -> Result<Previews, TargetError> {
         let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
         let folders = Folders::new(self.roots.base()?);
-        let mut look = Look { target: self, folders, desired, survey, checks, room: ROOM };
+        let mut look = Look { target: self, folders, desired, survey, checks, room: ROOM, users: Users::default() };
         let mut items = Vec::with_capacity(desired.objects.len());
         let mut ours = Walk::new(&owned.objects);
         for (id, spec) in &desired.objects {
@@ -48,9 +52,9 @@ impl HostTarget {
             items.push(look.desired(id, spec, ours.find(id))?);
         }
         let mut wanted = Walk::new(&desired.objects);
-        for id in owned.objects.keys().filter(|id| id.kind == PATH && wanted.find(id).is_none()) {
+        for (id, owned) in owned.objects.iter().filter(|(id, _)| id.kind == PATH && wanted.find(id).is_none()) {
             still_wanted(call)?;
-            items.push(look.leaving(id));
+            items.push(look.leaving(id, owned));
         }
         look.leaving_units(owned, &mut items);
         let runs = self.units.follow_up(&mut items, desired);
@@ -95,8 +99,9 @@ impl Look<'_> {
         let rank = rank::write(&wanted, live);
         let after = if same { After::Same } else { After::Is(Box::new(self.coming(spec, &wanted, hidden))) };
         let calls = if same { vec![] } else { self.calls(&host) };
+        let touched = if same { None } else { self.touched(found.as_ref(), owned) };
         let live = self.live(place.path, found, hidden, !same);
-        Ok(Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None })
+        Ok(Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None, touched })
     }
 
     /// The steady case: it should be what we left, and nothing moved since. Reads nothing.
@@ -124,7 +129,16 @@ impl Look<'_> {
         };
         let live = Live::Known(Box::new(state));
         let rank = if sort == "directory" { rank::FOLDER } else { rank::FILE };
-        Some(Preview { id: id.clone(), live, after: After::Same, calls: vec![], rank, wave: 0, protected: None })
+        Some(Preview {
+            id: id.clone(),
+            live,
+            after: After::Same,
+            calls: vec![],
+            rank,
+            wave: 0,
+            protected: None,
+            touched: None,
+        })
     }
 
     fn leaving_units(&self, owned: &Inventory, items: &mut Vec<Preview>) {
@@ -140,7 +154,7 @@ impl Look<'_> {
     }
 
     /// An object that is ours and that Git no longer has.
-    fn leaving(&mut self, id: &ObjectId) -> Preview {
+    fn leaving(&mut self, id: &ObjectId, owned: &Owned) -> Preview {
         if let Err(error) = self.target.units.check_path(&id.name, None, self.desired) {
             return unknown_preview(id, &error);
         }
@@ -157,9 +171,11 @@ impl Look<'_> {
         let rank = rank::delete(&id.name, there);
         let calls = if there.is_some() { self.checks.clone() } else { vec![] };
         let hidden = !there.is_none_or(Shape::readable);
+        let touched = self.touched(found.as_ref(), Some(owned));
         let live = self.live(&id.name, found, hidden, true);
         let after = if self.holds_desired(&id.name) { After::Same } else { After::Absent };
-        Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: protected(&id.name).map(Into::into) }
+        let protected = protected(&id.name).map(Into::into);
+        Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected, touched }
     }
 
     /// A folder that is not named any more, while something in it is: it goes when that goes.
@@ -191,7 +207,16 @@ impl Look<'_> {
         };
         self.target.allowed(&command)?;
         let after = After::Run(run_digest(&command));
-        Ok(Preview { id: id.clone(), live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None })
+        Ok(Preview {
+            id: id.clone(),
+            live: Live::Absent,
+            after,
+            calls: vec![],
+            rank,
+            wave: 0,
+            protected: None,
+            touched: None,
+        })
     }
 
     fn find(&mut self, place: Located<'_>) -> Result<Option<Found>, Unknowable> {
@@ -204,6 +229,13 @@ impl Look<'_> {
             self.target.young.took(place.path, &found.fingerprint, state, since);
         }
         Ok(found)
+    }
+
+    /// Who changed what is there, where it is not what we left.
+    fn touched(&mut self, found: Option<&Found>, owned: Option<&Owned>) -> Option<Box<Touched>> {
+        let key = &self.target.key;
+        let found = found.filter(|found| owned.is_none_or(|owned| owned.left.state != found.shape.digest(key)))?;
+        Some(Box::new(self.users.touched(found)))
     }
 
     fn live(&mut self, path: &str, found: Option<Found>, hidden: bool, changes: bool) -> Live {
@@ -257,7 +289,16 @@ pub(super) fn run_digest(command: &CommandSpec) -> Digest {
 
 fn unknown_preview(id: &ObjectId, reason: &impl ToString) -> Preview {
     let live = Live::Unknown(reason.to_string());
-    Preview { id: id.clone(), live, after: After::Same, calls: vec![], rank: rank::FILE, wave: 0, protected: None }
+    Preview {
+        id: id.clone(),
+        live,
+        after: After::Same,
+        calls: vec![],
+        rank: rank::FILE,
+        wave: 0,
+        protected: None,
+        touched: None,
+    }
 }
 
 fn not_a_path(id: &ObjectId) -> TargetError {

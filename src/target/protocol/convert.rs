@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{self, Called, Finished, Previewed, Remains, StepToDo, Written};
-use crate::model::{After, Digest, Fingerprint, Left, Live, Owned, Place, Preview, Spec, State, Step, SyncId};
+use crate::model::{
+    After, Digest, Fingerprint, Left, Live, Owned, Place, Preview, Spec, State, Step, SyncId, Time, Touched,
+};
 use crate::target::{Act, Call, Done};
 
 /// A watch has no end; a year is none, and does not overflow a clock.
@@ -137,6 +139,7 @@ pub(super) fn previewed(id: u64, preview: &Preview, desired: Option<&Spec>, live
         rank: preview.rank,
         wave: preview.wave,
         protected: preview.protected.as_ref().map(ToString::to_string),
+        touched: preview.touched.as_deref().map(message::Touched::from),
     }
 }
 
@@ -190,6 +193,7 @@ impl Previewed {
             rank: self.rank,
             wave: self.wave,
             protected: self.protected.map(Into::into),
+            touched: self.touched.map(|touched| Box::new(touched.into())),
         }
     }
 
@@ -199,6 +203,20 @@ impl Previewed {
             message::Live::Known { state } => state.content,
             message::Live::Absent | message::Live::Unknown { .. } => None,
         }
+    }
+}
+
+impl From<&Touched> for message::Touched {
+    fn from(touched: &Touched) -> Self {
+        let Touched { what, by, at } = touched.clone();
+        Self { what, by, at: at.map(|at| at.0) }
+    }
+}
+
+impl From<message::Touched> for Touched {
+    fn from(touched: message::Touched) -> Self {
+        let message::Touched { what, by, at } = touched;
+        Self { what, by, at: at.map(Time) }
     }
 }
 

@@ -32,9 +32,16 @@ impl Guarded {
         let path = item.id.name.to_string();
         let Live::Known(state) = &mut item.live else { return };
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let mut open_way = || *reached.entry(folder.clone()).or_insert_with(|| self.inner.everyone_reaches(&path));
-        if item.id.kind != PATH || (open(state) && open_way()) {
+        if item.id.kind != PATH {
             return;
+        }
+        let open_way = *reached.entry(folder).or_insert_with(|| self.inner.everyone_reaches(&path));
+        if open(state) && open_way {
+            return;
+        }
+        if !open_way {
+            // Whose it is, and when it was changed, everyone may ask who reaches it.
+            item.touched = None;
         }
         // Whatever the document says of it (`show`): this host decides what its front half may read.
         (state.hidden, state.content, state.spec) = (true, None, None);

@@ -70,8 +70,16 @@ impl Units {
     ) -> Result<Preview, TargetError> {
         self.check_unit(&id.name, spec)?;
         let rank = if spec.running == Some(true) { rank::UNIT_UP } else { rank::UNIT };
-        let preview =
-            |live, after, calls| Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected: None };
+        let preview = |live, after, calls| Preview {
+            id: id.clone(),
+            live,
+            after,
+            calls,
+            rank,
+            wave: 0,
+            protected: None,
+            touched: None,
+        };
         let unknown = |why: String| preview(Live::Unknown(why), After::Same, vec![]);
         let facts = match &survey.0 {
             Ok(facts) => facts.get(&*id.name).cloned().unwrap_or_default(),
@@ -119,7 +127,16 @@ impl Units {
         };
         let lawful = goes && !protected(&id.name) && self.allowed.check(&id.name).is_ok();
         let after = if lawful { After::Absent } else { After::Released };
-        Preview { id: id.clone(), live, after, calls: vec![], rank: rank::STOP, wave: 0, protected: None }
+        Preview {
+            id: id.clone(),
+            live,
+            after,
+            calls: vec![],
+            rank: rank::STOP,
+            wave: 0,
+            protected: None,
+            touched: None,
+        }
     }
 
     /// Previews the reload or restart of a unit.
@@ -135,7 +152,16 @@ impl Units {
         self.allowed.check(&signal.unit)?;
         let rank = rank::signal(signal.verb, super::own(&signal.unit));
         let after = After::Run(after);
-        Ok(Preview { id: id.clone(), live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None })
+        Ok(Preview {
+            id: id.clone(),
+            live: Live::Absent,
+            after,
+            calls: vec![],
+            rank,
+            wave: 0,
+            protected: None,
+            touched: None,
+        })
     }
 
     /// Notes which run of its unit each restart would end, where there is anything to do at all.
@@ -196,5 +222,31 @@ pub(super) fn refuse_alias(name: &str, facts: &Facts) -> Result<(), TargetError>
 /// Returns the preview of a check or handler of systemd's own.
 pub(in crate::target::host) fn run(id: ObjectId, rank: u32, spec: &HostSpec) -> Preview {
     let after = After::Run(super::digest(spec));
-    Preview { id, live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None }
+    Preview { id, live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None, touched: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn no_document_stops_disables_or_masks_what_a_host_needs() {
+        let declared = serde_json::json!({ "allow": ["/etc"], "units": ["*"] });
+        let units = Units::new(&serde_json::from_value(declared).unwrap(), Arc::default());
+        let spec = |enabled, running, masked| UnitSpec {
+            enabled,
+            running,
+            masked,
+            health: UnitHealth::default(),
+            calls: vec![],
+        };
+        for spec in [spec(Some(false), None, None), spec(None, Some(false), None), spec(None, None, Some(true))] {
+            let refused = units.check_unit("ssh.service", &spec).unwrap_err();
+            assert_eq!(refused.code(), "host.unit-protected");
+            assert!(units.check_unit("nginx.service", &spec).is_ok());
+        }
+        assert!(units.check_unit("ssh.service", &spec(Some(true), Some(true), Some(false))).is_ok());
+    }
 }

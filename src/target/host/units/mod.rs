@@ -10,6 +10,7 @@ mod manager;
 mod own;
 mod paths;
 mod state;
+mod touched;
 mod verify;
 mod watch;
 
