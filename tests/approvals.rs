@@ -75,6 +75,7 @@ fn spec(version: u8) -> Spec {
     Spec::new(serde_json::json!({ "version": version }), vec![], place)
 }
 
+#[allow(clippy::unnecessary_box_returns)] // It goes into `Live` and `After` as it is.
 fn state(version: u8) -> Box<State> {
     let fingerprint = Fingerprint(version.to_string().into());
     let digest = Digest::of(&[version]);
@@ -122,6 +123,8 @@ impl World {
             prune: true,
             no_deletes: None,
             only_delete: None,
+            beyond: &BTreeSet::new(),
+            ends: false,
             report_drift: false,
             left_alone: &BTreeSet::new(),
             glasses: &[],

@@ -334,6 +334,49 @@ async fn an_object_has_one_claimant() {
 }
 
 #[tokio::test]
+async fn what_is_declared_no_more_is_counted_by_what_it_owns_and_forgotten_whole() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let (web, mail, target) = (name("web"), name("mail"), name("host"));
+    let mut tx = store.write().await.unwrap();
+    for (application, object) in [(&web, "/a"), (&web, "/b"), (&mail, "/c")] {
+        tx.put_owned(&target, application, &path(object), &owned()).await.unwrap();
+    }
+    tx.put_owned(&name("other"), &web, &path("/a"), &owned()).await.unwrap();
+    tx.claim(&target, &mail, &[path("/claimed")]).await.unwrap();
+    tx.commit().await.unwrap();
+    let left = |declared: &[&Name]| {
+        let declared = declared.iter().map(|name| (*name).clone()).collect();
+        let store = store.clone();
+        async move { store.orphans(&declared).await.unwrap() }
+    };
+    let all =
+        [((mail.clone(), target.clone()), 1), ((web.clone(), name("other")), 1), ((web.clone(), target.clone()), 2)];
+    assert_eq!(left(&[]).await, BTreeMap::from(all));
+    assert_eq!(left(&[&web]).await, BTreeMap::from([((mail.clone(), target.clone()), 1)]), "a claim owns nothing");
+    assert_eq!(left(&[&web, &mail]).await, BTreeMap::new());
+
+    let mut tx = store.write().await.unwrap();
+    assert!(!tx.is_destroyed(&web).await.unwrap());
+    tx.open_sync(&Open {
+        sync: new_sync_id().unwrap(),
+        actor: Actor::daemon("test"),
+        started: Time(0),
+        prepared: Prepared { purpose: Purpose::Destroy, ..prepared("web", "i") },
+    })
+    .await
+    .unwrap();
+    assert!(tx.is_destroyed(&web).await.unwrap() && !tx.is_destroyed(&mail).await.unwrap());
+    tx.remove_objects(&target, &web, &[path("/a"), path("/b")]).await.unwrap();
+    assert!(tx.holds_any(&web).await.unwrap(), "on the other target");
+    tx.remove_objects(&name("other"), &web, &[path("/a")]).await.unwrap();
+    assert!(!tx.holds_any(&web).await.unwrap());
+    tx.forget_application(&web).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(store.open_syncs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_open_sync_and_owed_handlers_outlive_a_restart() {
     let folder = folder();
     let store = open(&folder).await;

@@ -24,6 +24,9 @@ pub trait Daemon: Send + Sync + 'static {
     /// Lets one held plan through, once. `plan`: an id or an unambiguous beginning of one, at least 8 digits.
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem>;
 
+    /// Takes away what was made for an application that is declared no more, once that plan is approved.
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
     /// Says no to one held plan: it is not offered again before it moves, or a person syncs.
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem>;
 

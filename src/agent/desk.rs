@@ -15,7 +15,7 @@ use crate::model::view::{
 };
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time, chain};
 use crate::policy::Facts;
-use crate::store::{Approval, Found, Held, Rejection, StoreError, StoreErrorKind, Tx};
+use crate::store::{Approval, Found, Held, Purpose, Rejection, StoreError, StoreErrorKind, Tx};
 use crate::sync::{Refusal, Ring};
 
 /// An approval that nobody used expires after this many seconds.
@@ -31,14 +31,24 @@ impl Daemon for Agent {
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.inner.started,
             rejected_configuration: rejected.clone(),
+            left_out: self.inner.left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
             notifications: self.inner.board.notifications(),
+            orphans: self.inner.board.orphans(),
         }
     }
 
     async fn plan(&self, application: &str, revision: Option<&str>) -> Result<PlanView, Problem> {
-        let (_, commands) = self.find(application).await?;
+        let (_, commands) = match self.find(application).await {
+            Ok(found) => found,
+            // What was made for it may be there still.
+            Err(unknown) if revision.is_none() => {
+                let better = |problem: Problem| if problem.status == 404 { unknown } else { problem };
+                return self.plan_of_orphan(application).await.map_err(better);
+            }
+            Err(unknown) => return Err(unknown),
+        };
         let view = ask(&commands, |reply| Command::Plan(revision.map(str::to_owned), reply)).await?;
         view.map_err(|refusal| refused(&refusal))
     }
@@ -53,6 +63,10 @@ impl Daemon for Agent {
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
+        if held.prepared.purpose == Purpose::Destroy {
+            let report = self.end_orphan(plan.application.as_str(), Act::Approve, Some(plan.id), actor).await?;
+            return unmoved(plan.id, report);
+        }
         let (name, commands) = self.find(plan.application.as_str()).await?;
         self.act(Act::Approve, Some(&name), Some(plan.id), None, &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
@@ -60,15 +74,24 @@ impl Daemon for Agent {
         unmoved(plan.id, report)
     }
 
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.end_orphan(application, Act::Destroy, None, actor).await
+    }
+
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
-        let (name, commands) = self.find(plan.application.as_str()).await?;
+        let found = self.find(plan.application.as_str()).await;
+        let name = plan.application.clone();
         let time = self.inner.clock.now();
         let rejection =
             Rejection { plan: plan.id, application: name.clone(), actor: actor.clone(), time, reason: reason.clone() };
         let body = Body::Act(ActBody { act: Act::Reject, reason, expires: None });
         let entry = act_entry(Some(&name), Some(plan.id), &actor, body);
+        if found.is_err() && held.prepared.purpose == Purpose::Destroy {
+            return self.spare(&rejection, &entry).await;
+        }
+        let (_, commands) = found?;
         self.write(&[entry], async |tx| tx.reject(&rejection).await).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         ask(&commands, |reply| Command::Sync(ring, reply)).await
@@ -208,7 +231,7 @@ impl Agent {
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
-    async fn act(
+    pub(super) async fn act(
         &self,
         act: Act,
         name: Option<&Name>,
@@ -223,7 +246,7 @@ impl Agent {
             if let (Some(plan), Some(expires)) = (plan, expires) {
                 tx.approve(&Approval { plan, actor: actor.clone(), time: now, expires }).await?;
             }
-            if let (Act::Sync, Some(name)) = (act, name) {
+            if let (Act::Sync | Act::Destroy, Some(name)) = (act, name) {
                 // A person says so: what was rejected may be offered again.
                 tx.lift_rejections(name).await?;
             }
@@ -233,7 +256,7 @@ impl Agent {
     }
 
     /// Writes a change and the records that tell of it, together.
-    async fn write(
+    pub(super) async fn write(
         &self,
         entries: &[Entry],
         change: impl AsyncFnOnce(&mut Tx) -> Result<(), StoreError>,
@@ -308,13 +331,16 @@ pub(super) async fn ask<T>(
     commands: &Asked,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
 ) -> Result<T, Problem> {
-    let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
     let (reply, answer) = oneshot::channel();
     commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 
-fn refused(refusal: &Refusal) -> Problem {
+pub(super) fn stopping() -> Problem {
+    Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed")
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Problem {
     let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
     let mut problem = Problem::new(status, &refusal.code, &refusal.message);
     problem.mistakes.clone_from(&refusal.mistakes);

@@ -13,11 +13,13 @@ mod begin;
 mod bells;
 mod commands;
 mod daemon;
+mod declared;
 mod desk;
 mod estate;
 mod glass;
 mod housekeeping;
 mod keeper;
+mod orphans;
 mod owners;
 mod poller;
 mod preimages;
@@ -68,6 +70,8 @@ struct Inner {
     reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
+    /// Mistakes of documents in Git that were accepted, and do not fit the machine's files any more.
+    left_out: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
     /// One was opened or ended.
@@ -110,6 +114,7 @@ impl Agent {
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
+            left_out: Mutex::default(),
             turns: Arc::default(),
             glasses,
             glass_changed: Notify::new(),
@@ -123,9 +128,11 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.end_stale_glass(last_record).await;
-        agent.settle(config).await?;
+        Box::pin(agent.settle(config)).await?;
         agent.keep_glass();
         agent.keep_house();
+        agent.follow_orphans();
+        agent.follow_declarations();
         Ok(agent)
     }
 

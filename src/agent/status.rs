@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, NotificationStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, SyncReport};
 use crate::model::{Guard, Name, Outcome, Time};
 use crate::notify::Sink;
 use crate::source::{Polled, Shared};
@@ -17,6 +17,11 @@ pub(super) struct Board {
     applications: Mutex<BTreeMap<Name, ApplicationStatus>>,
     repositories: Mutex<BTreeMap<Name, Followed>>,
     sinks: Mutex<BTreeMap<Name, Arc<Sink>>>,
+    orphans: Mutex<Vec<OrphanStatus>>,
+    /// Something of an application that is declared no more may have been taken over.
+    pub(super) taken_over: Notify,
+    /// What is declared in Git, and in force, may be another.
+    pub(super) declared: Notify,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
     /// The summary may be another one.
@@ -109,6 +114,15 @@ impl Board {
             status.objects = memory.inventory.objects.len();
             status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
         });
+    }
+
+    /// Shows which applications are declared no more and left something.
+    pub(super) fn orphaned(&self, all: Vec<OrphanStatus>) {
+        *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    pub(super) fn orphans(&self) -> Vec<OrphanStatus> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes note that an application let go of objects.

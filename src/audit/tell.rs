@@ -110,6 +110,7 @@ const fn act(act: Act) -> Event {
         Act::Suspend => event::ACT_SUSPEND,
         Act::Resume => event::ACT_RESUME,
         Act::Reject => event::ACT_REJECT,
+        Act::Destroy => event::ACT_DESTROY,
         _ => event::ACT_OTHER,
     }
 }

@@ -83,6 +83,8 @@ pub(super) enum Command {
     Policy(Policy),
     /// Take what was found at first contact and differs from Git
     Adopt(Application),
+    /// Take away what was made for an application that is declared no more, once that plan is approved
+    Destroy(Application),
     /// Leave an application alone
     Suspend(Suspend),
     /// Take care of a suspended application again
@@ -130,6 +132,9 @@ pub(super) struct Check {
     /// Files or folders to check, each by itself; the configuration when none is given
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Check this folder as what Git declares (`declarations:` of the Daemon document), against the configuration
+    #[arg(long, value_name = "FOLDER", conflicts_with = "files")]
+    pub declarations: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,7 @@ impl Asking<'_> {
             Command::Diff(plan) => self.plan(plan, show::diff).await,
             Command::Sync(application) => self.act("syncing", application, "sync").await,
             Command::Adopt(application) => self.act("adopting", application, "adopt").await,
+            Command::Destroy(application) => self.act("destroying", application, "destroy").await,
             Command::Approve(approve) => self.approve(approve).await,
             Command::Reject(reject) => self.reject(reject).await,
             Command::Policy(policy) => self.policy(policy).await,
@@ -54,7 +55,9 @@ impl Asking<'_> {
         self.print(&answer, || show::status(&status, self.clock.now()))?;
         let applications = status.applications.iter().all(|one| one.outcome.is_none_or(Outcome::is_good));
         let repositories = status.repositories.iter().all(|one| matches!(one.state.as_str(), "ok" | "waiting"));
-        Ok(Exit::differs_unless(applications && repositories && status.rejected_configuration.is_empty()))
+        Ok(Exit::differs_unless(
+            applications && repositories && status.rejected_configuration.is_empty() && status.left_out.is_empty(),
+        ))
     }
 
     async fn plan(&self, plan: &Plan, render: fn(&PlanView) -> String) -> Result<Exit, Trouble> {

@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::envelope::{
-    ApplicationKind, Bare, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind, PolicyKind,
-    RepositoryKind, TargetKind,
+    ApplicationKind, Bare, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind,
+    PolicyKind, RepositoryKind, TargetKind,
 };
 use super::load::mistake;
 use super::{
-    Application, Config, Daemon, Declared, HostAccess, Metadata, Notification, Person, Policy, Repository, Target,
+    Application, BreakGlassRequest, Config, Daemon, Declared, HostAccess, Metadata, Notification, Person, Policy,
+    Repository, Target,
 };
 use crate::model::{Mistake, Name, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
@@ -67,6 +68,7 @@ pub(super) struct Gathered<'w> {
     pub accesses: Vec<Typed<'w, HostAccess>>,
     pub policies: Vec<Typed<'w, Policy>>,
     pub people: Vec<Typed<'w, Person>>,
+    pub requests: Vec<Typed<'w, BreakGlassRequest>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
 }
@@ -82,6 +84,7 @@ impl<'w> Gathered<'w> {
             accesses: vec![],
             policies: vec![],
             people: vec![],
+            requests: vec![],
             all,
         };
         for written in all {
@@ -94,6 +97,7 @@ impl<'w> Gathered<'w> {
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 Some("Policy") => gathered.policies.extend(typed::<PolicyKind, _>(written, mistakes)),
                 Some("Person") => gathered.people.extend(typed::<PersonKind, _>(written, mistakes)),
+                Some("BreakGlass") => gathered.requests.extend(typed::<BreakGlassKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
         }
@@ -157,6 +161,7 @@ impl<'w> Gathered<'w> {
             notifications: self.notifications.into_iter().map(sink).collect(),
             policies: labelled(self.policies),
             people: self.people.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
+            requests: BTreeMap::new(),
             access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }
     }

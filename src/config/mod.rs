@@ -4,7 +4,9 @@ mod access;
 mod check;
 mod declarations;
 mod documents;
+mod effective;
 mod envelope;
+mod from_git;
 mod gather;
 mod glob;
 mod identity;
@@ -24,7 +26,9 @@ pub use documents::{
     AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
     SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
+pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
+pub use from_git::{Accept, BreakGlassRequest, FromGit, Reach};
 pub use glob::Glob;
 pub use identity::{email_identity, key_identity, login_identity};
 pub use load::Loaded;
@@ -48,6 +52,8 @@ pub struct Config {
     pub policies: BTreeMap<Name, Declared<Policy>>,
     pub people: BTreeMap<Name, Person>,
     pub notifications: BTreeMap<Name, Notification>,
+    /// Break-glass that a document in Git asks for. It only asks.
+    pub requests: BTreeMap<Name, BreakGlassRequest>,
     /// What the root half may do. Only it takes its word from here; to the daemon it means nothing.
     pub access: Option<HostAccess>,
 }

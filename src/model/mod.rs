@@ -5,6 +5,7 @@ mod break_glass;
 mod chain;
 mod clock;
 mod deceives;
+pub mod declared;
 mod digest;
 pub mod event;
 mod guard;

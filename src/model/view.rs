@@ -20,10 +20,28 @@ pub struct Status {
     /// Mistakes of a newer configuration that was not taken; the old one runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_configuration: Vec<Mistake>,
+    /// Documents of Git that were accepted, and are left out because they do not fit the machine's files any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Mistake>,
     pub repositories: Vec<RepositoryStatus>,
     pub applications: Vec<ApplicationStatus>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<NotificationStatus>,
+    /// Applications that are declared no more, and whose objects are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<OrphanStatus>,
+}
+
+/// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanStatus {
+    pub name: Name,
+    pub target: Name,
+    /// How many objects it has in its inventory.
+    pub objects: usize,
+    /// The plan to destroy it that waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

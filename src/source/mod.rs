@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod followed;
 mod git;
+mod gone;
 mod http;
 mod mirror;
 mod names;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use crate::model::{Revision, Time};
 
 pub use git::GitSource;
+pub use gone::Gone;
 pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 
 use crate::model::DigestKey;
 
-pub use application::{ApplicationState, Applied, BadInputs, Good, Heals, Known, Suspended};
+pub use application::{Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, Suspended};
 pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;
 pub use desired::encode_desired;

@@ -52,6 +52,10 @@ impl Daemon for Fake {
         Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
     }
 
+    async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
+        Ok(samples::report(application, Outcome::Held, "its end"))
+    }
+
     async fn reject(&self, plan: &str, reason: Option<String>, _: Actor) -> Result<SyncReport, Problem> {
         Ok(samples::report("nginx", Outcome::Held, &format!("{plan}: {}", reason.unwrap_or_default())))
     }

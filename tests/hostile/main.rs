@@ -1,4 +1,4 @@
-//! Classes A, B, C, J and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
+//! Classes A, B, C, J, M and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
 //! with the same invariants asked of every one.
 //!
 //! I1 it lives, answers, and lives after a restart with the poison still there; I3 memory, files, threads, children and time
@@ -13,6 +13,7 @@
 mod case;
 mod content;
 mod declared;
+mod governed;
 mod history;
 mod host;
 mod lies;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let start = Instant::now();
-    let next = std::sync::Mutex::new(GROUPS.iter());
+    let next = std::sync::Mutex::new(GROUPS.iter().chain(&governed::GROUPS));
     let rows = std::sync::Mutex::new(Vec::new());
     // Two daemons side by side: what one waits for, the other computes.
     std::thread::scope(|scope| {

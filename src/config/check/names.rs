@@ -4,7 +4,7 @@ use super::Scope;
 use crate::config::envelope::{IN_GIT, KINDS};
 use crate::config::gather::{Gathered, Written};
 use crate::config::load::mistake;
-use crate::config::{Application, Config, Match, Policy};
+use crate::config::{Application, BreakGlassRequest, Config, Match, Policy};
 use crate::model::{Mistake, Name};
 use crate::yaml::{nearest, quoted};
 
@@ -38,7 +38,8 @@ pub(super) fn taken(gathered: &Gathered, machine: &Config, mistakes: &mut Vec<Mi
     let taken = |kind: &str, name: &str| match kind {
         "Application" => applications.contains_key(name),
         "Policy" => policies.contains_key(name),
-        _ => people.contains_key(name),
+        "Person" => people.contains_key(name),
+        _ => false,
     };
     for kind in IN_GIT {
         for (name, written) in gathered.names(kind).into_iter().filter(|(name, _)| taken(kind, name)) {
@@ -56,6 +57,8 @@ pub(super) struct Known<'w> {
     repositories: HashSet<&'w str>,
     targets: HashSet<&'w str>,
     pub(super) applications: HashSet<&'w str>,
+    policies: HashSet<&'w str>,
+    people: HashSet<&'w str>,
     /// Who belongs to each group; `None` where who there is is not known.
     groups: Option<Groups<'w>>,
 }
@@ -70,16 +73,24 @@ impl<'w> Known<'w> {
             repositories: names("Repository"),
             targets: names("Target"),
             applications: names("Application"),
+            policies: names("Policy"),
+            people: names("Person"),
             groups: groups(gathered, None),
         }
     }
 
     /// Returns what documents of Git may refer to: repositories and targets of the machine, and people of both.
     pub(super) fn of_machine(machine: &'w Config, gathered: &'w Gathered<'w>) -> Self {
+        fn names<'w, T>(kind: &str, declared: &'w BTreeMap<Name, T>, gathered: &Gathered<'w>) -> HashSet<&'w str> {
+            let of_git = gathered.names(kind).into_iter().map(|(name, _)| name);
+            declared.keys().map(Name::as_str).chain(of_git).collect()
+        }
         Self {
             repositories: machine.repositories.keys().map(Name::as_str).collect(),
             targets: machine.targets.keys().map(Name::as_str).collect(),
-            applications: machine.applications.keys().map(Name::as_str).collect(),
+            applications: names("Application", &machine.applications, gathered),
+            policies: names("Policy", &machine.policies, gathered),
+            people: names("Person", &machine.people, gathered),
             groups: groups(gathered, Some(machine)),
         }
     }
@@ -89,6 +100,31 @@ impl<'w> Known<'w> {
         let repository = application.source.repository.as_str();
         reference("Repository", repository, &self.repositories, "/spec/source/repository", scope);
         reference("Target", application.target.as_str(), &self.targets, "/spec/target", scope);
+    }
+
+    /// Sees that what a break-glass is asked for is declared.
+    pub(super) fn request(&self, request: &BreakGlassRequest, scope: &mut Scope) {
+        self.each("Application", &request.applications, "/spec/applications", scope);
+        self.each("Policy", &request.policies, "/spec/policies", scope);
+    }
+
+    /// Sees that each name of a list is that of a document of its kind.
+    pub(super) fn each(&self, kind: &str, listed: &[Name], pointer: &str, scope: &mut Scope) {
+        let known = match kind {
+            "Repository" => &self.repositories,
+            "Target" => &self.targets,
+            "Application" => &self.applications,
+            "Policy" => &self.policies,
+            _ => &self.people,
+        };
+        for (at, name) in listed.iter().enumerate() {
+            reference(kind, name.as_str(), known, &format!("{pointer}/{at}"), scope);
+        }
+    }
+
+    /// Sees that one name is that of a Repository.
+    pub(super) fn repository(&self, name: &Name, pointer: &str, scope: &mut Scope) {
+        reference("Repository", name.as_str(), &self.repositories, pointer, scope);
     }
 
     /// Sees that what a policy names is declared, and that its groups have the people that it asks for. Applications may come
