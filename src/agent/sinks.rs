@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::estate::{Estate, StartError};
 use crate::audit;
-use crate::config::{Config, Notification};
+use crate::config::{Application, Config, Declared, Notification};
 use crate::model::Name;
 use crate::notify::{Known, Sink};
 
 /// A sink's task, from outside.
 pub(super) struct Telling {
     declared: Notification,
-    pub(super) sink: Arc<Sink>,
+    sink: Arc<Sink>,
     stop: CancellationToken,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -24,18 +24,19 @@ impl Agent {
     /// Makes the sinks what `config` says: what did not change goes on undisturbed. What is recorded from here on is told to
     /// every one of them.
     pub(super) async fn settle_sinks(&self, estate: &mut Estate, config: &Config) -> Result<(), StartError> {
-        let known = |declared: &crate::config::Declared<crate::config::Application>| Known {
-            labels: declared.labels.clone(),
-            target: Some(declared.spec.target.clone()),
+        let known = |declared: &Declared<Application>| {
+            let (labels, target) = (declared.labels.clone(), Some(declared.spec.target.clone()));
+            Known { labels, target }
         };
         let known = config.applications.iter().map(|(name, declared)| (name.clone(), known(declared)));
         self.inner.surroundings.declare(known.collect());
-        let stays = |name: &Name, telling: &Telling| config.notifications.get(name) == Some(&telling.declared);
-        let ending: Vec<Name> =
-            estate.sinks.iter().filter(|(name, telling)| !stays(name, telling)).map(|(name, _)| name.clone()).collect();
-        for name in ending {
-            let Some(telling) = estate.sinks.remove(&name) else { continue };
+        let stays = |name: &Name, telling: &mut Telling| config.notifications.get(name) == Some(&telling.declared);
+        let ending: Vec<_> = estate.sinks.extract_if(.., |name, telling| !stays(name, telling)).collect();
+        // Each may take a moment to end: none waits for another.
+        for (_, telling) in &ending {
             telling.stop.cancel();
+        }
+        for (_, telling) in ending {
             // A task that panicked has ended as well.
             let _ = telling.ended.await;
         }

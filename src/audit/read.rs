@@ -33,7 +33,7 @@ pub struct Filter {
     pub sync: Option<SyncId>,
     /// Empty for all.
     pub kinds: Vec<Kind>,
-    /// None of these.
+    /// No records of these.
     pub but: Vec<Kind>,
     /// Only records with a greater number.
     pub after: Option<u64>,

@@ -12,7 +12,6 @@
 //! all comes in order, and what came twice bears the same id.
 
 mod attempt;
-mod directory;
 mod email;
 mod fault;
 mod http;
@@ -24,15 +23,16 @@ mod queue;
 mod secrets;
 mod sink;
 mod slack;
+mod surroundings;
 mod tale;
 mod teller;
 mod wanted;
 mod webhook;
 mod words;
 
-pub use directory::{Known, Surroundings};
 pub use secrets::secrets;
 pub use sink::Sink;
+pub use surroundings::{Known, Surroundings};
 
 #[cfg(test)]
 mod tests;

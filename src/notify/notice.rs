@@ -1,4 +1,4 @@
-use super::directory::{Known, Surroundings};
+use super::surroundings::{Known, Surroundings};
 use crate::audit::{self, Body, Filter, Kind, PlannedBody, Record};
 use crate::model::notice::{Notice, NoticeEvent, NoticeFinding, Severity};
 use crate::model::{Finding, Name, Outcome};

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::directory::{Known, Surroundings};
 use super::past::past;
+use super::surroundings::{Known, Surroundings};
 use super::tale::{self, PATIENCE, Past, SILENT, Standing};
 use super::wanted::wanted;
 use crate::audit::{self, Body, Filter, Kind, Record};

@@ -4,11 +4,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Line, attempt};
-use super::directory::Surroundings;
 use super::fault::Fault;
 use super::message::Message;
 use super::notice::id;
 use super::queue::Queue;
+use super::surroundings::Surroundings;
 use super::teller::Teller;
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};

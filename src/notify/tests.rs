@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::directory::{Known, Surroundings};
 use super::message::{Escape, Message, chat, mrkdwn, plain};
 use super::notice::notice;
 use super::queue::{Queue, chosen};
+use super::surroundings::{Known, Surroundings};
 use crate::audit::{
     self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody, Redactor,
 };

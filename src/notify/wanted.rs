@@ -1,4 +1,4 @@
-use super::directory::Known;
+use super::surroundings::Known;
 use super::tale::{Past, events, reports_drift, severity, usual};
 use crate::audit::{Body, Record};
 use crate::config::Notification;

@@ -47,11 +47,14 @@ const LATER: [(&str, &str); 6] = [
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 1] = [(
-    "J7",
-    "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
-     one daemon-reload for many files: tests/host/units_kinds.rs",
-)];
+const ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "J7",
+        "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
+         one daemon-reload for many files: tests/host/units_kinds.rs",
+    ),
+    ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
+];
 
 type Group = (&'static str, fn() -> Vec<case::Case>);
 

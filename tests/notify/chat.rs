@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::receiver::{
-    Receiver, SOON, Server, answer, body, declare, header, land, ok, secret, start, unknown_kind, until, world,
+    Receiver, SOON, Server, answer, body, declare, header, land, ok, reload, secret, start, unknown_kind, until, world,
 };
 use super::world::{Fault, Request, eventually};
 
@@ -113,7 +113,7 @@ fn a_matrix_room_is_told_by_a_real_homeserver() {
     // A room in which it is not, and a token that is none.
     world.declared.more.clear();
     declare(&mut world, "room", &matrix("!nowhere:example.org"));
-    world.configure();
+    reload(&world);
     let ran = || world.cli(&["notify", "test", "room"]);
     eventually("it is denied", SOON, || ran().stderr.contains("notify.denied"));
     secret(&world, "token", "syt_none");

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::receiver::{SOON, Server, declare, land, secret, start, status, unknown_kind, until, world};
+use super::receiver::{SOON, Server, declare, land, reload, secret, start, status, unknown_kind, until, world};
 use super::world::{Authority, World, eventually};
 
 const PASSWORD: &str = "canary pass/word+1";
@@ -123,7 +123,7 @@ fn nothing_is_said_to_a_server_that_is_not_trusted_or_does_not_encrypt() {
     let Some(plain) = post(&world, "plain") else { return };
     world.declared.more.clear();
     declare(&mut world, "mail", &email(&plain, "starttls"));
-    world.configure();
+    reload(&world);
     let failing = until(&world, "mail", "it does not encrypt", |status| {
         status["message"].as_str().is_some_and(|text| text.contains("no STARTTLS"))
     });
@@ -132,7 +132,7 @@ fn nothing_is_said_to_a_server_that_is_not_trusted_or_does_not_encrypt() {
     // To this very machine it may be asked for in so many words.
     world.declared.more.clear();
     declare(&mut world, "mail", &email(&plain, "none"));
-    world.configure();
+    reload(&world);
     assert_eq!(mail(&plain, 0)["encrypted"], false);
 }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::world::{App, Fault, HttpServer, Options, Request, World, eventually, parts};
@@ -120,10 +121,16 @@ pub(super) fn verifies(request: &Request) -> bool {
     python.wait().unwrap().success()
 }
 
+/// Has the daemon read its configuration anew. By signal: where many daemons run, the kernel has no watches left.
+pub(super) fn reload(world: &World) {
+    world.configure();
+    world.signal(Signal::HUP);
+}
+
 /// Returns a world with one application, `web`, and the secret of its sinks in a file.
 pub(super) fn world() -> World {
     let mut world = World::new();
-    world.declared.apps = vec![App::new("web", &["web"])];
+    world.declared.apps = vec![App::new("web", &["web"]).sync("interval: 2s")];
     secret(&world, "hook-secret", SECRET);
     world
 }

@@ -1,6 +1,8 @@
 //! Sinks come, change and go while the daemon runs.
 
-use super::receiver::{Receiver, SOON, body, declare, land, start, status, told, until, webhook, world};
+use rustix::process::Signal;
+
+use super::receiver::{Receiver, SOON, body, declare, land, reload, start, status, told, until, webhook, world};
 use super::world::eventually;
 
 #[test]
@@ -11,7 +13,7 @@ fn a_reload_adds_changes_and_removes_sinks() {
     one.until(1);
     let alone = world.declared.more.clone();
     declare(&mut world, "two", &webhook(&two));
-    world.configure();
+    reload(&world);
     until(&world, "two", "the second is there", |status| status["state"] == "ok");
     let second = land(&world, "second");
     one.until(2);
@@ -20,19 +22,19 @@ fn a_reload_adds_changes_and_removes_sinks() {
 
     // One that goes, and comes back, is told what it missed.
     let both = std::mem::replace(&mut world.declared.more, alone);
-    world.configure();
+    reload(&world);
     eventually("the second is gone", SOON, || status(&world, "two").is_null());
     let third = land(&world, "third");
     one.until(3);
     world.declared.more = both;
-    world.configure();
+    reload(&world);
     let taken = two.until(2);
     assert_eq!(body(&taken[1])["revision"], third.as_str());
 
     // What it is told is changed, and what was passed over before stays passed over.
     world.declared.more.clear();
     declare(&mut world, "one", &format!("{}, events: [act]", webhook(&one)));
-    world.configure();
+    reload(&world);
     eventually("the second is gone", SOON, || status(&world, "two").is_null());
     let _ = world.cli(&["sync", "web"]).code(0);
     let taken = one.until(4);
@@ -63,6 +65,7 @@ fn labels_and_names_choose_who_is_told() {
         text.replace("  name: mail\nspec:\n  source", "  name: mail\n  labels: { team: mail }\nspec:\n  source");
     assert_ne!(text, labelled);
     std::fs::write(world.path("config.yaml"), labelled).unwrap();
+    world.signal(Signal::HUP);
     eventually("the label is known", SOON, || {
         let status = world.cli(&["status", "--json"]).json();
         status["applications"].as_array().unwrap().iter().any(|one| one["labels"]["team"] == "mail")

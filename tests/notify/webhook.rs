@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::receiver::{Receiver, body, declare, header, land, start, status, told, until, verifies, webhook, world};
+use super::receiver::{
+    Receiver, body, declare, header, land, reload, start, status, told, until, verifies, webhook, world,
+};
 use super::world::{Authority, Options, Snapshot};
 
 #[test]
@@ -135,6 +137,6 @@ fn https_wants_an_authority_that_is_trusted() {
     assert!(receiver.server().requests().is_empty());
     world.declared.more.clear();
     declare(&mut world, "ops", &format!("{spec}, tls: {{ ca: \"{}\" }}", ours.file().display()));
-    world.configure();
+    reload(&world);
     assert!(verifies(&receiver.until(1)[0]));
 }
