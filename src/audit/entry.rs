@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{
     ActBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody, ResumedBody,
+    TrailBody,
 };
 use crate::model::{Actor, Name, PlanId, Revision, SyncId};
 
@@ -32,6 +33,7 @@ pub enum Body {
     Resumed(ResumedBody),
     Started(DaemonBody),
     Stopped(DaemonBody),
+    Trail(TrailBody),
 }
 
 /// Gives a plain enum its public words: the same in the CLI, the API, the log and the trail.
@@ -76,6 +78,8 @@ words! {
         Resumed = "resumed",
         Started = "started",
         Stopped = "stopped",
+        /// Something was done to the trail itself.
+        Trail = "trail",
     }
 }
 
@@ -119,6 +123,7 @@ impl Body {
             Self::Resumed(_) => Kind::Resumed,
             Self::Started(_) => Kind::Started,
             Self::Stopped(_) => Kind::Stopped,
+            Self::Trail(_) => Kind::Trail,
         }
     }
 }

@@ -9,11 +9,20 @@
 
 mod append;
 mod body;
+mod checkpoint;
 mod entry;
+mod error;
 mod export;
+mod key;
+mod keys;
 mod leaf;
+mod leaves;
+mod note;
+mod proof;
 mod read;
 mod redact;
+mod signer;
+mod statement;
 mod tell;
 mod tree;
 mod verify;
@@ -21,11 +30,17 @@ mod verify;
 pub use append::append;
 pub use body::{
     ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
-    ResumedBody, StepOutcomeBody, StepSummary,
+    ResumedBody, StepOutcomeBody, StepSummary, TrailBody,
 };
+pub use checkpoint::{Checkpoint, newest};
 pub use entry::{Act, Body, Entry, Kind, StepResult};
+pub use error::TrailError;
 pub use export::{Line, export, export_page, verify_export};
+pub use key::{InvalidKey, SigningKey, VerifyKey};
+pub use keys::Keys;
 pub use leaf::Head;
+pub use note::{Note, NoteError, notes};
 pub use read::{Filter, Record, has_intent, list, show};
 pub use redact::{Masks, Redactor};
+pub use signer::{Introduction, Signer};
 pub use verify::{Problem, Report, check_tail, head, verify};

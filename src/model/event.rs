@@ -101,9 +101,36 @@ pub const ACT_RESUME: Event =
     event("act.resume", "3ec45cb22264436ba42dbe3689a8a245", "a person told trueup to take care of it again");
 pub const ACT_OTHER: Event =
     event("act.other", "99cebbf37ef8428e81038bceaa7df3b9", "a person did something else that the trail names");
+pub const TRAIL_KEY: Event = event(
+    "trail.key",
+    "7c80adceabcf945a7ecf829e5efa99b1",
+    "a key signs for the trail from here on: the first one, or one that replaces it",
+);
+pub const TRAIL_CHECKPOINT: Event = event(
+    "trail.checkpoint",
+    "afe3c4f606f35ef100a816f6ec7d240b",
+    "a checkpoint was made: the whole note is in the field `note`",
+);
+pub const TRAIL_PUBLISHED: Event = event(
+    "trail.published",
+    "a562afd5ef9733e741c9a6060234489d",
+    "checkpoints are published again at a place where that had failed",
+);
+pub const TRAIL_UNPUBLISHED: Event = event(
+    "trail.unpublished",
+    "5b79e88110075378504ee75bae1c07bf",
+    "a checkpoint cannot be published at a place; said again when the reason changes",
+);
+pub const TRAIL_ARCHIVED: Event = event(
+    "trail.archived",
+    "2da37d1ff289d0e4d95aab219a4cd942",
+    "records were moved into the archive; their hashes stay",
+);
+pub const TRAIL_ERASED: Event =
+    event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 32] = [
+pub const ALL: [Event; 38] = [
     STARTED,
     READY,
     STOPPING,
@@ -136,6 +163,12 @@ pub const ALL: [Event; 32] = [
     ACT_SUSPEND,
     ACT_RESUME,
     ACT_OTHER,
+    TRAIL_KEY,
+    TRAIL_CHECKPOINT,
+    TRAIL_PUBLISHED,
+    TRAIL_UNPUBLISHED,
+    TRAIL_ARCHIVED,
+    TRAIL_ERASED,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

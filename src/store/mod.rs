@@ -21,6 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::AnyConnection;
+use tokio::sync::watch;
 
 use crate::model::DigestKey;
 
@@ -36,7 +37,7 @@ pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};
 pub(crate) use error::{database, undecodable};
-pub(crate) use key::in_file as key_in_file;
+pub(crate) use key::{credential, in_file as key_in_file, secret_in_file, write_secret};
 pub(crate) use lock::{Lock, NOFOLLOW};
 pub(crate) use random::random;
 pub(crate) use tx::{Memo, Session, placeholders, statement};
@@ -64,6 +65,8 @@ struct Inner {
     /// What the last committed change left for the next one, so that it need not be read again. Sound because nobody else
     /// can write.
     memo: Mutex<Option<Memo>>,
+    /// How many records of the trail are durable, since the first one that was appended here.
+    appended: watch::Sender<u64>,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }
@@ -111,6 +114,16 @@ impl Store {
     pub async fn answers(&self) -> Result<()> {
         let mut session = self.session().await?;
         sqlx::query("SELECT 1").execute(&mut *session).await.map(|_| ()).map_err(database("read the store"))
+    }
+
+    /// Returns where to wait for records of the trail: how many are durable, 0 until one was appended since the start.
+    #[must_use]
+    pub fn appended(&self) -> watch::Receiver<u64> {
+        self.inner.appended.subscribe()
+    }
+
+    pub(crate) fn has_appended(&self, size: u64) {
+        self.inner.appended.send_replace(size);
     }
 
     /// Writes back what lies in the journal and closes the database. The lock goes with the last clone.
