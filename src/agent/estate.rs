@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::commands::Asked;
 use super::owners::Owners;
-use crate::audit::Redactor;
+use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
 use crate::render::MemoryCache;
@@ -60,6 +60,8 @@ pub(super) struct Kept {
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     #[error("could not set up repository {name}")]
     Source {
         name: Name,
@@ -121,7 +123,8 @@ impl Agent {
             following.is_some_and(|f| *f.declared == *declared && f.transports == *transports)
         };
         let mut new = BTreeMap::new();
-        for (name, declared) in config.repositories.iter().filter(|(name, declared)| !unchanged(name, declared)) {
+        let followed = config.repositories.iter().filter(|(name, _)| is_followed(config, name));
+        for (name, declared) in followed.filter(|(name, declared)| !unchanged(name, declared)) {
             let folder = self.inner.store.folder().join("mirrors").join(name.as_str());
             let source = source::GitSource::new(declared, transports, folder)
                 .map_err(|source| StartError::Source { name: name.clone(), source })?;
@@ -177,7 +180,7 @@ impl Agent {
             }
         }
         estate.repositories.retain(|name, following| {
-            let stays = config.repositories.contains_key(name) && !repositories.contains_key(name);
+            let stays = is_followed(config, name) && !repositories.contains_key(name);
             if !stays {
                 following.stop.cancel();
                 self.inner.board.unfollow(name);
@@ -208,6 +211,13 @@ impl Estate {
             redactor: self.redactor.clone(),
         }
     }
+}
+
+/// Whether a repository is declared for more than checkpoints, which are only pushed to it.
+fn is_followed(config: &Config, name: &Name) -> bool {
+    let publishes = config.daemon.trail.publish.git.as_ref().is_some_and(|git| git.repository == *name);
+    let rendered = || config.applications.values().any(|declared| declared.spec.source.repository == *name);
+    config.repositories.contains_key(name) && (!publishes || rendered())
 }
 
 /// Returns each declared application, after its target.

@@ -9,6 +9,7 @@
 //! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
 
 mod application;
+mod auditing;
 mod begin;
 mod bells;
 mod commands;
@@ -22,22 +23,24 @@ mod poller;
 mod preimages;
 mod reload;
 mod status;
+mod trail;
 mod watchdog;
 mod watcher;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{self, Body, DaemonBody, Entry, Masks};
+use crate::audit::{self, Body, DaemonBody, Entry, Masks, TrailError};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
 use crate::store::{Store, StoreError};
 
-pub use daemon::{Daemon, RecordQuery};
+pub use auditing::{Auditing, RecordQuery};
+pub use daemon::Daemon;
 pub use estate::StartError;
 pub use status::Summary;
 pub use watchdog::Starved;
@@ -64,6 +67,9 @@ struct Inner {
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
+    trail: trail::Trail,
+    /// Why the daemon ended itself.
+    broken: Mutex<Option<TrailError>>,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -86,6 +92,7 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
+        let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
         let inner = Inner {
             store,
@@ -98,12 +105,15 @@ impl Agent {
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
             turns: Arc::default(),
+            trail,
+            broken: Mutex::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
         };
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
+        agent.keep_trail();
         agent.settle(config).await?;
         agent.keep_house();
         Ok(agent)
@@ -128,6 +138,13 @@ impl Agent {
         if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+        self.end_trail().await;
+    }
+
+    /// Returns why the daemon ended itself, where it did.
+    #[must_use]
+    pub fn broken(&self) -> Option<TrailError> {
+        self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.

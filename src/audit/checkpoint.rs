@@ -4,13 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 use super::Head;
 use super::append::number;
 use super::key::SigningKey;
 use super::note::{Note, NoteError};
 use crate::model::Digest;
-use crate::store::{Store, StoreError, StoreErrorKind, Tx, database};
+use crate::store::{Readable, StoreError, StoreErrorKind, Tx, database};
 
 /// What a checkpoint says: of which trail, how many records, and the root over them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,23 +60,27 @@ pub(super) async fn keep(tx: &mut Tx, head: &Head, note: &Note) -> Result<(), St
     Ok(())
 }
 
-/// Returns the checkpoints that cover more than `after` and up to `last` records, the smallest first, at most `limit` of them.
-pub(super) async fn between(store: &Store, after: u64, last: u64, limit: u32) -> Result<Vec<Note>, StoreError> {
-    let rows = sqlx::query("SELECT note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3")
+/// Returns the checkpoints that cover more than `after` and up to `last` records, the smallest first, as they are kept and each
+/// with how many it covers.
+pub(super) async fn sized(store: &impl Readable, after: u64, last: u64) -> Result<Vec<(u64, String)>, StoreError> {
+    let rows = sqlx::query("SELECT size, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size")
         .bind(number(after)?)
         .bind(number(last)?)
-        .bind(i64::from(limit))
         .fetch_all(&mut *store.session().await?)
         .await
         .map_err(database(READ))?;
-    rows.iter().map(note).collect()
+    let one = |row: &AnyRow| {
+        let size: i64 = row.try_get(0).map_err(database(READ))?;
+        Ok((u64::try_from(size).unwrap_or(0), row.try_get(1).map_err(database(READ))?))
+    };
+    rows.iter().map(one).collect()
 }
 
 /// Returns the checkpoint that covers most records, or `None` where there is none.
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn newest(store: &Store) -> Result<Option<Note>, StoreError> {
+pub async fn newest(store: &impl Readable) -> Result<Option<Note>, StoreError> {
     let row = sqlx::query("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
         .fetch_optional(&mut *store.session().await?)
         .await
@@ -85,7 +90,7 @@ pub async fn newest(store: &Store) -> Result<Option<Note>, StoreError> {
 
 const READ: &str = "read the checkpoints";
 
-fn note(row: &sqlx::any::AnyRow) -> Result<Note, StoreError> {
+fn note(row: &AnyRow) -> Result<Note, StoreError> {
     let text: String = row.try_get(0).map_err(database(READ))?;
     Note::parse(&text).map_err(|error| StoreError::because(StoreErrorKind::Damaged, "a checkpoint is damaged", error))
 }

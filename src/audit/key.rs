@@ -6,6 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::note::is_key_name;
 use super::tree::hash;
@@ -74,6 +75,19 @@ impl FromStr for VerifyKey {
         let (name, id, public) = parts(text)?;
         let key = Self { name: name.into(), public };
         if format!("{:08x}", u32::from_be_bytes(key.id())) == id { Ok(key) } else { Err(InvalidKey) }
+    }
+}
+
+impl Serialize for VerifyKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

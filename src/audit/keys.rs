@@ -9,7 +9,7 @@ use super::leaf::{Leaf, commitment};
 use super::note::Note;
 use super::statement::Statement;
 use super::{Body, Kind};
-use crate::store::{Store, StoreError, StoreErrorKind, database, undecodable};
+use crate::store::{Readable, StoreError, StoreErrorKind, database, undecodable};
 
 /// The keys that sign, or have signed, for a trail: as its own records introduce them, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,9 @@ struct Introduced {
     key: VerifyKey,
     /// The key before, where it signed for this one.
     after: Option<VerifyKey>,
-    /// The statement, as the record has it.
+    /// How many records there were before the one that introduces it.
+    size: u64,
+    /// The statement, as that record has it.
     note: String,
 }
 
@@ -33,7 +35,7 @@ impl Keys {
     ///
     /// # Errors
     /// `store.damaged` where a record that names one is not what was written.
-    pub async fn of(store: &Store) -> Result<Self, StoreError> {
+    pub async fn of(store: &impl Readable) -> Result<Self, StoreError> {
         let doing = || database("read the keys of the trail");
         let rows = sqlx::query("SELECT bytes, salt, payload FROM records WHERE kind = $1 ORDER BY seq")
             .bind(Kind::Trail.as_str())
@@ -59,7 +61,7 @@ impl Keys {
         let statement =
             Note::parse(note).and_then(|note| Statement::verify(&note)).map_err(|error| error.to_string())?;
         let (key, after) = (statement.key.clone(), statement.after.clone());
-        self.all.push(Introduced { key, after, note: note.to_owned() });
+        self.all.push(Introduced { key, after, size: statement.head.size, note: note.to_owned() });
         Ok(statement)
     }
 
@@ -73,9 +75,15 @@ impl Keys {
         self.all.iter().map(|introduced| &introduced.key)
     }
 
-    /// Returns the statements that introduce them.
+    /// Returns the statement of each key.
     pub(super) fn notes(&self) -> Vec<String> {
-        self.all.iter().map(|introduced| introduced.note.clone()).collect()
+        self.notes_before(u64::MAX)
+    }
+
+    /// Returns the statements of the keys that the first `size` records introduce.
+    pub(super) fn notes_before(&self, size: u64) -> Vec<String> {
+        let before = self.all.iter().filter(|introduced| introduced.size < size);
+        before.map(|introduced| introduced.note.clone()).collect()
     }
 
     /// Returns `anchors`, and every key that a chain of statements links with one of them: each was signed for by both.

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::append::number;
 use super::proof::Roots;
 use crate::model::Digest;
-use crate::store::{Store, StoreError, StoreErrorKind, database};
+use crate::store::{Readable, StoreError, StoreErrorKind, database};
 
 /// So many hashes are in memory at a time.
 const PAGE: u32 = 4096;
@@ -14,7 +14,7 @@ const PAGE: u32 = 4096;
 ///
 /// # Errors
 /// `store.damaged` where hashes are missing.
-pub(super) async fn roots(store: &Store, size: u64, mut roots: Roots) -> Result<Vec<Digest>, StoreError> {
+pub(super) async fn roots(store: &impl Readable, size: u64, mut roots: Roots) -> Result<Vec<Digest>, StoreError> {
     let doing = || database("read the hashes of the trail");
     let damaged = |why: &str| StoreError::new(StoreErrorKind::Damaged, format!("the trail is damaged: {why}"));
     let mut read = 0;
@@ -44,7 +44,7 @@ pub(super) async fn roots(store: &Store, size: u64, mut roots: Roots) -> Result<
 }
 
 /// Returns the root over the first `size` records.
-pub(super) async fn root_at(store: &Store, size: u64) -> Result<Digest, StoreError> {
+pub(super) async fn root_at(store: &impl Readable, size: u64) -> Result<Digest, StoreError> {
     let all = roots(store, size, Roots::of(vec![0..size])).await?;
     all.first().copied().ok_or_else(|| StoreError::new(StoreErrorKind::Damaged, "the trail is damaged"))
 }

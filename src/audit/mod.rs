@@ -7,6 +7,7 @@
 //! What this does not show: a trail that was rewritten whole, head included, by whoever owns the machine. That takes a
 //! checkpoint held elsewhere.
 
+mod accept;
 mod append;
 mod body;
 mod checkpoint;
@@ -19,14 +20,18 @@ mod leaf;
 mod leaves;
 mod note;
 mod proof;
+mod prove;
+mod published;
 mod read;
 mod redact;
 mod signer;
 mod statement;
 mod tell;
 mod tree;
+mod upkeep;
 mod verify;
 
+pub use accept::Acceptance;
 pub use append::append;
 pub use body::{
     ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
@@ -35,12 +40,15 @@ pub use body::{
 pub use checkpoint::{Checkpoint, newest};
 pub use entry::{Act, Body, Entry, Kind, StepResult};
 pub use error::TrailError;
-pub use export::{Line, export, export_page, verify_export};
+pub use export::{Begin, Item, Line, Mark, export, export_begin, export_page, verify_export};
 pub use key::{InvalidKey, SigningKey, VerifyKey};
 pub use keys::Keys;
 pub use leaf::Head;
 pub use note::{Note, NoteError, notes};
+pub use prove::{Proof, Proven, Signed, Unproven, prove, prove_growth};
+pub use published::{CheckpointFile, hold_against};
 pub use read::{Filter, Record, has_intent, list, show};
 pub use redact::{Masks, Redactor};
-pub use signer::{Introduction, Signer};
-pub use verify::{Problem, Report, check_tail, head, verify};
+pub use signer::Signer;
+pub use upkeep::{By, EraseError, erase};
+pub use verify::{Given, Held, InvalidGiven, Problem, Report, check_tail, head, verify};

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::key::{SigningKey, VerifyKey};
 
 /// What comes before a signature: an em dash and a space.
-const MARK: &str = "\u{2014} ";
+pub(super) const MARK: &str = "\u{2014} ";
 
 /// More signatures are nobody's: a log, its next key and a handful of witnesses sign a note.
 const MOST_SIGNATURES: usize = 32;

@@ -8,15 +8,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::append::{append, head_of};
+use super::append::head_of;
 use super::body::TrailBody;
 use super::checkpoint::{self, Checkpoint};
 use super::key::SigningKey;
 use super::keys::Keys;
 use super::note::Note;
 use super::statement::Statement;
-use super::{Body, Entry, Head, Redactor, TrailError};
-use crate::model::{Actor, Name, Time};
+use super::upkeep::By;
+use super::{Head, TrailError};
+use crate::model::Name;
 use crate::store::{Store, StoreError, credential, random, secret_in_file, write_secret};
 
 const FILE: &str = "trail.key";
@@ -30,16 +31,6 @@ pub struct Signer {
     key: Arc<SigningKey>,
     /// It lies in the data folder, where it can be replaced; else systemd hands it out.
     replaceable: bool,
-}
-
-/// Why a key is introduced, and by whom.
-pub struct Introduction<'a> {
-    pub actor: Actor,
-    pub reason: Option<String>,
-    /// Published checkpoints that are gone on without.
-    pub forgone: Vec<String>,
-    pub redactor: &'a Redactor,
-    pub now: Time,
 }
 
 impl Signer {
@@ -83,29 +74,30 @@ impl Signer {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn introduce(&self, store: &Store, by: &Introduction<'_>) -> Result<Option<Note>, StoreError> {
+    pub async fn introduce(&self, store: &Store, by: &By<'_>) -> Result<Option<Note>, StoreError> {
         if Keys::of(store).await?.newest().is_some() {
             return Ok(None);
         }
-        introduce(store, by, &self.key, None).await.map(Some)
+        introduce(store, by, vec![], &self.key, None).await.map(Some)
     }
 
     /// Replaces this key by a new one of the same trail. Returns the new one, and the checkpoint that both have signed.
     ///
     /// # Errors
     /// `trail.key` where systemd hands the key out; or when it cannot be written: then the old one goes on.
-    pub async fn rotate(&self, store: &Store, by: &Introduction<'_>) -> Result<(Self, Note), TrailError> {
+    pub async fn rotate(&self, store: &Store, by: &By<'_>) -> Result<(Self, Note), TrailError> {
         if !self.replaceable {
             return Err(TrailError::Key(format!(
                 "systemd hands it out as {CREDENTIAL}, and only files can be replaced"
             )));
         }
         let new = SigningKey::generate(self.key.public().name())?;
-        replace(store, by, new, Some(&self.key)).await
+        replace(store, by, vec![], new, Some(&self.key)).await
     }
 
     /// Begins a trail of another name on the records that are there: a backup was restored, or the key was lost. Returns its key,
-    /// and its first checkpoint. Checkpoints of before hold for what they cover, as far as that is still there.
+    /// and its first checkpoint. Checkpoints of before hold for what they cover, as far as that is still there; those that are
+    /// `forgone` do not.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -113,12 +105,13 @@ impl Signer {
         store: &Store,
         name: Option<&Name>,
         old: Option<&Self>,
-        by: &Introduction<'_>,
+        forgone: Vec<String>,
+        by: &By<'_>,
     ) -> Result<(Self, Note), TrailError> {
         if credential(CREDENTIAL)?.is_some() {
             return Err(TrailError::Key(format!("systemd hands it out as {CREDENTIAL}: take that away first")));
         }
-        replace(store, by, SigningKey::generate(&origin(name)?)?, old.map(|old| &*old.key)).await
+        replace(store, by, forgone, SigningKey::generate(&origin(name)?)?, old.map(|old| &*old.key)).await
     }
 
     /// Makes a checkpoint of all that the trail has, and keeps it; `None` where the newest one covers that.
@@ -142,12 +135,13 @@ impl Signer {
 /// Puts a new key in the place of the old one: written beside it, introduced, then moved over it.
 async fn replace(
     store: &Store,
-    by: &Introduction<'_>,
+    by: &By<'_>,
+    forgone: Vec<String>,
     new: SigningKey,
     old: Option<&SigningKey>,
 ) -> Result<(Signer, Note), TrailError> {
     write_secret(store.folder(), NEXT, new.secret().as_bytes())?;
-    let note = introduce(store, by, &new, old).await?;
+    let note = introduce(store, by, forgone, &new, old).await?;
     take_over(store.folder())?;
     Ok((Signer { key: Arc::new(new), replaceable: true }, note))
 }
@@ -155,17 +149,15 @@ async fn replace(
 /// Writes the record that introduces a key and the checkpoint after it, in one transaction.
 async fn introduce(
     store: &Store,
-    by: &Introduction<'_>,
+    by: &By<'_>,
+    forgone: Vec<String>,
     new: &SigningKey,
     old: Option<&SigningKey>,
 ) -> Result<Note, StoreError> {
     let mut tx = store.write().await?;
     let statement = Statement::sign(head_of(&mut tx).await?, new, old).to_string();
-    let (reason, forgone) = (by.reason.clone(), by.forgone.clone());
-    let body = Body::Trail(TrailBody::Key { statement, reason, forgone });
-    let actor = by.actor.clone();
-    let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
-    append(&mut tx, by.now, by.redactor, &[entry]).await?;
+    let body = TrailBody::Key { statement, reason: by.reason.clone(), forgone };
+    by.append(&mut tx, body).await?;
     let head: Head = head_of(&mut tx).await?;
     let keys: Vec<_> = [Some(new), old].into_iter().flatten().collect();
     let note = Checkpoint::sign(head, &keys);

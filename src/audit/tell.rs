@@ -112,7 +112,7 @@ fn upkeep(entry: &Entry, body: &TrailBody) -> Vec<Line> {
         TrailBody::Key { reason, forgone, .. } => {
             let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
             let beside = if forgone.is_empty() { "" } else { ", beside what was published before" };
-            (event::TRAIL_KEY, format!("another key signs for the trail from here on{beside}{why}"))
+            (event::TRAIL_KEY, format!("a new key signs for the trail from here on{beside}{why}"))
         }
         TrailBody::Archived { first, last, file } => {
             (event::TRAIL_ARCHIVED, format!("records {first} to {last} are in the archive, as {file}"))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidUrl, RepositoryUrl};
+use super::{InvalidUrl, RepositoryUrl, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -22,6 +22,8 @@ pub struct Daemon {
     pub store: StoreKind,
     /// How repositories may be reached. `file`, `git` and `http` are off unless they are named here.
     pub transports: Vec<Transport>,
+    /// How the audit trail is published, kept and moved out.
+    pub trail: Trail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -48,6 +50,7 @@ impl Default for Daemon {
             group: None,
             store: StoreKind::Sqlite,
             transports: vec![Transport::Https, Transport::Ssh],
+            trail: Trail::default(),
         }
     }
 }

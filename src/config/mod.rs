@@ -9,6 +9,7 @@ mod load;
 mod reference;
 mod schema;
 mod span;
+mod trail;
 mod url;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use envelope::{ApiVersion, Metadata};
 pub use load::Loaded;
 pub use reference::reference;
 pub use schema::schema;
+pub use trail::{Publish, PublishGit, Trail};
 pub use url::{InvalidUrl, RepositoryUrl};
 
 use crate::model::Name;
@@ -29,6 +31,8 @@ use crate::model::Name;
 /// A configuration without mistakes: every reference resolves, every relative path is made absolute.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// What the Daemon document calls itself; `None` without one.
+    pub name: Option<Name>,
     pub daemon: Daemon,
     pub repositories: BTreeMap<Name, Repository>,
     pub targets: BTreeMap<Name, Target>,

@@ -18,6 +18,7 @@ mod old;
 mod pack;
 mod packet;
 mod program;
+mod publish;
 mod remote;
 mod secret;
 mod shared;
@@ -31,6 +32,7 @@ use async_trait::async_trait;
 use crate::model::{Revision, Time};
 
 pub use git::GitSource;
+pub use publish::Publisher;
 pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
@@ -170,6 +172,8 @@ pub enum SourceErrorKind {
     TooLarge,
     /// The tree holds what is never materialised: a bad name, mode, link or loop.
     BadTree,
+    /// The remote does not take what is pushed.
+    Rejected,
     /// The mirror cannot be read or written.
     Mirror,
     /// It is not validly signed by whom the repository's `verify` names.
@@ -197,6 +201,7 @@ impl SourceErrorKind {
             Self::Corrupt => "source.corrupt",
             Self::TooLarge => "source.too-large",
             Self::BadTree => "source.bad-tree",
+            Self::Rejected => "source.rejected",
             Self::Mirror => "source.mirror",
             Self::Unverified(why) => why.code(),
         }

@@ -13,6 +13,7 @@ mod open;
 mod plans;
 mod preimages;
 mod random;
+mod reading;
 mod states;
 mod tx;
 
@@ -33,6 +34,7 @@ pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Approval, Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
+pub use reading::{ReadOnly, Readable};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};
@@ -114,6 +116,13 @@ impl Store {
     pub async fn answers(&self) -> Result<()> {
         let mut session = self.session().await?;
         sqlx::query("SELECT 1").execute(&mut *session).await.map(|_| ()).map_err(database("read the store"))
+    }
+
+    /// Writes back what lies in the journal, and empties it: what was overwritten is in no file any more.
+    pub(crate) async fn forget_journal(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        let done = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *session).await;
+        done.map(|_| ()).map_err(database("write back the journal of the store"))
     }
 
     /// Returns where to wait for records of the trail: how many are durable, 0 until one was appended since the start.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use sqlx::{AnyConnection, Connection};
 use table::{quantile, row};
-use trueup::audit::{self, Body, Entry, IntentBody, Redactor, StepSummary};
+use trueup::audit::{self, Body, Entry, Given, IntentBody, Redactor, StepSummary};
 use trueup::model::{Action, Actor, Cause, Digest, ObjectId, PlanId, Risk, Time};
 use trueup::store::{Store, new_sync_id};
 
@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let name = format!("trail: durable appends, {GROUP} to a transaction");
     row(&name, &rate(grouped), "at least 50000 /s", Some(grouped >= 50_000.0));
     let began = Instant::now();
-    let report = audit::verify(&store).await?;
+    let report = audit::verify(&store, &Given::default()).await?;
     anyhow::ensure!(report.is_intact(), "the trail is damaged: {:?}", report.problems);
     row("trail: verify", &rate(report.size as f64 / began.elapsed().as_secs_f64()), "", None);
     Ok(())

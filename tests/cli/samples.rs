@@ -114,6 +114,7 @@ pub(crate) fn status() -> Status {
         version: "0.1.0".into(),
         started: Time(NOW.0 - 3 * 86_400_000_000),
         rejected_configuration: vec![],
+        trail: trueup::model::view::TrailStatus::default(),
         repositories: vec![RepositoryStatus {
             name: name("platform"),
             url: "https://git.example.org/ops/platform.git".into(),

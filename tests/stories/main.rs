@@ -9,6 +9,7 @@ mod world;
 
 mod beginnings;
 mod branches;
+mod checkpoints;
 mod drift;
 mod failure;
 mod full;

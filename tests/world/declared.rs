@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 /// What the configuration of a world says. The defaults: http and file, a poll each second, `/etc` allowed.
 #[derive(Clone, Debug)]
 pub struct Declared {
+    /// More lines below the daemon's `spec`, as YAML without indentation.
+    pub daemon: String,
     pub transports: Vec<String>,
     /// The repository's URL; the world's own http server where it is `None`.
     pub url: Option<String>,
@@ -50,6 +52,7 @@ impl App {
 impl Default for Declared {
     fn default() -> Self {
         Self {
+            daemon: String::new(),
             transports: ["https", "ssh", "http", "file"].map(str::to_owned).to_vec(),
             url: None,
             follow: "branch: main".into(),
@@ -71,10 +74,11 @@ impl Declared {
         let mut text = String::new();
         let path = |name: &str| quoted(&folder.join(name).display().to_string());
         let daemon = format!(
-            "data: {}\nsocket: {}\ntransports: {}",
+            "data: {}\nsocket: {}\ntransports: {}\n{}",
             path("data"),
             path("run/trueup.sock"),
-            list(&self.transports)
+            list(&self.transports),
+            self.daemon
         );
         document(&mut text, "Daemon", "story", &daemon);
         let url = quoted(self.url.as_deref().unwrap_or(url));

@@ -42,6 +42,10 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     }
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
+    for typed in gathered.daemons.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        known.check_trail(&typed.spec.trail, &mut scope);
+    }
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
         application::check(&typed.spec, &mut scope);

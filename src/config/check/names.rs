@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Scope;
-use crate::config::Application;
 use crate::config::envelope::KINDS;
 use crate::config::gather::{Gathered, Written};
 use crate::config::load::mistake;
+use crate::config::{Application, Trail};
 use crate::model::Mistake;
 use crate::yaml::{nearest, quoted};
 
@@ -52,6 +52,14 @@ impl<'w> Known<'w> {
         let repository = application.source.repository.as_str();
         reference("Repository", repository, &self.repositories, "/spec/source/repository", scope);
         reference("Target", application.target.as_str(), &self.targets, "/spec/target", scope);
+    }
+
+    /// Sees that the repository is declared that checkpoints are pushed to.
+    pub(super) fn check_trail(&self, trail: &Trail, scope: &mut Scope) {
+        if let Some(git) = &trail.publish.git {
+            let pointer = "/spec/trail/publish/git/repository";
+            reference("Repository", git.repository.as_str(), &self.repositories, pointer, scope);
+        }
     }
 }
 

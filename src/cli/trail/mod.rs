@@ -1,21 +1,23 @@
-//! The commands that read the trail.
+//! The commands that read the trail, and take care of it.
 
-use std::fs::File;
-use std::io::BufReader;
+mod accept;
+mod verify;
+
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::Audit;
 use super::ask::{Asking, read};
 use super::progress::waiting;
-use super::screen::{self, Screen};
 use super::show::printable;
 use super::trouble::Trouble;
-use super::{Exit, show};
+use super::{Exit, screen, show};
 use crate::api::RecordQuery;
-use crate::audit;
 use crate::model::Name;
+
+pub(super) use accept::accept;
+pub(super) use verify::offline;
 
 const PAGE: u32 = 500;
 
@@ -33,13 +35,42 @@ pub(super) async fn command(asking: &Asking<'_>, audit: &Audit) -> Result<Exit, 
             asking.print(&record, || show::record(&record))?;
             Ok(Exit::Done)
         }
-        Audit::Verify { .. } => {
-            let report = waiting("reading the whole trail", asking.client.get(&["audit", "verify"], &[])).await?;
-            asking.print(&report, || show::verified(&report))?;
-            Ok(Exit::differs_unless(show::is_intact(&report)))
-        }
+        Audit::Verify(verify) => verify::online(asking, verify).await,
+        Audit::Prove { sequence, since } => prove(asking, *sequence, since.as_deref()).await,
         Audit::Export { after } => export(asking, *after).await,
+        Audit::RotateKey { reason } => {
+            let key = asking.client.post(&["audit", "rotate-key"], &json!({ "reason": reason })).await?;
+            asking.print(&key, || format!("{}\n", printable(key.as_str().unwrap_or_default())))?;
+            Ok(Exit::Done)
+        }
+        Audit::Accept { .. } => Err(Trouble::new("this command asks no daemon")),
     }
+}
+
+async fn prove(asking: &Asking<'_>, sequence: Option<u64>, since: Option<&Path>) -> Result<Exit, Trouble> {
+    let proof = match (sequence, since) {
+        (_, Some(file)) => {
+            let old = text(file)?;
+            waiting("proving", asking.client.post(&["audit", "growth"], &json!({ "old": old }))).await?
+        }
+        (sequence, None) => {
+            let sequence = sequence.unwrap_or_default().to_string();
+            waiting("proving", asking.client.get(&["audit", "records", &sequence, "proof"], &[])).await?
+        }
+    };
+    screen::json(&proof)?;
+    Ok(Exit::Done)
+}
+
+/// Returns what a file holds, `-` being stdin.
+fn text(file: &Path) -> Result<String, Trouble> {
+    let read =
+        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
+    read.map_err(|error| Trouble::new(format!("could not read {}: {error}", shown(file))))
+}
+
+fn shown(file: &Path) -> String {
+    printable(&file.display().to_string()).into_owned()
 }
 
 /// Returns the newest records that are wanted, page by page until there are `limit` of them.
@@ -66,33 +97,17 @@ pub(super) async fn newest(
 }
 
 async fn export(asking: &Asking<'_>, mut after: u64) -> Result<Exit, Trouble> {
+    let mut begins = after > 0;
     loop {
-        let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
+        let query = [("after", after.to_string()), ("begins", begins.to_string())];
         let page: Vec<Value> = read(&asking.client.get(&["audit", "export"], &query).await?)?;
         let lines: Vec<String> = page.iter().map(Value::to_string).collect();
         screen::raw(format!("{}\n", lines.join("\n")).as_bytes())?;
-        match page.last().and_then(show::sequence) {
+        begins = false;
+        match page.iter().rev().find_map(show::sequence) {
             Some(last) => after = last,
             // The head, which ends an export, has no number of its own.
             None => return Ok(Exit::Done),
         }
     }
-}
-
-/// Verifies an export by itself: it needs neither the daemon nor the machine that it comes from.
-pub(super) fn verify_export(export: &Path, screen: Screen) -> Result<Exit, Trouble> {
-    let shown = printable(&export.display().to_string()).into_owned();
-    let unreadable = |error: std::io::Error| Trouble::new(format!("could not read {shown}: {error}"));
-    let report = if export == Path::new("-") {
-        audit::verify_export(std::io::stdin().lock())
-    } else {
-        File::open(export).and_then(|file| audit::verify_export(BufReader::new(file)))
-    };
-    let report = serde_json::to_value(report.map_err(unreadable)?).map_err(|error| Trouble::chain(&error))?;
-    if screen.json {
-        screen::json(&report)?;
-    } else {
-        screen.text(&show::verified(&report))?;
-    }
-    Ok(Exit::differs_unless(show::is_intact(&report)))
 }
