@@ -250,7 +250,7 @@ enum Judged {
     Mark(Mark),
 }
 
-fn judge(part: Part) -> Vec<(usize, Option<Judged>)> {
+fn judge(part: &Part) -> Vec<(usize, Option<Judged>)> {
     let starts = std::iter::once(0).chain(part.ends.iter().copied());
     let lines = starts.zip(&part.ends).map(|(start, end)| &part.bytes[start..*end]);
     let judge = |(number, line): (usize, &[u8])| {

@@ -45,6 +45,6 @@ pub(super) async fn roots(store: &impl Readable, size: u64, mut roots: Roots) ->
 
 /// Returns the root over the first `size` records.
 pub(super) async fn root_at(store: &impl Readable, size: u64) -> Result<Digest, StoreError> {
-    let all = roots(store, size, Roots::of(vec![0..size])).await?;
+    let all = roots(store, size, Roots::whole(size)).await?;
     all.first().copied().ok_or_else(|| StoreError::new(StoreErrorKind::Damaged, "the trail is damaged"))
 }

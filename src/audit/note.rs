@@ -121,6 +121,7 @@ pub(super) fn is_key_name(name: &str) -> bool {
 /// Returns the notes in a text that may hold many, one after the other: a file that notes are appended to, or what
 /// `git log --format=%B` prints. Each is the paragraph before its signatures: what a write that broke off left behind spoils
 /// itself and no other.
+#[must_use]
 pub fn notes(text: &str) -> Vec<Result<Note, NoteError>> {
     let stray = || Err(NoteError::Malformed("a text without a signature"));
     let mut notes = vec![];

@@ -59,6 +59,11 @@ impl Roots {
         Self { ranges, trees }
     }
 
+    /// Computes the root of all leaves.
+    pub(super) fn whole(size: u64) -> Self {
+        Self::of(std::iter::once(0..size).collect())
+    }
+
     pub(super) fn leaf(&mut self, index: u64, hash: Digest) {
         if let Some(at) = self.ranges.iter().position(|range| range.contains(&index)) {
             self.trees[at].push(hash);

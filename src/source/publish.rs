@@ -148,7 +148,7 @@ impl Publisher {
 
     async fn git(&self, arguments: &[&str], input: &[u8]) -> Result<String, SourceError> {
         let mut command = self.command(arguments);
-        if arguments.iter().any(|argument| *argument == "--") {
+        if arguments.contains(&"--") {
             self.reach(&mut command).await?;
         }
         self.run(command, input).await
@@ -195,8 +195,9 @@ impl Publisher {
             Transport::Ssh => {
                 let key = self.declared.credentials.as_ref().map(secret::file).transpose()?;
                 let options = ssh_options(&self.declared, &self.address, key.as_deref()).await?;
-                let options = options.iter().map(|option| format!(" -o {}", quoted(option))).collect::<String>();
-                command.env("GIT_SSH_COMMAND", format!("ssh -F none -T -x -a{options}")).env("GIT_SSH_VARIANT", "ssh");
+                let options: Vec<_> = options.iter().map(|option| format!("-o {}", quoted(option))).collect();
+                let ssh = format!("ssh -F none -T -x -a {}", options.join(" "));
+                command.env("GIT_SSH_COMMAND", ssh).env("GIT_SSH_VARIANT", "ssh");
             }
             Transport::Git | Transport::File => {}
         }
@@ -240,7 +241,7 @@ impl Publisher {
         };
         let all = async { tokio::join!(talk, text(stdout), text(stderr), child.wait()) };
         let limit = self.declared.limits.timeout.0;
-        let (_, printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
+        let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
         drop(group);
         let status = status.map_err(|error| SourceError::from(std::io::Error::other(error)))?;
         outcome(status, printed, &said)

@@ -122,7 +122,7 @@ impl Agent {
     /// Keeps one place up to date, whatever its state: it holds up nobody.
     async fn publish(self, place: Arc<Place>) {
         let mut newest = self.inner.trail.newest.subscribe();
-        let mut pace = Pace::new(self.inner.store.key(), format!("checkpoints at {}", place.name()));
+        let mut waits = Pace::new(self.inner.store.key(), format!("checkpoints at {}", place.name()));
         let mut failures = 0;
         loop {
             let note = newest.borrow_and_update().clone();
@@ -149,7 +149,7 @@ impl Agent {
                     self.unpublished(&place, error);
                 }
             }
-            let wait = pace.back_off(FIRST_RETRY, failures);
+            let wait = waits.back_off(FIRST_RETRY, failures);
             let more = async {
                 if failures > 0 {
                     sleep(wait).await;
@@ -188,7 +188,8 @@ impl Agent {
         }
         let Some(note) = trail.newest.borrow().clone() else { return };
         let mut all = JoinSet::new();
-        for place in trail.places.iter().cloned() {
+        for place in &trail.places {
+            let place = place.clone();
             let (note, store, now) = (note.clone(), store.clone(), self.inner.clock.now());
             all.spawn(async move {
                 match timeout(FAREWELL, place.put(&store, &note, now)).await {

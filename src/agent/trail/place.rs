@@ -93,30 +93,36 @@ impl Place {
     /// Publishes a checkpoint, on top of what is there; what is there already stays as it is.
     pub(super) async fn put(&self, store: &Store, note: &Note, now: Time) -> Result<(), PlaceError> {
         let mut kind = self.kind.lock().await;
-        if kind.is_unseen() && self.look(&mut kind, store).await?.is_some_and(|last| covers(&last, note)) {
-            return Ok(self.published(note));
+        self.deliver(&mut kind, store, note, now).await?;
+        self.published(note);
+        Ok(())
+    }
+
+    async fn deliver(&self, kind: &mut Kind, store: &Store, note: &Note, now: Time) -> Result<(), PlaceError> {
+        if kind.is_unseen() && self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {
+            return Ok(());
         }
-        match &mut *kind {
+        let text = note.to_string();
+        let pushed = match kind {
             Kind::File { file, .. } => {
                 let (file, note) = (file.clone(), note.clone());
-                self.blocking(move || file.append(&note)).await?;
+                return self.blocking(move || file.append(&note)).await;
             }
-            Kind::Git { publisher, .. } => {
-                let text = note.to_string();
-                let mut pushed = publisher.push(&text, now).await;
-                // The ref moved: an earlier push may have come through though its answer did not.
-                if matches!(&pushed, Err(error) if error.kind == SourceErrorKind::Rejected) {
-                    if self.look(&mut kind, store).await?.is_some_and(|last| covers(&last, note)) {
-                        return Ok(self.published(note));
-                    }
-                    if let Kind::Git { publisher, .. } = &mut *kind {
-                        pushed = publisher.push(&text, now).await;
-                    }
+            Kind::Git { publisher, .. } => publisher.push(&text, now).await,
+        };
+        match pushed {
+            // The ref moved: an earlier push may have come through though its answer did not.
+            Err(error) if error.kind == SourceErrorKind::Rejected => {
+                if self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {
+                    return Ok(());
                 }
-                pushed.map_err(PlaceError::Source)?;
             }
+            pushed => return pushed.map_err(PlaceError::Source),
         }
-        Ok(self.published(note))
+        match kind {
+            Kind::Git { publisher, .. } => publisher.push(&text, now).await.map_err(PlaceError::Source),
+            Kind::File { .. } => Ok(()),
+        }
     }
 
     /// Looks at what is there, and returns it where it is of this trail.
@@ -142,13 +148,11 @@ impl Place {
 
     fn only(&self, text: &str) -> Result<Note, PlaceError> {
         let mut all = notes(text);
-        match (all.pop(), all.is_empty()) {
-            (Some(Ok(note)), true) => Ok(note),
-            _ => {
-                let (place, why) = (self.name.clone(), "it is no checkpoint".into());
-                Err(PlaceError::Trail { error: TrailError::Foreign { place, why }, last: None })
-            }
+        if let (Some(Ok(note)), true) = (all.pop(), all.is_empty()) {
+            return Ok(note);
         }
+        let (place, why) = (self.name.clone(), "it is no checkpoint".into());
+        Err(PlaceError::Trail { error: TrailError::Foreign { place, why }, last: None })
     }
 
     async fn blocking<T: Send + 'static>(

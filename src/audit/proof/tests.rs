@@ -7,7 +7,9 @@ fn leaves(count: u64) -> Vec<Digest> {
 
 fn head(leaves: &[Digest]) -> Head {
     let mut tree = Tree::default();
-    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
     tree.head()
 }
 

@@ -41,7 +41,7 @@ pub(super) enum Payload {
 }
 
 /// Judges rows of the store. The columns beside the bytes are what lists are made by: they must not say anything else.
-pub(super) fn rows(rows: Vec<AnyRow>) -> Result<Vec<Checked>, StoreError> {
+pub(super) fn rows(rows: &[AnyRow]) -> Result<Vec<Checked>, StoreError> {
     rows.iter().map(row).collect()
 }
 

@@ -58,7 +58,7 @@ pub async fn verify(store: &impl Readable, given: &Given) -> Result<Report, Stor
         Err(error) => return Err(error),
     };
     let last = head.map_or(i64::MAX.unsigned_abs(), |head| head.size);
-    let mut pages = Pipeline::new(check::rows);
+    let mut pages = Pipeline::new(|rows: &Vec<AnyRow>| check::rows(rows));
     let (mut after, mut done, mut judged) = (0, false, 0);
     loop {
         // Reading goes ahead of judging by a few pages, and no further.

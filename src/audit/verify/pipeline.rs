@@ -9,12 +9,12 @@ const AHEAD: usize = 4;
 
 /// Does the same work on one part after the other, on threads of their own, and gives back the results in order.
 pub(in crate::audit) struct Pipeline<I, O> {
-    work: fn(I) -> O,
+    work: fn(&I) -> O,
     jobs: VecDeque<JoinHandle<O>>,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Pipeline<I, O> {
-    pub(in crate::audit) fn new(work: fn(I) -> O) -> Self {
+    pub(in crate::audit) fn new(work: fn(&I) -> O) -> Self {
         Self { work, jobs: VecDeque::new() }
     }
 
@@ -24,7 +24,7 @@ impl<I: Send + 'static, O: Send + 'static> Pipeline<I, O> {
 
     pub(in crate::audit) fn put(&mut self, part: I) {
         let work = self.work;
-        self.jobs.push_back(spawn_blocking(move || work(part)));
+        self.jobs.push_back(spawn_blocking(move || work(&part)));
     }
 
     /// Returns the next result; `None` where nothing was put since.

@@ -18,9 +18,12 @@ const MOST_PROBLEMS: usize = 100;
 /// So many signatures are verified at a time.
 const SIGNATURES: usize = 256;
 
+/// A checkpoint, and the note that says so.
+type Noted = (Checkpoint, Note);
+
 /// Holds record after record against what the trail promises.
 pub(in crate::audit) struct Verifier {
-    given: Vec<(String, Result<(Note, Checkpoint), NoteError>)>,
+    given: Vec<(String, Result<Noted, NoteError>)>,
     anchors: Vec<VerifyKey>,
     tree: Tree,
     /// How many records come before what is read: of these nothing is known but their tree.
@@ -47,11 +50,10 @@ impl Verifier {
     pub(in crate::audit) fn new(given: &Given) -> Self {
         let read = |note: Result<Note, NoteError>| {
             let note = note?;
-            let checkpoint = Checkpoint::parse(&note)?;
-            Ok((note, checkpoint))
+            Ok((Checkpoint::parse(&note)?, note))
         };
         let notes: Vec<_> = given.notes().into_iter().map(|(place, note)| (place, read(note))).collect();
-        let wanted = notes.iter().filter_map(|(_, note)| note.as_ref().ok()).map(|(_, one)| (one.head.size, None));
+        let wanted = notes.iter().filter_map(|(_, note)| note.as_ref().ok()).map(|(one, _)| (one.head.size, None));
         Self {
             wanted: wanted.collect(),
             given: notes,
@@ -196,7 +198,7 @@ impl Verifier {
         let mut checkpoints = vec![];
         for (place, note) in given {
             match note {
-                Ok((note, checkpoint)) => checkpoints.push(self.held(place, &note, &checkpoint, &trusted)),
+                Ok((checkpoint, note)) => checkpoints.push(self.held(place, &note, &checkpoint, &trusted)),
                 Err(error) => self.problem(None, format!("{place}: {error}")),
             }
         }
@@ -301,12 +303,12 @@ impl Verifier {
 type Signatures = (Vec<(u64, Note)>, Arc<[VerifyKey]>, Arc<[VerifyKey]>);
 
 /// Tells of each note whether a trusted key is among those that signed it.
-fn signatures((notes, keys, trusted): Signatures) -> Vec<(u64, Result<bool, NoteError>)> {
-    let judge = |(size, note): (u64, Note)| {
+fn signatures((notes, keys, trusted): &Signatures) -> Vec<(u64, Result<bool, NoteError>)> {
+    let judge = |(size, note): &(u64, Note)| {
         let signed = note.verify(keys.iter());
-        (size, signed.map(|signers| signers.iter().any(|signer| trusted.contains(signer))))
+        (*size, signed.map(|signers| signers.iter().any(|signer| trusted.contains(signer))))
     };
-    notes.into_iter().map(judge).collect()
+    notes.iter().map(judge).collect()
 }
 
 /// Numbers, most of which follow each other.

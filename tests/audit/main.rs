@@ -1,6 +1,9 @@
 //! The trail: whatever is done to it behind its back shows. Case ids are those of the hostile inputs, class N.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Tests say what went wrong by failing.
 
+mod attacker;
+mod property;
+
 use proptest::prelude::*;
 use sqlx::{Connection, SqliteConnection};
 use std::io::Write as _;
