@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Agent;
 use super::desk::{internal, store_problem};
-use crate::audit::{self, Checkpoint, Filter, Given, Item, Mark, Proof, Report};
+use crate::audit::{self, Checkpoint, Filter, Given, Item, Mark, Proof, Report, Segment};
+use crate::config::Span;
 use crate::model::{Actor, Name, Problem};
 
 /// What the API asks of the trail of a running daemon.
@@ -30,6 +31,12 @@ pub trait Auditing {
 
     /// Replaces the key that signs checkpoints, and returns the new public one.
     async fn rotate_key(&self, reason: Option<String>, actor: Actor) -> Result<String, Problem>;
+
+    /// Moves records into the archive that are older than this, or than the configuration says, and returns what was moved.
+    async fn archive(&self, older: Option<Span>, actor: Actor) -> Result<Vec<Segment>, Problem>;
+
+    /// Erases the payload of a record for ever.
+    async fn erase(&self, sequence: u64, reason: &str, actor: Actor) -> Result<(), Problem>;
 }
 
 /// Which records of the trail are wanted.
@@ -74,9 +81,11 @@ impl Auditing for Agent {
     }
 
     async fn record(&self, sequence: u64) -> Result<Value, Problem> {
-        let record = audit::show(&self.inner.store, sequence).await.map_err(|error| store_problem(&error))?;
-        let unknown = || Problem::new(404, "record.unknown", format!("the trail has no record {sequence}"));
-        serde_json::to_value(record.ok_or_else(unknown)?).map_err(|error| internal(&error))
+        let store = &self.inner.store;
+        if let Some(record) = audit::show(store, sequence).await.map_err(|error| store_problem(&error))? {
+            return serde_json::to_value(record).map_err(|error| internal(&error));
+        }
+        Err(self.not_here(sequence).await)
     }
 
     async fn verify(&self, given: Given) -> Result<Report, Problem> {
@@ -101,15 +110,14 @@ impl Auditing for Agent {
     }
 
     async fn prove(&self, sequence: u64) -> Result<Proof, Problem> {
-        let unknown = || Problem::new(404, "record.unknown", format!("the trail has no record {sequence}"));
         let proof = async {
             self.inner.trail.checkpoint(&self.inner.store).await?;
             audit::prove(&self.inner.store, sequence).await
         };
         match proof.await.map_err(|error| store_problem(&error))? {
-            Some(Proof::Inclusion { record, .. }) if record.bytes.is_empty() => Err(archived(sequence)),
+            Some(Proof::Inclusion { record, .. }) if record.bytes.is_empty() => Err(self.not_here(sequence).await),
             Some(proof) => Ok(proof),
-            None => Err(unknown()),
+            None => Err(self.not_here(sequence).await),
         }
     }
 
@@ -133,9 +141,35 @@ impl Auditing for Agent {
     async fn rotate_key(&self, reason: Option<String>, actor: Actor) -> Result<String, Problem> {
         self.replace_key(reason, actor).await
     }
+
+    async fn archive(&self, older: Option<Span>, actor: Actor) -> Result<Vec<Segment>, Problem> {
+        let keep = self.inner.estate.lock().await.config.daemon.trail.keep;
+        self.move_out(older.unwrap_or(keep).0, 1, actor).await
+    }
+
+    async fn erase(&self, sequence: u64, reason: &str, actor: Actor) -> Result<(), Problem> {
+        if reason.trim().is_empty() {
+            return Err(Problem::new(
+                400,
+                "api.reason",
+                "a reason is needed: it is all that is left of what was said there",
+            ));
+        }
+        self.erase_payload(sequence, reason, actor).await
+    }
 }
 
-fn archived(sequence: u64) -> Problem {
-    let problem = Problem::new(409, "record.archived", format!("record {sequence} lies in the archive"));
-    problem.hint("its file is an export: `trueup audit verify --from FILE` reads it")
+impl Agent {
+    /// Says why a record is not to be had.
+    async fn not_here(&self, sequence: u64) -> Problem {
+        let segments = audit::segments(&self.inner.store).await.unwrap_or_default();
+        match segments.into_iter().find(|segment| (segment.first..=segment.last).contains(&sequence)) {
+            Some(segment) => {
+                let title = format!("record {sequence} lies in the archive, as {}", segment.file);
+                let problem = Problem::new(409, "record.archived", title);
+                problem.hint("that file is an export: `trueup audit verify --from FILE` verifies it, and its lines are the records")
+            }
+            None => Problem::new(404, "record.unknown", format!("the trail has no record {sequence}")),
+        }
+    }
 }

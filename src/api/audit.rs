@@ -11,7 +11,8 @@ use super::access::Acting;
 use super::answer::{Answer, Body8M, Body64, Refusal};
 use super::routes::{Asked, Named, act, asked, path};
 use super::serve::Service;
-use crate::audit::{Given, Item, Proof, Report};
+use crate::audit::{Given, Item, Proof, Report, Segment};
+use crate::config::Span;
 use crate::model::Problem;
 
 pub(super) fn router() -> Router<Service> {
@@ -23,6 +24,8 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/audit/export", get(export))
         .route("/v1/audit/growth", post(growth))
         .route("/v1/audit/rotate-key", post(rotate_key))
+        .route("/v1/audit/archive", post(archive))
+        .route("/v1/audit/records/{sequence}/erase", post(erase))
 }
 
 #[derive(Deserialize)]
@@ -45,6 +48,18 @@ struct Growth {
 #[serde(deny_unknown_fields)]
 struct Rotation {
     reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archiving {
+    older: Option<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erasure {
+    reason: String,
 }
 
 async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {
@@ -81,6 +96,24 @@ async fn rotate_key(
     Body64(body): Body64<Rotation>,
 ) -> Answer<String> {
     act(service, async move |daemon| daemon.rotate_key(body.reason, actor).await).await
+}
+
+async fn archive(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    Body64(body): Body64<Archiving>,
+) -> Answer<Vec<Segment>> {
+    act(service, async move |daemon| daemon.archive(body.older, actor).await).await
+}
+
+async fn erase(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    sequence: Named,
+    Body64(body): Body64<Erasure>,
+) -> Answer<()> {
+    let sequence = number(sequence)?;
+    act(service, async move |daemon| daemon.erase(sequence, &body.reason, actor).await).await
 }
 
 fn number(sequence: Named) -> Result<u64, Refusal> {

@@ -161,7 +161,7 @@ pub async fn export(
     let mut after = after;
     while after < head.size {
         let items = export_page(store, after, head.size).await?;
-        let Some(last) = items.iter().rev().find_map(Item::seq) else { break };
+        let Some(last) = items.iter().rev().find_map(Item::record).map(|line| line.seq) else { break };
         write(&items).await?;
         after = last;
     }
@@ -170,11 +170,10 @@ pub async fn export(
 }
 
 impl Item {
-    /// Returns the number of a record.
     #[must_use]
-    pub const fn seq(&self) -> Option<u64> {
+    pub const fn record(&self) -> Option<&Line> {
         match self {
-            Self::Record(line) => Some(line.seq),
+            Self::Record(line) => Some(line),
             Self::Mark(_) => None,
         }
     }

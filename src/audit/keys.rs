@@ -1,15 +1,11 @@
 use std::collections::HashSet;
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use super::body::TrailBody;
 use super::key::VerifyKey;
-use super::leaf::{Leaf, commitment};
 use super::note::Note;
 use super::statement::Statement;
-use super::{Body, Kind};
-use crate::store::{Readable, StoreError, StoreErrorKind, database, undecodable};
+use super::upkeep::told;
+use crate::store::{Readable, StoreError, StoreErrorKind};
 
 /// The keys that sign, or have signed, for a trail: as its own records introduce them, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,15 +32,9 @@ impl Keys {
     /// # Errors
     /// `store.damaged` where a record that names one is not what was written.
     pub async fn of(store: &impl Readable) -> Result<Self, StoreError> {
-        let doing = || database("read the keys of the trail");
-        let rows = sqlx::query("SELECT bytes, salt, payload FROM records WHERE kind = $1 ORDER BY seq")
-            .bind(Kind::Trail.as_str())
-            .fetch_all(&mut *store.session().await?)
-            .await
-            .map_err(doing())?;
         let mut keys = Self::default();
-        for row in &rows {
-            if let TrailBody::Key { statement, forgone, .. } = body(row)? {
+        for body in told(store).await? {
+            if let TrailBody::Key { statement, forgone, .. } = body {
                 let damaged = |why| StoreError::new(StoreErrorKind::Damaged, format!("the trail is damaged: {why}"));
                 keys.add(&statement).map_err(damaged)?;
                 keys.forgone.extend(forgone);
@@ -102,22 +92,6 @@ impl Keys {
             }
         }
         linked.into_iter().cloned().collect()
-    }
-}
-
-fn body(row: &AnyRow) -> Result<TrailBody, StoreError> {
-    let text = |column: usize| row.try_get::<Option<String>, _>(column).map_err(database("read the keys of the trail"));
-    let undecodable = || undecodable("decode a record about the trail");
-    let leaf: Leaf = serde_json::from_str(&text(0)?.unwrap_or_default()).map_err(undecodable())?;
-    let (salt, payload) = (text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default());
-    let damaged =
-        || StoreError::new(StoreErrorKind::Damaged, format!("the trail is damaged: record {} was changed", leaf.seq));
-    if commitment(&salt, &payload) != leaf.payload {
-        return Err(damaged());
-    }
-    match serde_json::from_str(&payload).map_err(undecodable())? {
-        Body::Trail(body) => Ok(body),
-        _ => Err(damaged()),
     }
 }
 

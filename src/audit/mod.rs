@@ -9,9 +9,11 @@
 
 mod accept;
 mod append;
+mod archive;
 mod body;
 mod checkpoint;
 mod entry;
+mod erase;
 mod error;
 mod export;
 mod key;
@@ -33,12 +35,14 @@ mod verify;
 
 pub use accept::Acceptance;
 pub use append::append;
+pub use archive::{Retention, Segment, archive, segments};
 pub use body::{
     ActBody, ClosedBody, Counts, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, Quiet, QuietBody,
     ResumedBody, StepOutcomeBody, StepSummary, TrailBody,
 };
 pub use checkpoint::{Checkpoint, newest};
 pub use entry::{Act, Body, Entry, Kind, StepResult};
+pub use erase::{EraseError, erase};
 pub use error::TrailError;
 pub use export::{Begin, Item, Line, Mark, export, export_begin, export_page, verify_export};
 pub use key::{InvalidKey, SigningKey, VerifyKey};
@@ -50,5 +54,5 @@ pub use published::{CheckpointFile, hold_against};
 pub use read::{Filter, Record, has_intent, list, show};
 pub use redact::{Masks, Redactor};
 pub use signer::Signer;
-pub use upkeep::{By, EraseError, erase};
+pub use upkeep::By;
 pub use verify::{Given, Held, InvalidGiven, Problem, Report, check_tail, head, verify};

@@ -57,7 +57,8 @@ impl Default for Filter {
 
 /// Returns the records that a filter lets through.
 pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    let mut conditions = vec!["seq > $1 AND seq < $2".to_owned()];
+    // What lies in the archive is not listed.
+    let mut conditions = vec!["seq > $1 AND seq < $2 AND bytes <> ''".to_owned()];
     let bound: Vec<String> = filter
         .application
         .iter()
@@ -88,9 +89,9 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreEr
     rows.iter().map(record).collect()
 }
 
-/// Returns one record, or `None` where the trail has none of that number.
+/// Returns one record, or `None` where the trail has none of that number, or has it in the archive.
 pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError> {
-    let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1")
+    let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1 AND bytes <> ''")
         .bind(i64::try_from(seq).unwrap_or(i64::MAX))
         .fetch_optional(&mut *store.session().await?)
         .await

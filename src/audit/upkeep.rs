@@ -1,12 +1,14 @@
 //! What is done to the trail itself, each time with a record of it.
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
-use super::append::{append, number};
+use super::append::append;
 use super::body::TrailBody;
+use super::leaf::{Leaf, commitment};
 use super::{Body, Entry, Kind, Redactor};
 use crate::model::{Actor, Time};
-use crate::store::{Store, StoreError, Tx, database};
+use crate::store::{Readable, StoreError, StoreErrorKind, Tx, database, undecodable};
 
 /// Who does something to the trail, when and why.
 pub struct By<'a> {
@@ -16,19 +18,35 @@ pub struct By<'a> {
     pub now: Time,
 }
 
-/// Why nothing was erased.
-#[derive(Debug, thiserror::Error)]
-pub enum EraseError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the trail has no record {0}")]
-    Unknown(u64),
-    #[error("record {0} tells of the trail itself: what it says is needed to verify it")]
-    Upkeep(u64),
-    #[error("record {0} lies in the archive")]
-    Archived(u64),
-    #[error("the payload of record {0} is erased already")]
-    Already(u64),
+/// Returns what records tell of the trail itself, in order.
+///
+/// # Errors
+/// `store.damaged` where one is not what was written.
+pub(super) async fn told(store: &impl Readable) -> Result<Vec<TrailBody>, StoreError> {
+    let rows = sqlx::query("SELECT bytes, salt, payload FROM records WHERE kind = $1 ORDER BY seq")
+        .bind(Kind::Trail.as_str())
+        .fetch_all(&mut *store.session().await?)
+        .await
+        .map_err(database(READ))?;
+    rows.iter().map(body).collect()
+}
+
+const READ: &str = "read the records about the trail";
+
+fn body(row: &AnyRow) -> Result<TrailBody, StoreError> {
+    let text = |column: usize| row.try_get::<Option<String>, _>(column).map_err(database(READ));
+    let undecodable = || undecodable("decode a record about the trail");
+    let leaf: Leaf = serde_json::from_str(&text(0)?.unwrap_or_default()).map_err(undecodable())?;
+    let (salt, payload) = (text(1)?.unwrap_or_default(), text(2)?.unwrap_or_default());
+    let damaged =
+        || StoreError::new(StoreErrorKind::Damaged, format!("the trail is damaged: record {} was changed", leaf.seq));
+    if commitment(&salt, &payload) != leaf.payload {
+        return Err(damaged());
+    }
+    match serde_json::from_str(&payload).map_err(undecodable())? {
+        Body::Trail(body) => Ok(body),
+        _ => Err(damaged()),
+    }
 }
 
 impl By<'_> {
@@ -38,40 +56,4 @@ impl By<'_> {
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
         append(tx, self.now, self.redactor, &[entry]).await.map(|_| ())
     }
-}
-
-/// Erases the payload of a record for ever, and its salt: the hash that stays tells nothing of what it was. No byte of it is left in
-/// the files of the store.
-///
-/// # Errors
-/// Where there is nothing to erase, or it may not be; or when it cannot be written: then it is still there.
-pub async fn erase(store: &Store, record: u64, by: &By<'_>) -> Result<(), EraseError> {
-    let doing = || database("erase a payload");
-    let mut tx = store.write().await?;
-    let row = sqlx::query("SELECT kind, bytes, payload FROM records WHERE seq = $1")
-        .bind(number(record)?)
-        .fetch_optional(tx.connection())
-        .await
-        .map_err(doing())?
-        .ok_or(EraseError::Unknown(record))?;
-    let text = |column: usize| row.try_get::<Option<String>, _>(column).map_err(doing());
-    if text(0)?.as_deref() == Some(Kind::Trail.as_str()) {
-        return Err(EraseError::Upkeep(record));
-    }
-    if text(1)?.is_none_or(|bytes| bytes.is_empty()) {
-        return Err(EraseError::Archived(record));
-    }
-    if text(2)?.is_none() {
-        return Err(EraseError::Already(record));
-    }
-    // Pages that are freed are overwritten too.
-    tx.delete_securely().await?;
-    sqlx::query("UPDATE records SET salt = NULL, payload = NULL WHERE seq = $1")
-        .bind(number(record)?)
-        .execute(tx.connection())
-        .await
-        .map_err(doing())?;
-    by.append(&mut tx, TrailBody::Erased { record, reason: by.reason.clone().unwrap_or_default() }).await?;
-    tx.commit().await?;
-    Ok(store.forget_journal().await?)
 }

@@ -224,6 +224,20 @@ pub(super) enum Audit {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Move old records into the archive; their hashes stay
+    Archive {
+        /// Move those that are older than this, instead of what the configuration says
+        #[arg(long, value_name = "SPAN")]
+        older_than: Option<crate::config::Span>,
+    },
+    /// Erase what a record says, for ever; that there was one, and its hash, stay
+    Erase {
+        #[arg(value_name = "NUMBER")]
+        sequence: u64,
+        /// Say why, for the trail
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Let the next start go on with a trail that is not what was published: a backup was restored, or the key is lost
     Accept {
         /// Say why, for the trail
@@ -244,7 +258,10 @@ pub(super) struct Verify {
     /// itself names
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// Read the files of the archive in this folder too
+    #[arg(long, value_name = "FOLDER")]
+    pub archive: Option<PathBuf>,
     /// Check this proof instead of a trail
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "checkpoint"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "checkpoint", "archive"])]
     pub proof: Option<PathBuf>,
 }

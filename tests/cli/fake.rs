@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use trueup::api::{self, Auditing, Daemon, RecordQuery, Socket};
-use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report};
+use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
+use trueup::config::Span;
 use trueup::model::view::{ApplicationStatus, PlanView, PreimagesView, Status, SyncReport};
 use trueup::model::{Actor, Digest, Name, Outcome, Problem};
 
@@ -95,8 +96,11 @@ impl Auditing for Fake {
             begin: 0,
             size: 4,
             root: Digest::ABSENT,
-            erased: 0,
+            erased: vec![],
+            erasures: vec![],
             archived: 0,
+            segments: vec![],
+            roots: vec![],
             covered: 3,
             keys: given.keys.iter().map(ToString::to_string).collect(),
             vouched: !given.keys.is_empty(),
@@ -127,6 +131,20 @@ impl Auditing for Fake {
     async fn rotate_key(&self, reason: Option<String>, actor: Actor) -> Result<String, Problem> {
         self.acts.fetch_add(1, Ordering::SeqCst);
         Ok(format!("a key of {} because of {}", actor.display, reason.unwrap_or_default()))
+    }
+
+    async fn archive(&self, older: Option<Span>, _: Actor) -> Result<Vec<Segment>, Problem> {
+        let file = format!("older than {}", older.unwrap());
+        Ok(vec![Segment { first: 1, last: 3, file }])
+    }
+
+    async fn erase(&self, sequence: u64, reason: &str, _: Actor) -> Result<(), Problem> {
+        self.acts.fetch_add(1, Ordering::SeqCst);
+        if sequence > 4 {
+            Err(Problem::new(404, "record.unknown", format!("no {sequence} for {reason}")))
+        } else {
+            Ok(())
+        }
     }
 }
 

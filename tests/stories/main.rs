@@ -7,6 +7,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod archive;
 mod beginnings;
 mod branches;
 mod checkpoints;

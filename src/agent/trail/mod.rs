@@ -3,6 +3,7 @@
 
 mod open;
 mod place;
+mod retention;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

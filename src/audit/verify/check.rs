@@ -1,15 +1,13 @@
 //! What can be said of one record by itself.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
+use super::page::{Filed, Page};
 use crate::audit::body::TrailBody;
 use crate::audit::export::Line;
 use crate::audit::leaf::{Leaf, VERSION, commitment};
 use crate::audit::tree::leaf_hash;
 use crate::audit::{Body, Kind};
 use crate::model::{Digest, Name};
-use crate::store::{StoreError, StoreErrorKind, database};
+use crate::store::StoreError;
 
 /// A record that was looked at.
 pub(in crate::audit) struct Checked {
@@ -40,39 +38,30 @@ pub(super) enum Payload {
     Archived,
 }
 
-/// Judges rows of the store. The columns beside the bytes are what lists are made by: they must not say anything else.
-pub(super) fn rows(rows: &[AnyRow]) -> Result<Vec<Checked>, StoreError> {
-    rows.iter().map(row).collect()
+/// Judges records of the store. The columns beside the bytes are what lists are made by: they must not say anything else.
+pub(super) fn page(page: &Page) -> Result<Vec<Checked>, StoreError> {
+    Ok(page.records()?.iter().map(filed).collect())
 }
 
-/// Returns the number of a row.
-pub(super) fn seq(row: &AnyRow) -> Result<u64, StoreError> {
-    let seq: i64 = row.try_get(0).map_err(database("read the trail"))?;
-    let odd = |error| StoreError::because(StoreErrorKind::Damaged, "the trail is damaged: a number below 0", error);
-    u64::try_from(seq).map_err(odd)
-}
-
-fn row(row: &AnyRow) -> Result<Checked, StoreError> {
-    let text = |column: usize| row.try_get::<Option<String>, _>(column).map_err(database("read the trail"));
-    let stored = text(4)?.and_then(|hash| hash.parse::<Digest>().ok());
-    let mut line =
-        Line { seq: seq(row)?, bytes: text(1)?.unwrap_or_default(), hash: None, salt: text(2)?, payload: text(3)? };
-    if line.bytes.is_empty() {
-        line.hash = stored;
-    }
-    let (mut checked, leaf) = judge(&line);
-    if stored != Some(checked.hash) {
+fn filed(filed: &Filed) -> Checked {
+    let (mut checked, leaf) = judge(&filed.line);
+    if filed.hash != Some(checked.hash) {
         checked.problems.push("it is not what its hash was made of".into());
     }
+    if checked.payload == Payload::Archived
+        && (filed.kind.as_str(), &filed.application, &filed.sync) != ("", &None, &None)
+    {
+        checked.problems.push("it is filed though it lies in the archive".into());
+    }
     if let Some(leaf) = leaf {
-        let kind = text(5)?.as_deref() == Some(leaf.kind.as_str());
-        let application = text(6)?.as_deref() == leaf.application.as_ref().map(Name::as_str);
-        let sync = text(7)?.as_deref() == leaf.sync.as_ref().map(|sync| &*sync.0);
+        let kind = filed.kind == leaf.kind.as_str();
+        let application = filed.application.as_deref() == leaf.application.as_ref().map(Name::as_str);
+        let sync = filed.sync.as_deref() == leaf.sync.as_ref().map(|sync| &*sync.0);
         if !(kind && application && sync) {
             checked.problems.push("it is filed under what it does not say".into());
         }
     }
-    Ok(checked)
+    checked
 }
 
 /// Judges a line of an export.

@@ -10,6 +10,8 @@ pub struct Given {
     pub checkpoints: Vec<(String, String)>,
     /// Keys to trust; where there are none, those that the trail names are believed.
     pub keys: Vec<VerifyKey>,
+    /// Sizes whose roots are wanted beside: to hold files of the archive against them.
+    pub sizes: Vec<u64>,
 }
 
 /// What was given is of no use.

@@ -5,16 +5,15 @@
 
 mod check;
 mod given;
+mod page;
 mod pipeline;
 mod report;
 mod verifier;
 
-use sqlx::any::AnyRow;
-
-use super::append::{number, read_tree};
+use super::append::read_tree;
 use super::checkpoint;
 use super::leaf::Head;
-use crate::store::{Readable, Session, Store, StoreError, StoreErrorKind, database};
+use crate::store::{Readable, Store, StoreError, StoreErrorKind};
 
 pub use given::{Given, InvalidGiven};
 pub use report::{Held, Problem, Report};
@@ -22,9 +21,6 @@ pub use report::{Held, Problem, Report};
 pub(super) use check::{Checked, line};
 pub(super) use pipeline::Pipeline;
 pub(super) use verifier::Verifier;
-
-/// So many records are judged at a time.
-const PAGE: u32 = 1000;
 
 /// Returns the size and root that the next append builds on.
 ///
@@ -58,18 +54,17 @@ pub async fn verify(store: &impl Readable, given: &Given) -> Result<Report, Stor
         Err(error) => return Err(error),
     };
     let last = head.map_or(i64::MAX.unsigned_abs(), |head| head.size);
-    let mut pages = Pipeline::new(|rows: &Vec<AnyRow>| check::rows(rows));
+    let mut pages = Pipeline::new(check::page);
     let (mut after, mut done, mut judged) = (0, false, 0);
     loop {
         // Reading goes ahead of judging by a few pages, and no further.
         while !done && pages.has_room() {
-            let rows = page(&mut store.session().await?, after, last).await?;
-            match rows.last().map(check::seq).transpose()? {
-                Some(seq) => after = seq,
+            match page::read(store, after, last).await? {
+                Some(page) => {
+                    after = page.last;
+                    pages.put(page);
+                }
                 None => done = true,
-            }
-            if !done {
-                pages.put(rows);
             }
         }
         let Some(checked) = pages.next().await? else { break };
@@ -80,17 +75,4 @@ pub async fn verify(store: &impl Readable, given: &Given) -> Result<Report, Stor
         verifier.records(checked, own);
     }
     Ok(verifier.finish(head).await)
-}
-
-async fn page(session: &mut Session, after: u64, last: u64) -> Result<Vec<AnyRow>, StoreError> {
-    sqlx::query(
-        "SELECT seq, bytes, salt, payload, hash, kind, application, sync FROM records \
-         WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3",
-    )
-    .bind(number(after)?)
-    .bind(number(last)?)
-    .bind(i64::from(PAGE))
-    .fetch_all(&mut **session)
-    .await
-    .map_err(database("read the trail"))
 }

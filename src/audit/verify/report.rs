@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Head, Segment};
 use crate::model::Digest;
 
 /// What a check of the whole trail found.
@@ -11,10 +12,17 @@ pub struct Report {
     pub size: u64,
     /// The root over what was read.
     pub root: Digest,
-    /// How many payloads were erased, on the record. That is no damage.
-    pub erased: u64,
+    /// The records whose payloads are erased. That is no damage where it is on the record.
+    pub erased: Vec<u64>,
+    /// The records whose payloads were erased, as records tell.
+    pub erasures: Vec<u64>,
     /// How many records lie in the archive, on the record: here only their hashes were looked at.
     pub archived: u64,
+    /// What lies in the archive, as records tell.
+    pub segments: Vec<Segment>,
+    /// The roots at the sizes that were asked for, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<Head>,
     /// How many records from the first on a checkpoint covers, by a key that is trusted here: what lies after them is not
     /// promised.
     pub covered: u64,

@@ -10,7 +10,7 @@ use super::report::{Held, Problem, Report};
 use crate::audit::body::TrailBody;
 use crate::audit::export::Begin;
 use crate::audit::tree::Tree;
-use crate::audit::{Checkpoint, Head, Keys, Note, NoteError, VerifyKey};
+use crate::audit::{Checkpoint, Head, Keys, Note, NoteError, Segment, VerifyKey};
 use crate::model::Digest;
 
 /// A trail that is damaged all over need not be listed all over.
@@ -36,7 +36,9 @@ pub(in crate::audit) struct Verifier {
     archived: Ranges,
     /// What the records say was erased and archived.
     told_erased: BTreeSet<u64>,
-    told_archived: Vec<(u64, u64)>,
+    told_archived: Vec<Segment>,
+    /// Sizes that were asked for.
+    sizes: Vec<u64>,
     keys: Keys,
     /// Sizes whose roots are wanted, and the roots once they are known.
     wanted: BTreeMap<u64, Option<Digest>>,
@@ -55,7 +57,8 @@ impl Verifier {
         let notes: Vec<_> = given.notes().into_iter().map(|(place, note)| (place, read(note))).collect();
         let wanted = notes.iter().filter_map(|(_, note)| note.as_ref().ok()).map(|(one, _)| (one.head.size, None));
         Self {
-            wanted: wanted.collect(),
+            wanted: wanted.chain(given.sizes.iter().map(|size| (*size, None))).collect(),
+            sizes: given.sizes.clone(),
             given: notes,
             anchors: given.keys.clone(),
             tree: Tree::default(),
@@ -145,7 +148,7 @@ impl Verifier {
                 Ok(_) => {}
                 Err(why) => self.problem(Some(seq), format!("the key that it introduces: {why}")),
             },
-            TrailBody::Archived { first, last, .. } => self.told_archived.push((first, last)),
+            TrailBody::Archived { first, last, file } => self.told_archived.push(Segment { first, last, file }),
             TrailBody::Erased { record, .. } => {
                 self.told_erased.insert(record);
             }
@@ -202,13 +205,18 @@ impl Verifier {
                 Err(error) => self.problem(None, format!("{place}: {error}")),
             }
         }
+        let root = |size: u64| self.wanted.get(&size).copied().flatten().map(|root| Head { size, root });
+        let roots = self.sizes.iter().copied().filter_map(root).collect();
         covered = checkpoints.iter().filter(|held| held.holds).map(|held| held.size).fold(covered, u64::max);
         Report {
             begin: self.begin,
             size: read.size,
             root: read.root,
-            erased: self.erased.count,
+            erased: self.erased.each().collect(),
+            erasures: self.told_erased.into_iter().collect(),
             archived: self.archived.count,
+            segments: self.told_archived,
+            roots,
             covered,
             keys: trusted.iter().map(ToString::to_string).collect(),
             vouched: !self.anchors.is_empty(),
@@ -226,11 +234,11 @@ impl Verifier {
             }
             return;
         }
-        self.told_archived.sort_unstable();
+        self.told_archived.sort_by_key(|segment| segment.first);
         let (told, archived) = (&self.told_erased, &self.told_archived);
         let within = |seq: u64| {
-            let at = archived.partition_point(|(first, _)| *first <= seq);
-            archived[..at].last().is_some_and(|(_, last)| seq <= *last)
+            let at = archived.partition_point(|segment| segment.first <= seq);
+            archived[..at].last().is_some_and(|segment| seq <= segment.last)
         };
         let erased = self.erased.each().filter(|seq| !told.contains(seq)).map(|seq| (seq, "its payload is gone"));
         let gone = self.archived.each().filter(|seq| !within(*seq)).map(|seq| (seq, "it is gone"));

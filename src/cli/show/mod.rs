@@ -13,4 +13,4 @@ pub use escape::{printable, printable_content};
 pub use plan::{diff, findings, plan, summary};
 pub use report::{mistakes, report};
 pub use status::{application, status};
-pub use trail::{is_told, proven, record, records, sequence, verified};
+pub use trail::{is_told, moved, proven, record, records, sequence, verified};

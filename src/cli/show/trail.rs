@@ -80,9 +80,10 @@ pub fn verified(report: &Report) -> String {
         many => writeln!(text, "{}: {many} problems in {records}", paint(RED, "damaged")),
     };
     let _ = writeln!(text, "  root {}", report.root);
-    for (count, what) in [(report.erased, "payloads were erased"), (report.archived, "records lie in the archive")] {
+    let erased = report.erased.len() as u64;
+    for (count, what) in [(erased, "payloads are erased"), (report.archived, "records lie in the archive")] {
         if count > 0 {
-            let _ = writeln!(text, "  {count} {what}, on the record");
+            let _ = writeln!(text, "  {count} {what}");
         }
     }
     for held in &report.checkpoints {
@@ -92,6 +93,18 @@ pub fn verified(report: &Report) -> String {
     let _ = writeln!(text, "  covered by a signed checkpoint: {} records", report.covered);
     trusted(&mut text, &report.keys, report.vouched);
     text
+}
+
+/// Returns one line for each file that records were moved into.
+#[must_use]
+pub fn moved(segments: &Value) -> String {
+    let all = segments.as_array().map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        return "nothing is old enough, and covered by a published checkpoint\n".into();
+    }
+    let number = |segment: &Value, key: &str| segment.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let line = |one: &Value| format!("{} to {}  {}\n", number(one, "first"), number(one, "last"), word(one, "file"));
+    all.iter().map(line).collect()
 }
 
 /// Says what a proof proves.

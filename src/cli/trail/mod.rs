@@ -1,6 +1,7 @@
 //! The commands that read the trail, and take care of it.
 
 mod accept;
+mod archive;
 mod verify;
 
 use std::path::Path;
@@ -41,6 +42,18 @@ pub(super) async fn command(asking: &Asking<'_>, audit: &Audit) -> Result<Exit, 
         Audit::RotateKey { reason } => {
             let key = asking.client.post(&["audit", "rotate-key"], &json!({ "reason": reason })).await?;
             asking.print(&key, || format!("{}\n", printable(key.as_str().unwrap_or_default())))?;
+            Ok(Exit::Done)
+        }
+        Audit::Archive { older_than } => {
+            let body = json!({ "older": older_than });
+            let moved = waiting("moving records", asking.client.post(&["audit", "archive"], &body)).await?;
+            asking.print(&moved, || show::moved(&moved))?;
+            Ok(Exit::Done)
+        }
+        Audit::Erase { sequence, reason } => {
+            let path = ["audit", "records", &sequence.to_string(), "erase"];
+            asking.client.post(&path, &json!({ "reason": reason })).await?;
+            asking.screen.say(&format!("the payload of record {sequence} is erased"));
             Ok(Exit::Done)
         }
         Audit::Accept { .. } => Err(Trouble::new("this command asks no daemon")),

@@ -10,7 +10,7 @@ use super::super::progress::waiting;
 use super::super::screen::{self, Screen};
 use super::super::trouble::Trouble;
 use super::super::{Exit, show};
-use super::{shown, text};
+use super::{archive, shown, text};
 use crate::audit::{self, Given, Proof, Report};
 use crate::store::{ReadOnly, StoreError};
 
@@ -31,6 +31,9 @@ impl Verify {
             let against = given.hold_against(&file.display().to_string(), text(file)?);
             against.map_err(|error| Trouble::chain(&error))?;
         }
+        if let Some(folder) = &self.archive {
+            given.sizes = archive::sizes(folder)?;
+        }
         Ok(given)
     }
 }
@@ -39,7 +42,7 @@ impl Verify {
 pub(super) async fn online(asking: &Asking<'_>, verify: &Verify) -> Result<Exit, Trouble> {
     let given = verify.given()?;
     let answer = waiting("reading the whole trail", asking.client.post(&["audit", "verify"], &json!(given))).await?;
-    told(&read(&answer)?, asking.screen)
+    told(read(&answer)?, verify, asking.screen).await
 }
 
 /// Verifies an export, a data folder or a proof by itself: it takes neither the daemon nor the machine that it comes from.
@@ -60,14 +63,17 @@ pub(in crate::cli) async fn offline(verify: &Verify, screen: Screen) -> Result<E
             File::open(from).map_err(|error| StoreError::file(format!("could not read {}", shown(from)), error))?;
         audit::verify_export(BufReader::with_capacity(1 << 20, file), &given).await
     };
-    told(&verified.await.map_err(|error| Trouble::chain(&error))?, screen)
+    told(verified.await.map_err(|error| Trouble::chain(&error))?, verify, screen).await
 }
 
-fn told(report: &Report, screen: Screen) -> Result<Exit, Trouble> {
+async fn told(mut report: Report, verify: &Verify, screen: Screen) -> Result<Exit, Trouble> {
+    if let Some(folder) = &verify.archive {
+        waiting("reading the archive", archive::verify(folder, &mut report)).await;
+    }
     if screen.json {
-        screen::json(report)?;
+        screen::json(&report)?;
     } else {
-        screen.text(&show::verified(report))?;
+        screen.text(&show::verified(&report))?;
     }
     Ok(Exit::differs_unless(report.is_intact()))
 }
