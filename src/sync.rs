@@ -68,6 +68,8 @@ impl Subject {
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
+        // Before anything is fetched: that would take the room of the last records.
+        self.store.may_begin().map_err(|error| Refusal::store(&error))?;
         let candidate = self.candidate(ring).await?;
         let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
         if let Some(bad) = bad {

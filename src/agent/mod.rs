@@ -92,6 +92,7 @@ impl Agent {
     ) -> Result<Self, StartError> {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
+        store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
         let inner = Inner {
@@ -159,9 +160,12 @@ impl Agent {
         let actor = Actor::daemon(reason);
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
         let ledger = self.ledger().await;
-        let mut tx = ledger.store.write().await?;
-        audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &[entry]).await?;
-        tx.commit().await
+        let write = || async {
+            let mut tx = ledger.store.write().await?;
+            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, std::slice::from_ref(&entry)).await?;
+            tx.commit().await
+        };
+        ledger.store.insist(write).await
     }
 
     async fn ledger(&self) -> Ledger {

@@ -14,6 +14,7 @@ mod plans;
 mod preimages;
 mod random;
 mod reading;
+mod reserve;
 mod states;
 mod tx;
 
@@ -69,6 +70,7 @@ struct Inner {
     memo: Mutex<Option<Memo>>,
     /// How many records of the trail are durable, since the first one that was appended here.
     appended: watch::Sender<u64>,
+    reserve: reserve::Reserve,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }

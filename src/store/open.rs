@@ -12,7 +12,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::watch;
 
-use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
+use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock, reserve};
 use crate::model::DigestKey;
 
 pub(super) const FILE: &str = "trueup.db";
@@ -43,7 +43,14 @@ impl Store {
         let first_start = prepare_file(&path)?;
         let key = key::load(data, first_start)?;
         let mut connection = connect(&path, "mode=rw").await?;
-        let fence = match prepare(&mut connection, &key).await {
+        let prepared = match prepare(&mut connection, &key).await {
+            // Counting the holders takes a few bytes: a full disk is no reason to answer no question.
+            Err(error) if error.kind == StoreErrorKind::Full && reserve::give_left(data) => {
+                prepare(&mut connection, &key).await
+            }
+            prepared => prepared,
+        };
+        let fence = match prepared {
             Ok(fence) => fence,
             Err(error) => {
                 // A connection that is only dropped lets go of the file some time later. What is wrong with it was said.
@@ -60,6 +67,7 @@ impl Store {
             failing: Mutex::new(None),
             memo: Mutex::new(None),
             appended: watch::Sender::new(0),
+            reserve: reserve::Reserve::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
