@@ -102,8 +102,13 @@ pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError>
 fn record(row: &AnyRow) -> Result<Record, StoreError> {
     let bytes: String = row.try_get(0).map_err(database(READ))?;
     let payload: Option<String> = row.try_get(1).map_err(database(READ))?;
-    let leaf: Leaf = serde_json::from_str(&bytes).map_err(undecodable("decode a record"))?;
-    let body = payload.map(|text| serde_json::from_str(&text)).transpose().map_err(undecodable("decode a record"))?;
+    record_of(&bytes, payload.as_deref())
+}
+
+/// Reads a record as it is stored.
+pub(super) fn record_of(bytes: &str, payload: Option<&str>) -> Result<Record, StoreError> {
+    let leaf: Leaf = serde_json::from_str(bytes).map_err(undecodable("decode a record"))?;
+    let body = payload.map(serde_json::from_str).transpose().map_err(undecodable("decode a record"))?;
     Ok(Record {
         seq: leaf.seq,
         time: leaf.time,

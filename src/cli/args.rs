@@ -217,6 +217,9 @@ pub(super) enum Audit {
         /// Only records after this number
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         after: u64,
+        /// Print what `verify --from` reads, or each record as a CloudEvent
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+        format: ExportFormat,
     },
     /// Replace the key that signs checkpoints; both sign for the change, and the old one is erased
     RotateKey {
@@ -244,6 +247,13 @@ pub(super) enum Audit {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    #[default]
+    Trail,
+    Cloudevents,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,8 @@
 
 mod archive;
 mod attacker;
+mod events;
+mod faults;
 mod property;
 
 use proptest::prelude::*;
@@ -11,7 +13,7 @@ use std::io::Write as _;
 use tempfile::TempDir;
 use trueup::audit::{
     self, Act, ActBody, Body, By, DaemonBody, Entry, EraseError, Filter, Given, Kind, ObservedBody, Quiet, QuietBody,
-    Redactor, Report,
+    Redactor, Report, Signer,
 };
 use trueup::model::{Actor, ActorKind, Digest, ObjectId, Time};
 use trueup::store::{ApplicationState, Store, StoreErrorKind, new_sync_id};
@@ -78,6 +80,13 @@ impl Trail {
             assert!(done.rows_affected() > 0, "{statement} changed nothing");
         }
         connection.close().await.unwrap();
+        self.store = Some(Store::open(&self.folder.path().join("data")).await.unwrap());
+        self
+    }
+
+    /// Opens the store again, once whoever had it has closed it.
+    async fn reopened(mut self) -> Self {
+        drop(self.store.take());
         self.store = Some(Store::open(&self.folder.path().join("data")).await.unwrap());
         self
     }
@@ -428,7 +437,12 @@ proptest! {
         let good = EXPORT.get_or_init(|| {
             RUNTIME.block_on(async {
                 let trail = Trail::empty().await;
+                let signer = Signer::open(trail.store(), None).await.unwrap();
+                let redactor = Redactor::default();
+                let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
+                signer.introduce(trail.store(), &by).await.unwrap();
                 trail.append(&(0..5).map(|n| observed("a", &format!("m {n}"))).collect::<Vec<_>>()).await;
+                signer.checkpoint(trail.store()).await.unwrap();
                 trail.exported().await.into_bytes()
             })
         });

@@ -140,6 +140,9 @@ fn what_is_recorded_is_signed_and_published_within_a_second() {
         assert!(!journal.contains(secret));
     }
     all_is_well(&world, &["web"]);
+    let events = world.cli(&["audit", "export", "--format", "cloudevents"]).code(0).stdout;
+    assert_eq!(events.lines().count() as u64, records(&world));
+    assert_eq!(events.matches("\"type\":\"dev.cdevents.service.deployed.0.2.0\",\"sequence\"").count(), 1, "{events}");
 
     // Without the daemon: from the folder, from an export, and one record from its proof.
     let folder = world.path("");

@@ -6,16 +6,19 @@ mod verify;
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::Audit;
+use super::args::{Audit, ExportFormat};
 use super::ask::{Asking, read};
 use super::progress::waiting;
 use super::show::printable;
 use super::trouble::Trouble;
 use super::{Exit, screen, show};
 use crate::api::RecordQuery;
+use crate::audit::{Events, Item};
 use crate::model::Name;
+use crate::model::view::Status;
 
 pub(super) use accept::accept;
 pub(super) use verify::offline;
@@ -38,7 +41,8 @@ pub(super) async fn command(asking: &Asking<'_>, audit: &Audit) -> Result<Exit, 
         }
         Audit::Verify(verify) => verify::online(asking, verify).await,
         Audit::Prove { sequence, since } => prove(asking, *sequence, since.as_deref()).await,
-        Audit::Export { after } => export(asking, *after).await,
+        Audit::Export { after, format: ExportFormat::Trail } => export(asking, *after).await,
+        Audit::Export { after, format: ExportFormat::Cloudevents } => events(asking, *after).await,
         Audit::RotateKey { reason } => {
             let key = asking.client.post(&["audit", "rotate-key"], &json!({ "reason": reason })).await?;
             asking.print(&key, || format!("{}\n", printable(key.as_str().unwrap_or_default())))?;
@@ -109,18 +113,52 @@ pub(super) async fn newest(
     Ok(found)
 }
 
+/// Prints an export, page by page.
 async fn export(asking: &Asking<'_>, mut after: u64) -> Result<Exit, Trouble> {
     let mut begins = after > 0;
     loop {
-        let query = [("after", after.to_string()), ("begins", begins.to_string())];
-        let page: Vec<Value> = read(&asking.client.get(&["audit", "export"], &query).await?)?;
-        let lines: Vec<String> = page.iter().map(Value::to_string).collect();
-        screen::raw(format!("{}\n", lines.join("\n")).as_bytes())?;
+        let page = page(asking, after, begins).await?;
+        lines(&page)?;
         begins = false;
-        match page.iter().rev().find_map(show::sequence) {
-            Some(last) => after = last,
+        match page.iter().rev().find_map(Item::record) {
+            Some(last) => after = last.seq,
             // The head, which ends an export, has no number of its own.
             None => return Ok(Exit::Done),
         }
     }
+}
+
+/// Prints records as events. They are read from the first on: what came before decides what an event is.
+async fn events(asking: &Asking<'_>, wanted: u64) -> Result<Exit, Trouble> {
+    let status: Status = read(&asking.client.get(&["status"], &[]).await?)?;
+    let origin = status.trail.origin.ok_or_else(|| Trouble::new("nothing has signed for the trail yet"))?;
+    let (mut events, mut after) = (Events::of(&origin), 0);
+    loop {
+        let page = page(asking, after, false).await?;
+        let mut made = vec![];
+        for line in page.iter().filter_map(Item::record) {
+            let event = events.event(line).map_err(|error| Trouble::chain(&error))?;
+            made.extend(event.filter(|_| line.seq > wanted));
+            after = line.seq;
+        }
+        lines(&made)?;
+        if !page.iter().any(|item| item.record().is_some()) {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+async fn page(asking: &Asking<'_>, after: u64, begins: bool) -> Result<Vec<Item>, Trouble> {
+    let query = [("after", after.to_string()), ("begins", begins.to_string())];
+    read(&asking.client.get(&["audit", "export"], &query).await?)
+}
+
+/// Prints each as a line of JSON.
+fn lines<T: Serialize>(all: &[T]) -> Result<(), Trouble> {
+    let mut text = String::new();
+    for one in all {
+        text += &serde_json::to_string(one).map_err(|error| Trouble::new(error.to_string()))?;
+        text.push('\n');
+    }
+    screen::raw(text.as_bytes())
 }
