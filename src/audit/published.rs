@@ -63,7 +63,8 @@ impl CheckpointFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let (text, whole) = tail(&mut file)?;
+        let (bytes, whole) = tail(&mut file)?;
+        let text = String::from_utf8_lossy(&bytes);
         let all = notes(&text);
         // The first one of a tail may have lost its beginning.
         let mut known = all.into_iter().skip(usize::from(!whole));
@@ -89,25 +90,24 @@ impl CheckpointFile {
 }
 
 /// Returns the end of a file, and whether that is all of it.
-fn tail(file: &mut File) -> io::Result<(String, bool)> {
+fn tail(file: &mut File) -> io::Result<(Vec<u8>, bool)> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut bytes = vec![];
     file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), length <= TAIL))
+    Ok((bytes, length <= TAIL))
 }
 
-/// Returns how many bytes at the end of a text belong to no whole note.
-fn torn(text: &str) -> u64 {
-    let mut whole = 0;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
+/// Returns how many bytes at the end belong to no whole note.
+fn torn(bytes: &[u8]) -> u64 {
+    let (mut whole, mut at) = (0, 0);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         at += line.len();
-        if (line.starts_with(MARK) && line.ends_with('\n')) || (line == "\n" && whole + 1 == at) {
+        if (line.starts_with(MARK.as_bytes()) && line.ends_with(b"\n")) || (line == b"\n" && whole + 1 == at) {
             whole = at;
         }
     }
-    (text.len() - whole) as u64
+    (bytes.len() - whole) as u64
 }
 
 #[cfg(test)]
