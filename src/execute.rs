@@ -111,6 +111,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
     let mut ids: Vec<_> = plan.steps.iter().filter(written).map(|step| step.id.clone()).collect();
     ids.extend(preparation.inventory.keys().cloned());
     for (holder, ids) in &preparation.inherited {
+        if let (true, Some(object)) = (tx.is_destroyed(holder).await?, ids.first()) {
+            return Err(BeginError::Claimed { object: object.clone(), holder: holder.to_string() });
+        }
         tx.move_objects(target, holder, application, ids).await?;
     }
     if let Some((object, holder)) = tx.claim(target, application, &ids).await?.into_iter().next() {

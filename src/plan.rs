@@ -32,6 +32,10 @@ pub struct Inputs<'a> {
     pub no_deletes: Option<&'a str>,
     /// Nothing else may be deleted: taking back a failed sync ends what that sync created, and no more.
     pub only_delete: Option<&'a BTreeSet<ObjectId>>,
+    /// Objects that the application may not reach any more: they are let go of, never deleted.
+    pub beyond: &'a BTreeSet<ObjectId>,
+    /// The application ends: what is not as it was left is let go of, and not kept in the inventory for another try.
+    pub ends: bool,
     /// Drift is only reported: corrective steps are left out.
     pub report_drift: bool,
     /// Drift that this plan leaves as it is: another plan, that waits for a person, is about it.
@@ -181,7 +185,8 @@ impl<'a> Draft<'a> {
         let id = &preview.id;
         let Live::Known(state) = live else { return self.release(preview, live) };
         let spared = self.from.only_delete.is_some_and(|only| !only.contains(id));
-        if self.from.handed.contains_key(id) || owned.origin == Origin::Matched || spared {
+        let elsewhere = self.from.handed.contains_key(id) || self.from.beyond.contains(id);
+        if elsewhere || owned.origin == Origin::Matched || spared {
             return self.release(preview, live);
         }
         if !self.from.prune {
@@ -194,6 +199,9 @@ impl<'a> Draft<'a> {
         if let Some(reason) = blind {
             let message = format!("{id} is not deleted while {reason}");
             return self.leave_out(Guard::Unknown, id, message);
+        }
+        if state.digest != owned.left.state && self.from.ends {
+            return self.release(preview, live);
         }
         if state.digest != owned.left.state {
             let message = format!("{id} is not as trueup left it, so it is not deleted");

@@ -2,6 +2,7 @@
 
 mod candidate;
 mod close;
+mod destroy;
 mod draft;
 mod edits;
 mod facts;
@@ -19,6 +20,7 @@ mod subject;
 mod tell;
 mod upgrade;
 mod view;
+mod within;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +31,8 @@ use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
 use crate::store::Known;
 
-pub use candidate::{Candidate, Origin};
+pub use candidate::{Candidate, Holds, Origin};
+pub use destroy::{destroy, preview_destroy};
 pub use draft::{Draft, Purpose};
 pub use inherited::Inherited;
 pub use neighbours::Neighbours;
@@ -39,6 +42,7 @@ pub use subject::{Memory, Ring, Subject};
 pub use tell::flush_quiet;
 pub use upgrade::Before;
 pub use view::{explain, preview};
+pub use within::Within;
 
 /// What a render may take: it is bounded by size, and this is far more than the largest needs.
 const RENDER: Duration = Duration::from_mins(10);
@@ -149,7 +153,7 @@ impl Subject {
                     || self.memory.state.bad_inputs.is_some()
             }
             Purpose::Upgrade(_) => true,
-            Purpose::Keep | Purpose::RollBack { .. } => false,
+            Purpose::Keep | Purpose::RollBack { .. } | Purpose::Destroy => false,
         };
         let still = draft.planned.is_empty() && draft.inherited.from.is_empty();
         still && !news && !(ring.adopt && self.has_matched())

@@ -5,6 +5,7 @@ mod config {
     mod bombs;
     mod declared;
     mod files;
+    mod from_git;
     mod hostile;
     mod mistakes;
     mod rules;

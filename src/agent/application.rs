@@ -9,12 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::bells::Bells;
 use super::commands::Command;
 use super::owners::Owners;
-use super::pace::Pace;
 use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
-use crate::model::{Action, Actor, Guard, Outcome, Problem};
+use crate::model::{Action, Actor, Digest, Guard, Name, Outcome, Pace, Problem};
 use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 
@@ -128,13 +127,23 @@ impl Task {
         let _turn = turns.take(&name, &self.subject.progress).await;
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
+        let before = self.applied();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
+        // Of an execution that was taken up first the report says nothing.
+        if name == Name::declarations() && self.applied() != before {
+            self.board.declared.notify_one();
+        }
         let due = self.after(&report);
         let claims = report.findings.iter().any(|finding| finding.guard == Guard::Claim);
         // What another application held may be free since we looked.
         let freed = claims && self.board.times_let_go() != let_go;
         let again = std::mem::take(&mut self.subject.memory.again) || freed;
         (if again { Instant::now() } else { due }, report)
+    }
+
+    /// Returns what was last applied.
+    fn applied(&self) -> Option<Digest> {
+        self.subject.memory.state.applied.as_ref().map(|applied| applied.desired)
     }
 
     /// Shows how a sync ended, and returns when the next one is due.
@@ -146,6 +155,11 @@ impl Task {
             self.board.let_go();
             let waiting = self.board.held_by(Guard::Claim);
             self.bells.ring("claim", |application, _| waiting.contains(application));
+        }
+        if matches!(report.outcome, Outcome::Applied | Outcome::Degraded | Outcome::Held)
+            && !self.board.orphans().is_empty()
+        {
+            self.board.taken_over.notify_one();
         }
         let wait = match report.outcome {
             Outcome::Failed => {

@@ -6,13 +6,13 @@ use tokio::sync::mpsc;
 
 use super::Agent;
 use super::application::Task;
+use super::declared::Force;
 use super::estate::{Estate, Following, Kept, Reached, StartError};
-use super::pace::Pace;
 use super::poller::Poller;
 use super::status::Followed;
 use super::watcher::Watcher;
-use crate::config::{Application, Config, Declared, Repository};
-use crate::model::{Actor, Guard, Name, SyncId};
+use crate::config::{Application, Declared, Repository};
+use crate::model::{Actor, Guard, Name, Pace, SyncId};
 use crate::store::{Applied, Open};
 use crate::sync::{Memory, Progress, Subject};
 use crate::target::Call;
@@ -80,7 +80,7 @@ impl Agent {
     pub(super) async fn keep(
         &self,
         estate: &Estate,
-        config: &Config,
+        force: &Force,
         name: &Name,
         declared: &Declared<Application>,
         open: Option<Open>,
@@ -95,7 +95,11 @@ impl Agent {
         if let Some(applied) = memory.state.applied.as_ref().filter(same) {
             following.source.applied(name, applied.revision.clone());
         }
-        let origin = estate.origin(spec, self.inner.store.key());
+        if let Some(accepted) = memory.state.accepted.as_ref().filter(|one| one.url == following.declared.url) {
+            following.source.accepted(name, accepted.revision.clone());
+        }
+        let origin = estate.origin(force, name, spec, self.inner.store.key());
+        let (holds, within) = (origin.holds.clone(), origin.within.clone());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
         let subject = Subject {
@@ -122,14 +126,17 @@ impl Agent {
             board: self.inner.board.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
-            pace: Pace::new(self.inner.store.key(), format!("application {name} of {}", config.daemon.data.display())),
+            pace: Pace::new(
+                self.inner.store.key(),
+                format!("application {name} of {}", force.config.daemon.data.display()),
+            ),
             turns: self.inner.turns.clone(),
             stop: stop.clone(),
             failures: 0,
         };
         self.inner.bells.hang(name, &spec.source.repository, commands.clone());
         let ended = self.inner.tasks.spawn(task.run());
-        Ok(Kept { declared: declared.clone(), commands, stop, ended })
+        Ok(Kept { declared: declared.clone(), holds, within, commands, stop, ended })
     }
 
     pub(super) fn ring(&self, name: &Name, reason: &str) {

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 use crate::model::{Actor, Name, Problem};
 
@@ -23,6 +23,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Lets one held plan through, once. `plan`: an id or an unambiguous beginning of one, at least 8 digits.
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
+    /// Takes away what was made for an application that is declared no more, once that plan is approved.
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
 
     /// Says no to one held plan: it is not offered again before it moves, or a person syncs.
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem>;
@@ -61,6 +64,9 @@ pub trait Daemon: Send + Sync + 'static {
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
 
     async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
+
+    /// Sends a test message to a sink, and returns what it answered.
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem>;
 
     /// Returns records of the trail, newest first, or oldest first where `after` is given.
     async fn records(&self, query: RecordQuery) -> Result<Vec<serde_json::Value>, Problem>;

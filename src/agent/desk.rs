@@ -10,12 +10,12 @@ use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
 use crate::config::{Application, Config, Declared};
 use crate::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time, chain};
 use crate::policy::Facts;
-use crate::store::{Approval, Found, Held, Rejection, StoreError, StoreErrorKind, Tx};
+use crate::store::{Approval, Found, Held, Purpose, Rejection, StoreError, StoreErrorKind, Tx};
 use crate::sync::{Refusal, Ring};
 
 /// An approval that nobody used expires after this many seconds.
@@ -31,20 +31,31 @@ impl Daemon for Agent {
             version: env!("CARGO_PKG_VERSION").into(),
             started: self.inner.started,
             rejected_configuration: rejected.clone(),
+            left_out: self.inner.left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
+            notifications: self.inner.board.notifications(),
+            orphans: self.inner.board.orphans(),
         }
     }
 
     async fn plan(&self, application: &str, revision: Option<&str>) -> Result<PlanView, Problem> {
-        let (_, commands) = self.find(application).await?;
+        let (_, commands) = match self.find(application).await {
+            Ok(found) => found,
+            // What was made for it may be there still.
+            Err(unknown) if revision.is_none() => {
+                let better = |problem: Problem| if problem.status == 404 { unknown } else { problem };
+                return self.plan_of_orphan(application).await.map_err(better);
+            }
+            Err(unknown) => return Err(unknown),
+        };
         let view = ask(&commands, |reply| Command::Plan(revision.map(str::to_owned), reply)).await?;
         view.map_err(|refusal| refused(&refusal))
     }
 
     async fn sync(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let (name, commands) = self.find(application).await?;
-        self.act(Act::Sync, &name, None, &actor).await?;
+        self.act(Act::Sync, Some(&name), None, None, &actor).await?;
         let ring = Ring { actor, since: Some(Instant::now()), insist: true, adopt: false };
         ask(&commands, |reply| Command::Sync(ring, reply)).await
     }
@@ -52,22 +63,35 @@ impl Daemon for Agent {
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
+        if held.prepared.purpose == Purpose::Destroy {
+            let report = self.end_orphan(plan.application.as_str(), Act::Approve, Some(plan.id), actor).await?;
+            return unmoved(plan.id, report);
+        }
         let (name, commands) = self.find(plan.application.as_str()).await?;
-        self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
+        self.act(Act::Approve, Some(&name), Some(plan.id), None, &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
         unmoved(plan.id, report)
     }
 
+    async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.end_orphan(application, Act::Destroy, None, actor).await
+    }
+
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held(plan).await?;
         let plan = &held.prepared.plan;
-        let (name, commands) = self.find(plan.application.as_str()).await?;
+        let found = self.find(plan.application.as_str()).await;
+        let name = plan.application.clone();
         let time = self.inner.clock.now();
         let rejection =
             Rejection { plan: plan.id, application: name.clone(), actor: actor.clone(), time, reason: reason.clone() };
         let body = Body::Act(ActBody { act: Act::Reject, reason, expires: None });
-        let entry = act_entry(&name, Some(plan.id), &actor, body);
+        let entry = act_entry(Some(&name), Some(plan.id), &actor, body);
+        if found.is_err() && held.prepared.purpose == Purpose::Destroy {
+            return self.spare(&rejection, &entry).await;
+        }
+        let (_, commands) = found?;
         self.write(&[entry], async |tx| tx.reject(&rejection).await).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         ask(&commands, |reply| Command::Sync(ring, reply)).await
@@ -119,7 +143,7 @@ impl Daemon for Agent {
         let (name, commands) = self.find(application).await?;
         let held = self.inner.store.held_plan(&name).await.map_err(|error| store_problem(&error))?;
         let plan = held.map(|held| only_adoption(&held)).transpose()?;
-        self.act(Act::Adopt, &name, plan, &actor).await?;
+        self.act(Act::Adopt, Some(&name), plan, None, &actor).await?;
         // Not polled: what is adopted is what the person could look at.
         let ring = Ring { actor, since: None, insist: false, adopt: true };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
@@ -145,6 +169,18 @@ impl Daemon for Agent {
     async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
         let (_, commands) = self.find(application).await?;
         ask(&commands, |reply| Command::Resume(actor, reply)).await?
+    }
+
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
+        let Some(sink) = self.inner.board.sink(name) else {
+            let known: Vec<_> = self.inner.board.notifications().into_iter().map(|one| one.name.to_string()).collect();
+            let problem = Problem::new(404, "notification.unknown", "no notification of that name is declared");
+            return Err(problem.hint(format!("declared are: {}", known.join(", "))));
+        };
+        self.act(Act::Test, None, None, Some(format!("the notification {name}")), &actor).await?;
+        let (id, answer) = sink.test(&actor).await?;
+        let status = sink.status();
+        Ok(NotifyReport { name: status.name, kind: status.kind, id, answer })
     }
 
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
@@ -195,15 +231,22 @@ impl Agent {
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
-    async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
+    pub(super) async fn act(
+        &self,
+        act: Act,
+        name: Option<&Name>,
+        plan: Option<PlanId>,
+        reason: Option<String>,
+        actor: &Actor,
+    ) -> Result<(), Problem> {
         let now = self.inner.clock.now();
         let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
-        let body = Body::Act(ActBody { act, reason: None, expires });
+        let body = Body::Act(ActBody { act, reason, expires });
         self.write(&[act_entry(name, plan, actor, body)], async |tx| {
             if let (Some(plan), Some(expires)) = (plan, expires) {
                 tx.approve(&Approval { plan, actor: actor.clone(), time: now, expires }).await?;
             }
-            if act == Act::Sync {
+            if let (Act::Sync | Act::Destroy, Some(name)) = (act, name) {
                 // A person says so: what was rejected may be offered again.
                 tx.lift_rejections(name).await?;
             }
@@ -213,7 +256,7 @@ impl Agent {
     }
 
     /// Writes a change and the records that tell of it, together.
-    async fn write(
+    pub(super) async fn write(
         &self,
         entries: &[Entry],
         change: impl AsyncFnOnce(&mut Tx) -> Result<(), StoreError>,
@@ -247,8 +290,8 @@ impl Agent {
     }
 }
 
-fn act_entry(name: &Name, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {
-    Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body }
+fn act_entry(name: Option<&Name>, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {
+    Entry { application: name.cloned(), revision: None, plan, sync: None, actor: actor.clone(), body }
 }
 
 /// Returns what can be said of an application without a look at Git or its target.
@@ -288,13 +331,16 @@ pub(super) async fn ask<T>(
     commands: &Asked,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
 ) -> Result<T, Problem> {
-    let stopping = || Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed");
     let (reply, answer) = oneshot::channel();
     commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
 }
 
-fn refused(refusal: &Refusal) -> Problem {
+pub(super) fn stopping() -> Problem {
+    Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed")
+}
+
+pub(super) fn refused(refusal: &Refusal) -> Problem {
     let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
     let mut problem = Problem::new(status, &refusal.code, &refusal.message);
     problem.mistakes.clone_from(&refusal.mistakes);

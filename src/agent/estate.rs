@@ -5,15 +5,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use super::commands::Asked;
+use super::declared::{Force, has_target};
+use super::orphans::Leaving;
 use super::owners::Owners;
+use super::sinks::Telling;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
+use crate::notify;
 use crate::policy::Rules;
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
-use crate::store::StoreError;
-use crate::sync::{Neighbours, Origin};
+use crate::store::{Definition, StoreError};
+use crate::sync::{Holds, Neighbours, Origin, Within};
 use crate::target::{self, Target, TargetError};
 
 /// So many files of a repository are known by their object id; each takes about 100 bytes.
@@ -22,12 +26,18 @@ const BLOBS: usize = 20_000;
 /// Everything that a configuration makes.
 #[derive(Default)]
 pub(super) struct Estate {
+    /// What the machine's files declare.
+    pub(super) machine: Config,
+    /// What is in force: that, and what was accepted from Git.
     pub(super) config: Config,
     pub(super) redactor: Arc<Redactor>,
     pub(super) neighbours: Arc<Neighbours>,
     pub(super) repositories: BTreeMap<Name, Following>,
     pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
+    pub(super) sinks: BTreeMap<Name, Telling>,
+    /// Applications that are declared no more, and are just being destroyed.
+    pub(super) leaving: BTreeMap<Name, Leaving>,
 }
 
 /// A repository that is followed.
@@ -42,7 +52,8 @@ pub(super) struct Following {
 
 /// A target that is within reach.
 pub(super) struct Reached {
-    declared: config::Target,
+    /// `None` for the one that is built in.
+    declared: Option<config::Target>,
     pub(super) target: Arc<dyn Target>,
     pub(super) owners: Arc<Owners>,
     pub(super) stop: CancellationToken,
@@ -51,6 +62,8 @@ pub(super) struct Reached {
 /// An application's task, from outside.
 pub(super) struct Kept {
     pub(super) declared: Declared<Application>,
+    pub(super) holds: Holds,
+    pub(super) within: Option<Arc<Within>>,
     pub(super) commands: Asked,
     pub(super) stop: CancellationToken,
     pub(super) ended: tokio::task::JoinHandle<()>,
@@ -76,21 +89,28 @@ pub enum StartError {
 }
 
 impl Agent {
-    /// Makes the estate what `config` says: what did not change goes on undisturbed, what was removed is left as it is on its
-    /// target, and what is new begins.
-    pub(super) async fn settle(&self, config: Config) -> Result<(), StartError> {
+    /// Makes the estate what the machine's files and what was accepted from Git say: what did not change goes on undisturbed, what
+    /// was removed is left as it is on its target, and what is new begins.
+    pub(super) async fn settle(&self, machine: Config) -> Result<(), StartError> {
+        let force = self.in_force(machine).await?;
+        let config = &force.config;
         let mut estate = self.inner.estate.lock().await;
-        let repositories = self.new_repositories(&estate, &config)?;
-        let targets = self.new_targets(&estate, &config)?;
-        let redactor = Arc::new(estate.redactor.renewed(source::secrets(config.repositories.values())));
+        let repositories = self.new_repositories(&estate, config)?;
+        let targets = self.new_targets(&estate, config)?;
+        let mut secrets = source::secrets(config.repositories.values());
+        secrets.extend(notify::secrets(config.notifications.values()));
+        let redactor = Arc::new(estate.redactor.renewed(secrets));
         self.inner.masks.set(redactor.clone());
-        estate.neighbours.expect(declared([&estate.config, &config]));
-        self.end_removed(&mut estate, &config, &repositories, &targets).await;
-        estate.neighbours.expect(declared([&config]));
+        estate.neighbours.expect(declared([&estate.config, config]));
+        self.end_removed(&mut estate, &force, &repositories, &targets).await;
+        let gone = |target: &Name| targets.contains_key(target) || !has_target(config, target);
+        self.end_leaving(&mut estate, config, gone).await;
+        estate.neighbours.expect(declared([config]));
         estate.redactor = redactor;
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
+        self.settle_sinks(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
@@ -103,22 +123,55 @@ impl Agent {
         let new = |name: &Name| !estate.applications.contains_key(name);
         for (name, declared) in config.applications.iter().filter(|(name, _)| new(name)) {
             // Before the first of them begins: none may take another for gone.
-            let origin = estate.origin(&declared.spec, self.inner.store.key());
+            let origin = estate.origin(&force, name, &declared.spec, self.inner.store.key());
             estate.neighbours.declare(name, &declared.spec.target, origin);
         }
+        self.note_definitions(&estate, config).await?;
         for (name, declared) in &config.applications {
             if !estate.applications.contains_key(name) {
-                let kept = self.keep(&estate, &config, name, declared, open.remove(name)).await?;
+                let kept = self.keep(&estate, &force, name, declared, open.remove(name)).await?;
                 estate.applications.insert(name.clone(), kept);
             }
         }
-        estate.config = config;
+        (estate.machine, estate.config) = ((*force.machine).clone(), force.config.clone());
+        self.resume_ends(&mut estate, open.into_values()).await?;
+        self.see_orphans(&estate.neighbours).await;
         if judged_otherwise {
             self.inner.bells.ring("policy", |_, _| true);
         }
         // What a removed application held may be waited for.
         self.ring_waiting();
+        drop(estate);
+        self.leave_out(&force).await;
         Ok(())
+    }
+
+    /// Writes down how applications are declared that begin now, where that is news: once they are declared no more, nothing else
+    /// tells by which rules their end is judged.
+    async fn note_definitions(&self, estate: &Estate, config: &Config) -> Result<(), StoreError> {
+        let new: Vec<_> =
+            config.applications.iter().filter(|(name, _)| !estate.applications.contains_key(*name)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut states = self.inner.store.applications().await?;
+        let mut news = vec![];
+        for (name, declared) in new {
+            let mut state = states.remove(name).unwrap_or_default();
+            let definition = Some(definition(declared));
+            if state.definition != definition {
+                state.definition = definition;
+                news.push((name, state));
+            }
+        }
+        if news.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.inner.store.write().await?;
+        for (name, state) in news {
+            tx.put_application(name, &state).await?;
+        }
+        tx.commit().await
     }
 
     fn new_repositories(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Following>, StartError> {
@@ -142,13 +195,20 @@ impl Agent {
     }
 
     fn new_targets(&self, estate: &Estate, config: &Config) -> Result<BTreeMap<Name, Reached>, StartError> {
-        let unchanged =
-            |name: &Name, declared: &config::Target| estate.targets.get(name).is_some_and(|r| r.declared == *declared);
+        let unchanged = |name: &Name, declared: &config::Target| {
+            estate.targets.get(name).is_some_and(|r| r.declared.as_ref() == Some(declared))
+        };
         let mut new = BTreeMap::new();
+        let built_in = Name::declarations();
+        if has_target(config, &built_in) && !estate.targets.contains_key(&built_in) {
+            let target = Arc::new(target::Documents::new(self.inner.store.clone()));
+            let stop = self.inner.stop.child_token();
+            new.insert(built_in, Reached { declared: None, target, owners: Arc::default(), stop });
+        }
         for (name, declared) in config.targets.iter().filter(|(name, declared)| !unchanged(name, declared)) {
             let target = target::adapter(declared, self.inner.store.key())
                 .map_err(|source| StartError::Target { name: name.clone(), source })?;
-            let (declared, stop) = (declared.clone(), self.inner.stop.child_token());
+            let (declared, stop) = (Some(declared.clone()), self.inner.stop.child_token());
             new.insert(name.clone(), Reached { declared, target, owners: Arc::default(), stop });
         }
         Ok(new)
@@ -158,13 +218,15 @@ impl Agent {
     async fn end_removed(
         &self,
         estate: &mut Estate,
-        config: &Config,
+        force: &Force,
         repositories: &BTreeMap<Name, Following>,
         targets: &BTreeMap<Name, Reached>,
     ) {
+        let config = &force.config;
         let goes_on = |name: &Name, kept: &Kept| {
             config.applications.get(name).is_some_and(|declared| {
                 *declared == kept.declared
+                    && (&kept.holds, &kept.within) == (&force.holds(&declared.spec), &force.within(name))
                     && !repositories.contains_key(&declared.spec.source.repository)
                     && !targets.contains_key(&declared.spec.target)
             })
@@ -192,7 +254,7 @@ impl Agent {
             stays
         });
         estate.targets.retain(|name, reached| {
-            let stays = config.targets.contains_key(name) && !targets.contains_key(name);
+            let stays = has_target(config, name) && !targets.contains_key(name);
             if !stays {
                 reached.stop.cancel();
             }
@@ -203,7 +265,7 @@ impl Agent {
 
 impl Estate {
     /// Returns from where an application is rendered.
-    pub(super) fn origin(&self, spec: &Application, key: &DigestKey) -> Origin {
+    pub(super) fn origin(&self, force: &Force, name: &Name, spec: &Application, key: &DigestKey) -> Origin {
         // `check` has seen to it that its repository is declared.
         let following = &self.repositories[&spec.source.repository];
         Origin {
@@ -213,8 +275,16 @@ impl Estate {
             cache: following.cache.clone(),
             key: key.derive("trueup/secret/v1"),
             redactor: self.redactor.clone(),
+            holds: force.holds(spec),
+            within: force.within(name),
         }
     }
+}
+
+fn definition(declared: &Declared<Application>) -> Definition {
+    let source = &declared.spec.source;
+    let layers = source.layers().into_iter().map(str::to_owned).collect();
+    Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
 }
 
 /// Returns each declared application, after its target.

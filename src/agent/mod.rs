@@ -13,16 +13,18 @@ mod begin;
 mod bells;
 mod commands;
 mod daemon;
+mod declared;
 mod desk;
 mod estate;
 mod glass;
 mod housekeeping;
 mod keeper;
+mod orphans;
 mod owners;
-mod pace;
 mod poller;
 mod preimages;
 mod reload;
+mod sinks;
 mod status;
 mod watchdog;
 mod watcher;
@@ -38,6 +40,7 @@ use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::notify::Surroundings;
 use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
@@ -67,11 +70,15 @@ struct Inner {
     reloading: tokio::sync::Mutex<()>,
     /// Mistakes of a newer configuration that was not taken.
     rejected: Mutex<Vec<Mistake>>,
+    /// Mistakes of documents in Git that were accepted, and do not fit the machine's files any more.
+    left_out: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
     glasses: BreakGlasses,
     /// One was opened or ended.
     glass_changed: Notify,
     rules: InForce,
+    /// What those who tell people work with.
+    surroundings: Surroundings,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -96,6 +103,7 @@ impl Agent {
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
         let started = clock.now();
+        let surroundings = Surroundings::new(store.clone(), clock.clone(), masks.clone());
         let inner = Inner {
             store,
             clock,
@@ -106,10 +114,12 @@ impl Agent {
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
+            left_out: Mutex::default(),
             turns: Arc::default(),
             glasses,
             glass_changed: Notify::new(),
             rules: InForce::default(),
+            surroundings,
             masks,
             tasks: TaskTracker::new(),
             stop,
@@ -118,9 +128,11 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.end_stale_glass(last_record).await;
-        agent.settle(config).await?;
+        Box::pin(agent.settle(config)).await?;
         agent.keep_glass();
         agent.keep_house();
+        agent.follow_orphans();
+        agent.follow_declarations();
         Ok(agent)
     }
 

@@ -45,11 +45,11 @@ impl Agent {
     async fn take(&self, config: Config) -> Vec<Mistake> {
         {
             let estate = self.inner.estate.lock().await;
-            let (old, new) = (&estate.config.daemon, &config.daemon);
+            let (old, new) = (&estate.machine.daemon, &config.daemon);
             if old != new && (&old.data, &old.socket, &old.group) != (&new.data, &new.socket, &new.group) {
                 return vec![self.mistake("data, socket and group of the Daemon document take a restart".into())];
             }
-            if estate.config == config {
+            if estate.machine == config {
                 return vec![];
             }
         }
@@ -86,7 +86,7 @@ impl Agent {
 }
 
 /// Returns what the trail says of a configuration that was not taken.
-fn refusal(mistakes: &[Mistake]) -> Body {
+pub(super) fn refusal(mistakes: &[Mistake]) -> Body {
     let same = mistakes.windows(2).all(|pair| pair[0].code == pair[1].code);
     let code = mistakes.first().filter(|_| same).map_or("config.invalid", |first| first.code.as_str());
     let message = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, SyncReport};
 use crate::model::{Guard, Name, Outcome, Time};
+use crate::notify::Sink;
 use crate::source::{Polled, Shared};
 use crate::sync::Memory;
 
@@ -15,6 +16,12 @@ use crate::sync::Memory;
 pub(super) struct Board {
     applications: Mutex<BTreeMap<Name, ApplicationStatus>>,
     repositories: Mutex<BTreeMap<Name, Followed>>,
+    sinks: Mutex<BTreeMap<Name, Arc<Sink>>>,
+    orphans: Mutex<Vec<OrphanStatus>>,
+    /// Something of an application that is declared no more may have been taken over.
+    pub(super) taken_over: Notify,
+    /// What is declared in Git, and in force, may be another.
+    pub(super) declared: Notify,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
     /// The summary may be another one.
@@ -109,6 +116,15 @@ impl Board {
         });
     }
 
+    /// Shows which applications are declared no more and left something.
+    pub(super) fn orphaned(&self, all: Vec<OrphanStatus>) {
+        *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    pub(super) fn orphans(&self) -> Vec<OrphanStatus> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Takes note that an application let go of objects.
     pub(super) fn let_go(&self) {
         self.let_go.fetch_add(1, Ordering::AcqRel);
@@ -156,6 +172,19 @@ impl Board {
 
     pub(super) fn unfollow(&self, name: &Name) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Takes note of who tells people now.
+    pub(super) fn told_by(&self, sinks: BTreeMap<Name, Arc<Sink>>) {
+        *self.sinks.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
+    }
+
+    pub(super) fn sink(&self, name: &str) -> Option<Arc<Sink>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn notifications(&self) -> Vec<NotificationStatus> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).values().map(|sink| sink.status()).collect()
     }
 
     pub(super) fn repositories(&self) -> Vec<RepositoryStatus> {

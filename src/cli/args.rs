@@ -83,6 +83,8 @@ pub(super) enum Command {
     Policy(Policy),
     /// Take what was found at first contact and differs from Git
     Adopt(Application),
+    /// Take away what was made for an application that is declared no more, once that plan is approved
+    Destroy(Application),
     /// Leave an application alone
     Suspend(Suspend),
     /// Take care of a suspended application again
@@ -91,6 +93,9 @@ pub(super) enum Command {
     Restore(Restore),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
+    /// Try out who is told what happens
+    #[command(subcommand)]
+    Notify(Notify),
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),
@@ -127,6 +132,9 @@ pub(super) struct Check {
     /// Files or folders to check, each by itself; the configuration when none is given
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Check this folder as what Git declares (`declarations:` of the Daemon document), against the configuration
+    #[arg(long, value_name = "FOLDER", conflicts_with = "files")]
+    pub declarations: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +275,16 @@ pub(super) struct Suspend {
     /// Say why, for the trail and for whoever looks next
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Notify {
+    /// Send a test message, and print what the other side answered
+    Test {
+        /// The notification, by its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

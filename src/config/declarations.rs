@@ -10,8 +10,11 @@ use serde_json::json;
 use super::envelope::{IN_GIT, KINDS};
 use super::gather::{Gathered, Typed, Written};
 use super::load::{in_order, mistake, written};
-use super::{Application, Config, Person, Policy, check};
+use super::{Application, BreakGlassRequest, Config, Person, Policy, check};
 use crate::model::{Mistake, Name, Place};
+
+/// No folder declares more: whoever feeds a generator must not be able to fill this machine.
+const MOST: usize = 2000;
 
 /// What a repository declares: documents without mistakes, whose references resolve on this machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +22,7 @@ pub struct Declarations {
     pub applications: BTreeMap<Name, Declaration<Application>>,
     pub policies: BTreeMap<Name, Declaration<Policy>>,
     pub people: BTreeMap<Name, Declaration<Person>>,
+    pub requests: BTreeMap<Name, Declaration<BreakGlassRequest>>,
 }
 
 /// One document of a repository.
@@ -33,7 +37,8 @@ pub struct Declaration<T> {
 }
 
 /// Reads the documents of files that lie in Git, each with its path there. Applications, policies and people may be
-/// declared; they refer to repositories and targets of `machine`, and bear no name that it has given to one of their kind.
+/// declared, and break-glass may be asked for; they refer to repositories and targets of `machine`, reach no further than it
+/// allows, and bear no name that it has given to one of their kind.
 ///
 /// # Errors
 /// With every mistake of every file, in the order of the files and their lines, as for files of the machine.
@@ -45,6 +50,11 @@ pub fn parse_declarations(files: &[(String, Vec<u8>)], machine: &Config) -> Resu
             Err(found) => mistakes.extend(found),
         }
     }
+    if let Some(first) = all.get(MOST) {
+        let message = format!("expected at most {MOST} documents, found {}", all.len());
+        let hint = "declare what is alike with one application of several paths".to_owned();
+        return Err(vec![mistake("declarations.too-many", first.place(""), message, Some(hint))]);
+    }
     let whole = mistakes.is_empty();
     all.retain(|document| is_for_git(document, &mut mistakes));
     let gathered = Gathered::from(&all, &mut mistakes);
@@ -53,8 +63,9 @@ pub fn parse_declarations(files: &[(String, Vec<u8>)], machine: &Config) -> Resu
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let Gathered { applications, policies, people, .. } = gathered;
-    Ok(Declarations { applications: kept(applications), policies: kept(policies), people: kept(people) })
+    let Gathered { applications, policies, people, requests, .. } = gathered;
+    let (applications, policies) = (kept(applications), kept(policies));
+    Ok(Declarations { applications, policies, people: kept(people), requests: kept(requests) })
 }
 
 /// Whether a document may stand in Git; a mistake where it is one of the machine.

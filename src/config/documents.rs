@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidUrl, RepositoryUrl};
+use super::{FromGit, InvalidUrl, RepositoryUrl};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -22,6 +22,8 @@ pub struct Daemon {
     pub store: StoreKind,
     /// How repositories may be reached. `file`, `git` and `http` are off unless they are named here.
     pub transports: Vec<Transport>,
+    /// Applications, policies and people that are declared in Git.
+    pub declarations: Option<FromGit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -48,6 +50,7 @@ impl Default for Daemon {
             group: None,
             store: StoreKind::Sqlite,
             transports: vec![Transport::Https, Transport::Ssh],
+            declarations: None,
         }
     }
 }
@@ -94,6 +97,34 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// Returns one of which nothing is known but its URL.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            branch: None,
+            tag: None,
+            commit: None,
+            poll: default_poll(),
+            credentials: None,
+            secrets: Secrets::default(),
+            tls: Tls::default(),
+            ssh: Ssh::default(),
+            proxy: None,
+            verify: None,
+            limits: SourceLimits::default(),
+        }
+    }
+
+    /// Returns every file of the machine that it names: secrets, and what decides trust.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let secret = self.credentials.iter().filter_map(|credentials| credentials.file.as_deref());
+        let ages = self.secrets.age.iter().filter_map(|identity| identity.file.as_deref());
+        let known = self.tls.ca.as_deref().into_iter().chain(self.ssh.known_hosts.as_deref());
+        let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
+        secret.chain(ages).chain(known).chain(signers)
+    }
+
     /// Returns its URL, taken apart. In a loaded configuration there always is one.
     pub fn address(&self) -> Result<RepositoryUrl, InvalidUrl> {
         RepositoryUrl::parse(&self.url)
@@ -119,26 +150,25 @@ pub struct Credentials {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Secrets {
-    /// age identities: any of them may open a file.
-    pub age: Vec<AgeIdentity>,
+    /// age identities, as `age-keygen` writes them: any of them may open a file.
+    pub age: Vec<SecretSource>,
 }
 
-/// Where age identities come from, as `age-keygen` writes them: exactly one of `file` and `systemd`.
+/// Where a secret comes from: exactly one of `file` and `systemd`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct AgeIdentity {
+pub struct SecretSource {
     /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
     pub file: Option<PathBuf>,
     /// The name of a systemd credential (`LoadCredential=`).
     pub systemd: Option<String>,
 }
 
-/// How an https server is known.
+/// How a server that speaks TLS is known.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with the certificate authorities to trust for this repository, instead of the machine's.
-    /// Relative to the file that names it.
+    /// PEM file with the certificate authorities to trust here, instead of the machine's. Relative to the file that names it.
     pub ca: Option<PathBuf>,
 }
 

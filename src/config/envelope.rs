@@ -46,7 +46,7 @@ pub(super) struct Document<K, T> {
 pub(super) struct Bare {
     /// The version of these documents.
     api_version: ApiVersion,
-    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy or Person.
+    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy, Person, Notification or `BreakGlass`.
     kind: String,
     /// What it is called.
     metadata: Metadata,
@@ -74,10 +74,12 @@ kinds!(
     RepositoryKind: Repository,
     TargetKind: Target,
     ApplicationKind: Application,
+    NotificationKind: Notification,
     HostAccessKind: HostAccess,
     PolicyKind: Policy,
-    PersonKind: Person
+    PersonKind: Person,
+    BreakGlassKind: BreakGlass
 );
 
 /// The kinds that may be declared in Git. What decides trust is declared on the machine only.
-pub(super) const IN_GIT: &[&str] = &["Application", "Policy", "Person"];
+pub(super) const IN_GIT: &[&str] = &["Application", "Policy", "Person", "BreakGlass"];

@@ -32,6 +32,16 @@ pub const CONFIGURATION_REFUSED: Event = event(
     "febca6524ba04769a1dd63f3681871d8",
     "a changed configuration has mistakes; the one before stays in force",
 );
+pub const DECLARATIONS_TAKEN: Event = event(
+    "declarations.taken",
+    "0b98fc0871f89b6cdd5cba021dca25fc",
+    "a sync of what is declared in Git changed what is in force",
+);
+pub const DECLARATIONS_LEFT_OUT: Event = event(
+    "declarations.left-out",
+    "7304331f0e19ef04cb7edf75617e244d",
+    "a document of Git does not fit the machine's files any more, or what is declared in Git could not be taken",
+);
 pub const REPOSITORY_MOVED: Event =
     event("repository.moved", "c7eccf2637e348ad9ef316f5eeb80f52", "the followed ref is at another revision");
 pub const REPOSITORY_FAILED: Event = event(
@@ -120,15 +130,33 @@ pub const BREAK_GLASS_CLOSED: Event =
 pub const BREAK_GLASS_EXPIRED: Event =
     event("break-glass.expired", "ea9c01add583d5f6a00eb3fcb6865038", "a break-glass ended by itself");
 pub const ACT_REJECT: Event = event("act.reject", "bd0dbfaaff676cea9862be29b3956b0c", "a person said no to a plan");
+pub const ACT_DESTROY: Event = event(
+    "act.destroy",
+    "97a1304f1bf8b10c8ba1b3398d6f9ca5",
+    "a person asked to take away what was made for an application that is declared no more",
+);
+
+pub const NOTIFICATION_FAILED: Event = event(
+    "notification.failed",
+    "d23a28ac26c44045ba1177f5120e8079",
+    "a notification cannot be delivered; said again when the reason changes",
+);
+pub const NOTIFICATION_DROPPED: Event = event(
+    "notification.dropped",
+    "3a9e363f7c9f48a896e9d5cabed6ef50",
+    "a notification was given up, because its sink would not have it",
+);
 
 /// All of them.
-pub const ALL: [Event; 39] = [
+pub const ALL: [Event; 44] = [
     STARTED,
     READY,
     STOPPING,
     STOPPED,
     CONFIGURATION_TAKEN,
     CONFIGURATION_REFUSED,
+    DECLARATIONS_TAKEN,
+    DECLARATIONS_LEFT_OUT,
     REPOSITORY_MOVED,
     REPOSITORY_FAILED,
     WATCH_LOST,
@@ -162,6 +190,9 @@ pub const ALL: [Event; 39] = [
     BREAK_GLASS_CLOSED,
     BREAK_GLASS_EXPIRED,
     ACT_REJECT,
+    NOTIFICATION_FAILED,
+    NOTIFICATION_DROPPED,
+    ACT_DESTROY,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

@@ -105,6 +105,8 @@ pub enum Guard {
     Fight,
     /// This version of trueup would change what its predecessor left alone, on the same inputs.
     Upgrade,
+    /// What was made for an application that is declared no more would go.
+    Destroy,
     /// Policies, people or what they are declared by would change, and nobody whom the machine names has said yes.
     Acceptance,
     AncestryUnknown,
@@ -148,7 +150,7 @@ pub enum PassedBy {
 }
 
 impl Guard {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::DeleteLimit,
         Self::DeleteBudget,
         Self::EmptyRender,
@@ -160,6 +162,7 @@ impl Guard {
         Self::DriftHeld,
         Self::Fight,
         Self::Upgrade,
+        Self::Destroy,
         Self::Acceptance,
         Self::AncestryUnknown,
         Self::PolicyRewound,
@@ -204,6 +207,7 @@ impl Guard {
             Self::DriftHeld => ("guard.drift-held", PassedBy::Approval),
             Self::Fight => ("guard.fight", PassedBy::Approval),
             Self::Upgrade => ("guard.upgrade", PassedBy::Approval),
+            Self::Destroy => ("guard.destroy", PassedBy::Approval),
             Self::Acceptance => ("guard.acceptance", PassedBy::Acceptance),
             Self::AncestryUnknown => ("guard.ancestry-unknown", PassedBy::Nothing),
             Self::PolicyRewound => ("guard.policy-rewound", PassedBy::Nothing),

@@ -15,8 +15,16 @@ pub struct Name(Arc<str>);
 pub struct InvalidName;
 
 impl Name {
+    /// See [`Name::declarations`].
+    pub const DECLARATIONS: &'static str = "declarations";
     /// What a JSON Schema says of a name.
     pub const PATTERN: &'static str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+
+    /// Returns the name of the application that keeps what is declared in Git, and of its target: no document may have it.
+    #[must_use]
+    pub fn declarations() -> Self {
+        Self(Self::DECLARATIONS.into())
+    }
 
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -20,8 +20,28 @@ pub struct Status {
     /// Mistakes of a newer configuration that was not taken; the old one runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_configuration: Vec<Mistake>,
+    /// Documents of Git that were accepted, and are left out because they do not fit the machine's files any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Mistake>,
     pub repositories: Vec<RepositoryStatus>,
     pub applications: Vec<ApplicationStatus>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationStatus>,
+    /// Applications that are declared no more, and whose objects are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<OrphanStatus>,
+}
+
+/// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanStatus {
+    pub name: Name,
+    pub target: Name,
+    /// How many objects it has in its inventory.
+    pub objects: usize,
+    /// The plan to destroy it that waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,6 +114,38 @@ impl ApplicationStatus {
             None => "new",
         }
     }
+}
+
+/// Whom people asked to be told, and how far that is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotificationStatus {
+    pub name: Name,
+    /// `webhook`, `slack`, `matrix` or `email`.
+    pub kind: String,
+    /// `ok`, or the stable code of what keeps the next one from being delivered.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When one was last delivered.
+    pub delivered: Option<Time>,
+    /// How many wait to be delivered.
+    pub waiting: usize,
+    /// How many were given up, ever, because they were not taken.
+    pub dropped: u64,
+    /// The record of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_dropped: Option<u64>,
+}
+
+/// How the test of a sink ended, where it was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotifyReport {
+    pub name: Name,
+    pub kind: String,
+    /// The id that the test message bore.
+    pub id: String,
+    /// What the other side answered.
+    pub answer: String,
 }
 
 /// A plan with what a person needs to judge it.

@@ -58,6 +58,8 @@ struct Case {
     glasses: Vec<BreakGlass>,
     no_deletes: Option<&'static str>,
     only_delete: Option<BTreeSet<ObjectId>>,
+    ends: bool,
+    beyond: BTreeSet<ObjectId>,
 }
 
 impl Case {
@@ -78,6 +80,8 @@ impl Case {
             prune: !self.keep,
             no_deletes: self.no_deletes,
             only_delete: self.only_delete.as_ref(),
+            beyond: &self.beyond,
+            ends: self.ends,
             report_drift: self.report_drift,
             left_alone: &self.left_alone,
             glasses: &self.glasses,
@@ -216,6 +220,42 @@ fn the_id_covers_content_and_nothing_else() {
     };
     assert_eq!(id_of("1", "mtime 1"), id_of("1", "mtime 2"));
     assert_ne!(id_of("1", ""), id_of("2", ""));
+}
+
+#[test]
+fn an_application_that_ends_deletes_what_is_as_it_was_left_and_lets_go_of_the_rest() {
+    let case = Case {
+        owned: vec![
+            ("/as-left", owned(Origin::Created, "one", "one")),
+            ("/changed", owned(Origin::Created, "one", "one")),
+            ("/found", owned(Origin::Matched, "one", "one")),
+            ("/unknown", owned(Origin::Adopted, "one", "one")),
+        ],
+        previews: vec![
+            preview("/as-left", known("one"), After::Absent),
+            preview("/changed", known("two"), After::Absent),
+            preview("/found", known("one"), After::Absent),
+        ],
+        ends: true,
+        ..Case::default()
+    };
+    let planned = case.plan();
+    let steps: Vec<_> = planned.plan.steps.iter().map(|step| (&*step.id.name, step.action)).collect();
+    assert_eq!(steps, [("/as-left", Action::Delete), ("/changed", Action::Release), ("/found", Action::Release)]);
+    assert!(planned.left_out.is_empty());
+}
+
+#[test]
+fn what_an_application_may_not_reach_any_more_it_lets_go_of_and_does_not_delete() {
+    let case = Case {
+        owned: vec![("/far", owned(Origin::Created, "one", "one")), ("/near", owned(Origin::Created, "one", "one"))],
+        previews: vec![preview("/far", known("one"), After::Absent), preview("/near", known("one"), After::Absent)],
+        beyond: [id("/far")].into(),
+        ..Case::default()
+    };
+    let planned = case.plan();
+    let steps: Vec<_> = planned.plan.steps.iter().map(|step| (&*step.id.name, step.action)).collect();
+    assert_eq!(steps, [("/far", Action::Release), ("/near", Action::Delete)]);
 }
 
 /// Leave to edit what these patterns name.

@@ -36,6 +36,8 @@ pub struct Facts {
     pub protected: Vec<(ObjectId, String)>,
     /// The plan takes back a failed sync: undoing what was allowed once is not asked about again.
     pub takes_back: bool,
+    /// The plan takes away what was made for an application that is declared no more.
+    pub destroys: bool,
     /// Created by the failed sync that this plan takes back: deleting them counts against no limit.
     pub uncounted: BTreeSet<ObjectId>,
     /// What planning left out, and why.
@@ -48,6 +50,8 @@ pub struct Facts {
     pub break_glass: Vec<BreakGlass>,
     /// Whose approval accepts a change of policies: people whom the machine's own file names.
     pub acceptors: BTreeSet<Name>,
+    /// How the revision stands to the one whose policies and people were accepted last; `None` as for `relation`.
+    pub since_accepted: Option<Relation>,
     /// The revision is signed by whom the machine's own file names for changes of policies.
     pub accepted_signer: bool,
     /// What was deleted lately, over the whole daemon.
@@ -114,12 +118,14 @@ impl Facts {
             drift: None,
             protected: vec![],
             takes_back: false,
+            destroys: false,
             uncounted: BTreeSet::new(),
             left_out: vec![],
             approvals: vec![],
             rejection: None,
             break_glass: vec![],
             acceptors: BTreeSet::new(),
+            since_accepted: None,
             accepted_signer: false,
             spent: vec![],
             running: BTreeSet::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Facts, Upgrade};
 use crate::config::Drift;
-use crate::model::{Action, Cause, Finding, Guard, ObjectId, Plan};
+use crate::model::{Action, Cause, Finding, Guard, Name, ObjectId, Plan, declared};
 use crate::source::Relation;
 
 /// More deletes than this in one plan wait for a person.
@@ -21,6 +21,8 @@ pub(super) const BUDGET_SECONDS: i64 = 60 * 60;
 pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     let mut findings = facts.left_out.clone();
     findings.extend(rejected(plan, facts));
+    // Before what an approval of anybody passes: it is what a person is told first.
+    findings.extend(acceptance(plan, facts));
     findings.extend(revision(plan, facts));
     findings.extend(deletes(plan, facts));
     findings.extend(budget(plan, facts));
@@ -31,7 +33,7 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     findings.extend(people(plan, facts));
     findings.extend(fights(plan, facts));
     findings.extend(upgrade(plan, facts));
-    findings.extend(acceptance(plan, facts));
+    findings.extend(destroy(plan, facts));
     findings
 }
 
@@ -65,7 +67,11 @@ fn deletes(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     if !facts.missing_paths.is_empty() && !plan.steps.is_empty() {
         let message = format!("the revision has no {}", facts.missing_paths.join(", "));
         findings.push(Finding::new(Guard::EmptyRender, message, vec![]));
-    } else if facts.rendered == 0 && removes && !deleted.iter().all(|id| facts.uncounted.contains(*id)) {
+    } else if facts.rendered == 0
+        && removes
+        && !facts.destroys
+        && !deleted.iter().all(|id| facts.uncounted.contains(*id))
+    {
         findings.push(Finding::new(Guard::EmptyRender, "the revision renders to nothing", vec![]));
     }
     let share = counted.len() * 100 > facts.owned * MOST_DELETES_PERCENT && counted.len() >= FEWEST_DELETES_HELD;
@@ -148,21 +154,45 @@ fn upgrade(plan: &Plan, facts: &Facts) -> Option<Finding> {
     Some(Finding::new(Guard::Upgrade, message, objects.clone()))
 }
 
+/// What nobody declares any more goes by a person's word alone, however little it is.
+fn destroy(plan: &Plan, facts: &Facts) -> Option<Finding> {
+    if !facts.destroys || plan.steps.is_empty() {
+        return None;
+    }
+    let (goes, stays) = (plan.count(Action::Delete), plan.count(Action::Release));
+    let message = format!(
+        "{} is declared no more: {goes} of its objects would be deleted, {stays} left as they are",
+        plan.application
+    );
+    Some(Finding::new(Guard::Destroy, message, vec![]))
+}
+
 /// What judges others changes only by the word of whom the machine names.
 fn acceptance(plan: &Plan, facts: &Facts) -> Option<Finding> {
-    let judging = |id: &ObjectId| matches!(id.kind.as_ref(), "policy" | "person");
-    let objects: Vec<_> = plan.steps.iter().map(|step| &step.id).filter(|id| judging(id)).cloned().collect();
+    let judging = plan.steps.iter().map(|step| &step.id).filter(|id| declared::judges(&id.kind));
+    let objects: Vec<_> = judging.cloned().collect();
     if objects.is_empty() || facts.takes_back {
         return None;
     }
-    if matches!(facts.relation, Some(Relation::Behind | Relation::Diverged)) {
-        let message =
-            "policies would go back to what they were: only a revision that descends from the accepted one may do that";
-        return Some(Finding::new(Guard::PolicyRewound, message, objects));
+    match facts.since_accepted {
+        Some(Relation::Behind | Relation::Diverged) => {
+            let message = "policies or people would be those of a revision that does not descend from the one that was accepted last";
+            return Some(Finding::new(Guard::PolicyRewound, message, objects));
+        }
+        Some(Relation::Unknown) => {
+            let message = "whether the revision descends from the one whose policies were accepted last is unknown";
+            return Some(Finding::new(Guard::AncestryUnknown, message, objects));
+        }
+        Some(Relation::Same | Relation::Descends) | None => {}
     }
     if facts.accepted_signer {
         return None;
     }
-    let message = "policies or people would change, and the revision is not signed by whom the machine names for that";
+    let people: Vec<_> = facts.acceptors.iter().map(Name::as_str).collect();
+    let who = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
+    let message = format!(
+        "policies or people would change, and the revision is not signed by whom the machine names for that; \
+         by its word {who} may approve it"
+    );
     Some(Finding::new(Guard::Acceptance, message, objects))
 }

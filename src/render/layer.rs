@@ -60,7 +60,7 @@ fn use_of(path: &str) -> Use<'_> {
 
 /// Returns whether a link of a layer stays in the repository. Whatever it is used for, one that does not is a mistake: on
 /// the machine where the repository is checked out it reads what the repository does not hold.
-fn leads_inside(files: &Files<'_>, path: &str, mistakes: &mut Mistakes) -> Result<bool, RenderError> {
+pub(super) fn leads_inside(files: &Files<'_>, path: &str, mistakes: &mut Mistakes) -> Result<bool, RenderError> {
     let wrong = match files.follow(path)? {
         Leads::Out => "the link leads out of the repository",
         Leads::Round => "the link leads from link to link, more than 40 times",
@@ -73,7 +73,7 @@ fn leads_inside(files: &Files<'_>, path: &str, mistakes: &mut Mistakes) -> Resul
 
 /// Returns the file behind a document that may be a link. One that leads nowhere is a mistake: to leave out what it
 /// declares would be to ask for its deletion.
-fn document<'f>(
+pub(super) fn document<'f>(
     files: &'f Files<'_>,
     path: &str,
     entry: &'f Entry,

@@ -5,6 +5,7 @@
 //! the outcome, and [`inputs`] covers all of it. Each file is read once to digest it, and not kept.
 
 mod contents;
+mod declared;
 mod documents;
 mod error;
 mod escape;
@@ -30,6 +31,7 @@ use crate::model::Complete;
 use crate::source::Tree;
 
 pub use contents::{Blob, BlobCache, MemoryCache};
+pub use declared::{accepted, declarations};
 pub use error::RenderError;
 pub use folder::Folder;
 pub use inputs::{Inputs, inputs, renders};

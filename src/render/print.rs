@@ -139,7 +139,7 @@ fn run(body: &mut Map<String, Value>, command: &CommandSpec) {
 }
 
 /// Writes a mapping a line per field; what is a list stands on its line.
-fn block(text: &mut String, value: &Value, indent: usize) {
+pub(super) fn block(text: &mut String, value: &Value, indent: usize) {
     for (key, value) in value.as_object().into_iter().flatten() {
         let _ = write!(text, "{:indent$}{}:", "", scalar(key));
         if value.as_object().is_some_and(|fields| !fields.is_empty()) {

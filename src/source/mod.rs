@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod followed;
 mod git;
+mod gone;
 mod http;
 mod mirror;
 mod names;
@@ -32,9 +33,16 @@ use async_trait::async_trait;
 use crate::model::{Revision, Time};
 
 pub use git::GitSource;
+pub use gone::Gone;
 pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
+
+// How this machine is left, by whoever has to.
+pub(crate) use egress::resolve;
+pub(crate) use error::harmless;
+pub(crate) use http::{outbound, told};
+pub(crate) use secret::{Secret, secret};
 
 /// One declared repository and the ref that is followed.
 #[async_trait]

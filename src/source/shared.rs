@@ -16,6 +16,8 @@ pub struct Shared {
     last: watch::Sender<Option<Polled>>,
     /// What each application last applied: the history back to there must be known.
     applied: Mutex<BTreeMap<Name, Revision>>,
+    /// And to where what judges it was last taken from.
+    accepted: Mutex<BTreeMap<Name, Revision>>,
 }
 
 /// One answer of the remote.
@@ -30,7 +32,14 @@ impl Shared {
     #[must_use]
     pub fn new(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
         let (last, _) = watch::channel(None);
-        Self { source, clock, polling: AsyncMutex::new(()), last, applied: Mutex::default() }
+        Self {
+            source,
+            clock,
+            polling: AsyncMutex::new(()),
+            last,
+            applied: Mutex::default(),
+            accepted: Mutex::default(),
+        }
     }
 
     #[must_use]
@@ -49,6 +58,11 @@ impl Shared {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner).insert(application.clone(), revision);
     }
 
+    /// Says which revision an application's judgement goes back to: history is known back to there as well.
+    pub fn accepted(&self, application: &Name, revision: Revision) {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(application.clone(), revision);
+    }
+
     /// Returns an answer to a poll that began at `since` or later; polls where there is none yet.
     pub async fn poll(&self, since: Instant) -> Polled {
         let _polling = self.polling.lock().await;
@@ -58,6 +72,7 @@ impl Shared {
         let began = Instant::now();
         let mut applied: Vec<_> =
             self.applied.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        applied.extend(self.accepted.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
         applied.sort_unstable();
         applied.dedup();
         let head = self.source.poll(&applied).await.map_err(Arc::new);

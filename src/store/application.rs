@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, ObjectId, Revision, SyncId, Time, pairs};
+use crate::model::{Actor, Digest, Name, ObjectId, Revision, SyncId, Time, pairs};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct ApplicationState {
     /// Objects that were put right lately, or so often that it is a fight.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub heals: BTreeMap<ObjectId, Heals>,
+    /// The last revision that changed policies or people: only one that descends from it changes them again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+    /// How it was declared last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Definition>,
 }
 
 /// How often an object was put right, each time shortly after the time before.
@@ -38,6 +44,23 @@ pub struct ApplicationState {
 pub struct Heals {
     pub count: u32,
     pub last: Time,
+}
+
+/// A revision that what judges was taken from, and where it lay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub revision: Revision,
+    pub reference: String,
+    pub url: String,
+}
+
+/// What must be known of an application once it is declared no more: by which rules its end is judged, and where its files lay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    pub labels: BTreeMap<String, String>,
+    pub repository: Name,
+    /// Its paths in the repository, lowest first.
+    pub layers: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,8 @@ use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
 use crate::model::{Actor, Digest, Name, ObjectId, Plan, Revision, Spec, SyncId, Time, Verdict, pairs};
 
+const READ: &str = "read the open syncs";
+
 /// The table of executions, as the place that its rows are sealed for.
 pub(super) const SYNCS: &str = "syncs";
 
@@ -56,6 +58,8 @@ pub enum Purpose {
     Keep,
     /// Back to last good, after this sync failed.
     RollBack { of: SyncId },
+    /// Away with what was made for an application that is declared no more.
+    Destroy,
 }
 
 impl Purpose {
@@ -64,7 +68,7 @@ impl Purpose {
     pub const fn revision(&self) -> Option<&Revision> {
         match self {
             Self::Forward { revision, .. } => Some(revision),
-            Self::Keep | Self::RollBack { .. } => None,
+            Self::Keep | Self::RollBack { .. } | Self::Destroy => None,
         }
     }
 
@@ -73,7 +77,7 @@ impl Purpose {
     pub fn signer(&self) -> Option<String> {
         match self {
             Self::Forward { signer, .. } => signer.clone(),
-            Self::Keep | Self::RollBack { .. } => None,
+            Self::Keep | Self::RollBack { .. } | Self::Destroy => None,
         }
     }
 }
@@ -97,7 +101,7 @@ pub struct Owed {
 impl Store {
     /// Returns every execution that has not closed.
     pub async fn open_syncs(&self) -> Result<Vec<Open>> {
-        let doing = || database("read the open syncs");
+        let doing = || database(READ);
         let mut session = self.session().await?;
         let rows = sqlx::query("SELECT body FROM syncs ORDER BY application")
             .fetch_all(&mut *session)
@@ -127,6 +131,19 @@ impl Store {
 }
 
 impl Tx {
+    /// Returns whether what was made for an application is just being taken away, as of this change.
+    pub async fn is_destroyed(&mut self, application: &Name) -> Result<bool> {
+        let key = self.store().key().clone();
+        let row = sqlx::query("SELECT body FROM syncs WHERE application = $1")
+            .bind(application.as_str())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(database(READ))?;
+        let Some(row) = row else { return Ok(false) };
+        let open: Open = decode_sealed(&key, SYNCS, &row.try_get::<String, _>(0).map_err(database(READ))?)?;
+        Ok(open.prepared.purpose == Purpose::Destroy)
+    }
+
     /// Writes down that an execution has begun.
     ///
     /// # Errors

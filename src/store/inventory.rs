@@ -59,6 +59,25 @@ impl Store {
         rows.iter().map(object_id).collect()
     }
 
+    /// Returns how many objects each application owns on each target, of those that are not among `declared`.
+    pub async fn orphans(&self, declared: &BTreeSet<Name>) -> Result<BTreeMap<(Name, Name), usize>> {
+        let mut session = self.session().await?;
+        let rows = sqlx::query(
+            "SELECT application, target, COUNT(*) FROM inventory WHERE body IS NOT NULL GROUP BY application, target",
+        )
+        .fetch_all(&mut *session)
+        .await
+        .map_err(database(READ))?;
+        let one = |row: &AnyRow| {
+            let name = |column: usize| parse_name(&row.try_get::<String, _>(column).map_err(database(READ))?);
+            let count: i64 = row.try_get(2).map_err(database(READ))?;
+            Ok(((name(0)?, name(1)?), usize::try_from(count).unwrap_or(0)))
+        };
+        let mut all: BTreeMap<_, _> = rows.iter().map(one).collect::<Result<_>>()?;
+        all.retain(|(application, _), _| !declared.contains(application));
+        Ok(all)
+    }
+
     /// Returns who claims each of these objects; those that nobody claims are left out.
     pub async fn holders(&self, target: &Name, ids: &[ObjectId]) -> Result<BTreeMap<ObjectId, Name>> {
         let mut session = self.session().await?;
@@ -136,6 +155,16 @@ impl Tx {
             .await
             .map_err(database(WRITE))?;
         Ok(())
+    }
+
+    /// Returns whether an application holds an object on any target, owned or claimed, as of this change.
+    pub async fn holds_any(&mut self, application: &Name) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM inventory WHERE application = $1 LIMIT 1")
+            .bind(application.as_str())
+            .fetch_optional(self.connection())
+            .await
+            .map_err(database(READ))?;
+        Ok(row.is_some())
     }
 
     /// Hands objects over from one application to another, as they are. Returns how many changed hands.

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Refusal;
+use super::within::Within;
 use crate::audit::Redactor;
-use crate::config::{Application, Repository};
+use crate::config::{Application, Config, Repository};
 use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
 use crate::source::{Head, Shared, SignedBy, Tree};
@@ -36,6 +37,19 @@ pub struct Origin {
     pub key: DigestKey,
     /// Learns what is secret.
     pub redactor: Arc<Redactor>,
+    pub holds: Holds,
+    /// How far it reaches, where Git declares it.
+    pub within: Option<Arc<Within>>,
+}
+
+/// What the files of an application are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Holds {
+    /// Objects of a host.
+    #[default]
+    Objects,
+    /// What is declared in Git, which refers to what the machine declares.
+    Declarations(Arc<Config>),
 }
 
 impl Origin {
@@ -94,10 +108,15 @@ impl Origin {
         let mut layers = self.application.source.layers();
         layers.retain(|layer| !missing.iter().any(|path| path == layer.trim_matches('/')));
         let limits = &self.repository.limits;
+        let cache = self.cache.as_ref();
+        if let Holds::Declarations(machine) = &self.holds {
+            let request = render::Request { tree, layers: &layers, limits, cache, keys: render::Keys::Sealed };
+            return render::declarations(&request, machine).map_err(|error| Refusal::render(&error));
+        }
         let keyring = render::DeclaredKeys(&self.repository.secrets.age);
         let learn = |values| self.redactor.learn::<Vec<u8>>(values);
         let keys = render::Keys::Open { keyring: &keyring, digest: &self.key, learn: &learn };
-        let request = render::Request { tree, layers: &layers, limits, cache: self.cache.as_ref(), keys };
+        let request = render::Request { tree, layers: &layers, limits, cache, keys };
         render::host(&request).map_err(|error| Refusal::render(&error))
     }
 }

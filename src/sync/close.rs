@@ -8,8 +8,8 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, host};
-use crate::store::{self, ApplicationState, Applied, BadInputs, Good, Open};
+use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, declared, host};
+use crate::store::{self, Accepted, ApplicationState, Applied, BadInputs, Good, Open};
 use crate::target::{Asked, Call, TargetError};
 
 /// How long changed objects may take to settle.
@@ -123,7 +123,7 @@ impl Subject {
             // It ran, as far as it goes; what was left out of it waits for no approval.
             report.plan = None;
         }
-        let state = self.state_after(open, carried, &ending);
+        let mut state = self.state_after(open, carried, &ending);
         let void = self.void(open, carried, &state).await?;
         let written = async {
             let ledger = self.ledger();
@@ -135,15 +135,19 @@ impl Subject {
             }
             tx.close_sync(&open.sync).await?;
             tx.release_claims(&open.prepared.plan.target, &self.name).await?;
+            let ended = open.prepared.purpose == store::Purpose::Destroy && !tx.holds_any(&self.name).await?;
+            if ended {
+                tx.forget_application(&self.name).await?;
+            }
             let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
             let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
             closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
             let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
             audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
             tx.commit().await?;
-            Ok::<_, store::StoreError>(changed)
+            Ok::<_, store::StoreError>((changed, ended))
         };
-        let changed = written.await.map_err(|error| Refusal::store(&error))?;
+        let (changed, ended) = written.await.map_err(|error| Refusal::store(&error))?;
         execute::remember(&mut self.memory.inventory, changed);
         for timed in carried.outcomes.iter().filter(|timed| execute::strikes(open, timed)) {
             if let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) {
@@ -151,6 +155,11 @@ impl Subject {
             }
         }
         self.memory.owed.retain(|id, _| !void.contains(id));
+        if ended {
+            // Declared again meanwhile, it begins anew.
+            state = ApplicationState { definition: state.definition, ..ApplicationState::default() };
+            self.memory.owed.clear();
+        }
         self.memory.state = state;
         self.memory.open = None;
         self.memory.doubts = 0;
@@ -176,8 +185,14 @@ impl Subject {
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
         match ending.outcome {
             Outcome::Applied | Outcome::Degraded | Outcome::Held => {
-                let (reference, url, version) = (reference.clone(), url.clone(), open.prepared.version.clone());
-                state.applied = Some(Applied { revision: revision.clone(), inputs, desired, reference, url, version });
+                let (at, url, version) = (revision.clone(), url.clone(), open.prepared.version.clone());
+                if open.prepared.plan.steps.iter().any(|step| declared::judges(&step.id.kind)) {
+                    let accepted = Accepted { revision: at.clone(), reference: reference.clone(), url: url.clone() };
+                    state.accepted = Some(accepted);
+                    self.origin.source.accepted(&self.name, at.clone());
+                }
+                state.applied =
+                    Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
                 state.bad_inputs = None;
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.

@@ -26,13 +26,15 @@ pub enum Purpose {
     Keep,
     /// Back to last good, after this sync failed with these objects created.
     RollBack { of: SyncId, created: BTreeSet<ObjectId> },
+    /// Away with what was made for an application that is declared no more.
+    Destroy,
 }
 
 impl Purpose {
     const fn created(&self) -> Option<&BTreeSet<ObjectId>> {
         match self {
             Self::RollBack { created, .. } => Some(created),
-            Self::Forward(_) | Self::Upgrade(_) | Self::Keep => None,
+            Self::Forward(_) | Self::Upgrade(_) | Self::Keep | Self::Destroy => None,
         }
     }
 
@@ -47,6 +49,7 @@ impl Purpose {
             },
             Self::Keep => store::Purpose::Keep,
             Self::RollBack { of, .. } => store::Purpose::RollBack { of: of.clone() },
+            Self::Destroy => store::Purpose::Destroy,
         }
     }
 }
@@ -80,6 +83,9 @@ impl Subject {
         ring: &Ring,
     ) -> Result<Draft, Refusal> {
         let named = objects(&desired)?;
+        if let Some(within) = &self.origin.within {
+            within.check(named)?;
+        }
         let unnamed = self.memory.owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
         let desired = with_owed(desired, &self.memory.owed);
         let complete = objects(&desired)?;
@@ -94,10 +100,11 @@ impl Subject {
         let previews = self.target.preview(&call, &desired, &owned).await;
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
+        let beyond = self.origin.within.as_ref().map(|within| within.beyond(&previews)).unwrap_or_default();
         let glasses = self.glasses.in_force(&self.name, self.clock.now(), &self.clock.boot());
         let left_alone = match purpose {
             Purpose::Keep => self.left_alone(&previews, complete, &owned),
-            Purpose::Forward(_) | Purpose::Upgrade(_) | Purpose::RollBack { .. } => BTreeSet::new(),
+            Purpose::Forward(_) | Purpose::Upgrade(_) | Purpose::RollBack { .. } | Purpose::Destroy => BTreeSet::new(),
         };
         let planned = plan::plan(&plan::Inputs {
             application: &self.name,
@@ -110,9 +117,11 @@ impl Subject {
             held: &held,
             handed: &handed,
             // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
-            prune: self.policy.prune && !matches!(purpose, Purpose::Keep),
+            prune: matches!(purpose, Purpose::Destroy) || self.policy.prune && !matches!(purpose, Purpose::Keep),
             no_deletes: blind.as_deref(),
             only_delete: purpose.created(),
+            beyond: &beyond,
+            ends: matches!(purpose, Purpose::Destroy),
             report_drift: self.policy.drift == Drift::Report && !matches!(purpose, Purpose::RollBack { .. }),
             left_alone: &left_alone,
             glasses: &glasses,

@@ -40,6 +40,8 @@ impl Subject {
             prune: false,
             no_deletes: None,
             only_delete: None,
+            beyond: &BTreeSet::new(),
+            ends: false,
             report_drift: false,
             left_alone: &BTreeSet::new(),
             glasses: &[],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Refusal;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Holds};
 use super::draft::Purpose;
 use super::subject::Subject;
 use crate::model::{Action, Complete, Outcome, Plan, Revision, Time, Verdict, host};
@@ -54,14 +54,19 @@ impl Subject {
                 facts.first_seen = known.map(|known| known.at);
                 if !planned.plan.steps.is_empty() {
                     facts.relation = self.relation(candidate).await.map_err(|error| Refusal::source(&error))?;
+                    self.acceptance(candidate, &mut facts).await.map_err(|error| Refusal::source(&error))?;
                 }
             }
             // It is what was applied, so that Git is not asked how it stands to itself.
             Purpose::Upgrade(candidate) => {
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
+                if !planned.plan.steps.is_empty() {
+                    self.acceptance(candidate, &mut facts).await.map_err(|error| Refusal::source(&error))?;
+                }
             }
             Purpose::Keep => facts.drift = Some(self.policy.drift),
+            Purpose::Destroy => facts.destroys = true,
             // What a failed sync changed was changed by us: taking it back is no drift, and waits for nobody.
             Purpose::RollBack { created, .. } => {
                 facts.takes_back = true;
@@ -81,6 +86,22 @@ impl Subject {
         }
         let (from, to): (&Revision, &Revision) = (&applied.revision, &candidate.revision);
         self.origin.source.source().relation(from, to).await.map(Some)
+    }
+
+    /// Adds whose word the machine takes for changes of what judges, where this is what judges.
+    async fn acceptance(&self, candidate: &Candidate, facts: &mut Facts) -> Result<(), SourceError> {
+        let Holds::Declarations(machine) = &self.origin.holds else { return Ok(()) };
+        let Some(from_git) = &machine.daemon.declarations else { return Ok(()) };
+        let accept = &from_git.accept;
+        facts.acceptors = accept.people.iter().cloned().collect();
+        facts.accepted_signer = candidate.signer.as_ref().is_some_and(|signer| accept.takes(&signer.ids));
+        let accepted = self.memory.state.accepted.as_ref();
+        if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url)
+        {
+            let source = self.origin.source.source();
+            facts.since_accepted = Some(source.relation(&accepted.revision, &candidate.revision).await?);
+        }
+        Ok(())
     }
 
     pub(super) async fn judge(

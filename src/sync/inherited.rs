@@ -35,7 +35,7 @@ impl Subject {
             if holder == self.name {
                 // It was handed to us since we last looked.
                 self.memory.stale = true;
-            } else if self.neighbours.is_declared(&self.target_name, &holder) {
+            } else if self.neighbours.holds_on(&self.target_name, &holder) {
                 claims.held.insert(id, holder);
             } else {
                 claims.inherited.from.entry(holder).or_default().push(id);

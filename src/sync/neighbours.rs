@@ -11,6 +11,8 @@ pub struct Neighbours {
     /// Targets, each with an application on it, by the configuration: also those that are just being begun anew.
     declared: Mutex<BTreeSet<(Name, Name)>>,
     known: Mutex<BTreeMap<Name, Neighbour>>,
+    /// Targets, each with an application that is declared no more and whose objects are just being taken away.
+    leaving: Mutex<BTreeSet<(Name, Name)>>,
 }
 
 struct Neighbour {
@@ -26,10 +28,29 @@ impl Neighbours {
         *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared;
     }
 
-    /// Whether an application on this target is declared.
-    pub(super) fn is_declared(&self, target: &Name, name: &Name) -> bool {
+    /// Whether an application on this target holds on to its objects: it is declared, or is just being destroyed.
+    pub(super) fn holds_on(&self, target: &Name, name: &Name) -> bool {
+        let one = (target.clone(), name.clone());
         let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        declared.contains(&(target.clone(), name.clone()))
+        declared.contains(&one) || self.leaving.lock().unwrap_or_else(PoisonError::into_inner).contains(&one)
+    }
+
+    /// Takes note that what was made for an application is being taken away, or is no more: meanwhile nobody takes it over.
+    pub fn leaves(&self, target: &Name, name: &Name, leaves: bool) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = (target.clone(), name.clone());
+        if leaves {
+            leaving.insert(one)
+        } else {
+            leaving.remove(&one)
+        };
+    }
+
+    /// Returns every application that the configuration declares.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<Name> {
+        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        declared.iter().map(|(_, name)| name.clone()).collect()
     }
 
     /// Takes note of an application that is declared now.
@@ -73,7 +94,12 @@ impl Neighbours {
             };
             self.rendered(&name, &candidate);
             let Desired::Objects(complete) = candidate.desired.as_ref() else { continue };
-            let wanted = leaving.iter().filter(|id| complete.objects.contains_key(id));
+            // What it may not reach it does not get.
+            let reaches = |id: &ObjectId| {
+                let spec = complete.objects.get(id)?;
+                Some(origin.within.as_ref().is_none_or(|within| within.refuses(id, spec).is_none()))
+            };
+            let wanted = leaving.iter().filter(|id| reaches(id) == Some(true));
             desired.extend(wanted.map(|id| (id.clone(), name.clone())));
         }
         Ok(desired)

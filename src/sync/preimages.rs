@@ -68,7 +68,7 @@ impl Subject {
         let state = &self.memory.state;
         match purpose {
             Purpose::Forward(candidate) | Purpose::Upgrade(candidate) => Some(candidate.revision.clone()),
-            Purpose::Keep => state.applied.as_ref().map(|applied| applied.revision.clone()),
+            Purpose::Keep | Purpose::Destroy => state.applied.as_ref().map(|applied| applied.revision.clone()),
             Purpose::RollBack { .. } => state.good.as_ref().and_then(|good| good.revision.clone()),
         }
     }

@@ -1,9 +1,10 @@
 use tokio::time::Instant;
 
 use super::candidate::Candidate;
-use super::draft::Purpose;
+use super::draft::{Draft, Purpose};
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
+use crate::model::Revision;
 use crate::model::view::{PlanView, PolicyView};
 use crate::{plan, policy};
 
@@ -31,20 +32,24 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
         Some(revision) => subject.origin.source.source().commit(revision).await.ok(),
         None => None,
     };
+    let commit = commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject()));
+    shown(draft, revision, commit).await
+}
+
+/// Returns a plan as people look at it.
+pub(super) async fn shown(
+    draft: Draft,
+    revision: Option<Revision>,
+    commit: Option<String>,
+) -> Result<PlanView, Refusal> {
     // New contents are read for their diffs, from the tree or the store.
-    let shown = tokio::task::spawn_blocking(move || {
+    let compared = tokio::task::spawn_blocking(move || {
         let changes = plan::changes(&draft.planned.plan, &draft.previews, draft.complete()?);
         Ok((draft, changes))
     });
-    let (draft, changes) = shown.await.map_err(|error| Refusal::broken("comparison of contents", &error))??;
-    Ok(PlanView {
-        plan: draft.planned.plan,
-        revision,
-        commit: commit.map(|commit| format!("{} <{}> {}", commit.author, commit.email, commit.subject())),
-        verdict: draft.judged.verdict,
-        changes,
-        matched: draft.planned.matched.len(),
-    })
+    let (draft, changes) = compared.await.map_err(|error| Refusal::broken("comparison of contents", &error))??;
+    let (verdict, matched) = (draft.judged.verdict, draft.planned.matched.len());
+    Ok(PlanView { plan: draft.planned.plan, revision, commit, verdict, changes, matched })
 }
 
 /// Returns which policies bind an application, and what they say of the plan that would run now.

@@ -2,7 +2,9 @@
 
 mod bus;
 mod command;
+mod declarations;
 pub mod host;
+mod own;
 mod probing;
 pub mod protocol;
 pub mod root;
@@ -20,6 +22,9 @@ use crate::model::{
     Actor, Contents, Desired, Digest, DigestKey, Fingerprint, Health, Inventory, ObjectId, PlanId, Previews, Spec,
     Step, SyncId,
 };
+
+pub use declarations::Documents;
+pub use own::Own;
 
 /// Goes with every call to a target.
 #[derive(Clone, Debug)]

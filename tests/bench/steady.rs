@@ -21,7 +21,7 @@ use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
-use trueup::sync::{self, Memory, Neighbours, Origin, Ring, Subject};
+use trueup::sync::{self, Holds, Memory, Neighbours, Origin, Ring, Subject};
 use trueup::target::{Call, Target, host::HostTarget};
 use world::{HttpServer, Repo};
 
@@ -134,6 +134,8 @@ impl Bed {
                 cache: Arc::new(MemoryCache::new(20_000)),
                 key: store.key().clone(),
                 redactor: Arc::default(),
+                holds: Holds::default(),
+                within: None,
             },
             target: target.clone(),
             neighbours: Arc::new(Neighbours::default()),

@@ -60,9 +60,9 @@ fn what_decides_trust_is_not_declared_in_git() {
         parse(&files).unwrap_err(),
         [
             "x.yaml:3:7 config.trust: a Target is declared on the machine, not in Git: it decides what is trusted \
-             (in Git are declared: Application, Policy, Person)",
+             (in Git are declared: Application, Policy, Person, BreakGlass)",
             "x.yaml:8:7 config.trust: a Repository is declared on the machine, not in Git: it decides what is trusted \
-             (in Git are declared: Application, Policy, Person)",
+             (in Git are declared: Application, Policy, Person, BreakGlass)",
         ]
     );
     for kind in ["Daemon", "HostAccess"] {

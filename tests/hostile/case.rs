@@ -25,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) taken_back: bool,
     /// A live file that the attack goes on changing.
     pub(crate) edits: Option<&'static str>,
+    /// What is declared in Git is attacked, not the application.
+    pub(crate) on_declarations: bool,
     /// Sets the scene, before the first good revision is live.
     pub(crate) before: Act,
     pub(crate) attack: Act,
@@ -71,6 +73,8 @@ pub(crate) struct Spec {
     pub(crate) host: String,
     /// Lines of the Application's `sync`.
     pub(crate) sync: String,
+    /// Its repository is the one that declares applications in Git, with these lines; it is one of them. One of a daemon.
+    pub(crate) declares: Option<String>,
 }
 
 impl Case {
@@ -83,6 +87,7 @@ impl Case {
             on_host: false,
             edits: None,
             taken_back: false,
+            on_declarations: false,
             before: Box::new(|_| ()),
             attack: Box::new(|_| ()),
         }
@@ -124,6 +129,16 @@ impl Case {
     pub(crate) fn edits(mut self, path: &'static str) -> Self {
         self.edits = Some(path);
         self
+    }
+
+    pub(crate) fn on_declarations(mut self) -> Self {
+        self.on_declarations = true;
+        self
+    }
+
+    /// Returns the application that is attacked.
+    pub(crate) fn about(&self, ground: &Ground) -> String {
+        if self.on_declarations { "declarations".to_owned() } else { ground.name.clone() }
     }
 
     pub(crate) fn taken_back(mut self) -> Self {
@@ -221,12 +236,26 @@ impl Ground {
         let head = |kind: &str| {
             format!("---\napiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec:\n")
         };
-        format!(
-            "{}{repository}{}  host:\n{host}{}  source: {{ repository: {name}, path: app }}\n  target: {name}\n{sync}",
-            head("Repository"),
-            head("Target"),
-            head("Application")
-        )
+        let application =
+            format!("{}  source: {{ repository: {name}, path: app }}\n  target: {name}\n{sync}", head("Application"));
+        let application = if spec.declares.is_some() { String::new() } else { application };
+        format!("{}{repository}{}  host:\n{host}{application}", head("Repository"), head("Target"))
+    }
+
+    /// Returns what the daemon's own document says of it.
+    pub(crate) fn daemon(&self) -> Option<String> {
+        let lines = lines(self.spec.declares.as_ref()?, 2);
+        Some(format!("declarations:\n  repository: {}\n  path: trueup\n{lines}", self.name))
+    }
+
+    /// Declares an application in Git, by its name and paths.
+    pub(crate) fn declared(&self, name: &str, path: &str) {
+        let target = &self.name;
+        let text = format!(
+            "apiVersion: trueup.dev/v1alpha1\nkind: Application\nmetadata: {{ name: {name} }}\n\
+             spec: {{ source: {{ repository: {target}, path: {path} }}, target: {target} }}\n"
+        );
+        self.repo.write(&format!("trueup/{name}.yaml"), text);
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -239,7 +268,7 @@ impl Ground {
 impl Spec {
     pub(crate) fn new(url: String) -> Self {
         let none = String::new;
-        Self { url, follow: "branch: main".into(), repository: none(), host: none(), sync: none() }
+        Self { url, follow: "branch: main".into(), repository: none(), host: none(), sync: none(), declares: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Classes A, B, C, J and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
+//! Classes A, B, C, J, M and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
 //! with the same invariants asked of every one.
 //!
 //! I1 it lives, answers, and lives after a restart with the poison still there; I3 memory, files, threads, children and time
@@ -13,6 +13,7 @@
 mod case;
 mod content;
 mod declared;
+mod governed;
 mod history;
 mod host;
 mod lies;
@@ -46,11 +47,14 @@ const LATER: [(&str, &str); 6] = [
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 1] = [(
-    "J7",
-    "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
-     one daemon-reload for many files: tests/host/units_kinds.rs",
-)];
+const ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "J7",
+        "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
+         one daemon-reload for many files: tests/host/units_kinds.rs",
+    ),
+    ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
+];
 
 type Group = (&'static str, fn() -> Vec<case::Case>);
 
@@ -71,7 +75,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let start = Instant::now();
-    let next = std::sync::Mutex::new(GROUPS.iter());
+    let next = std::sync::Mutex::new(GROUPS.iter().chain(&governed::GROUPS));
     let rows = std::sync::Mutex::new(Vec::new());
     // Two daemons side by side: what one waits for, the other computes.
     std::thread::scope(|scope| {

@@ -54,7 +54,8 @@ pub(crate) fn run(name: &str, cases: &[Case]) -> Vec<Row> {
         let again = caught(|| bench.second(at, case, &rows[at].code));
         rows[at].wrong.extend(again.err());
     }
-    let healthy = caught(|| drop(bench.sync_beside_canary(0)));
+    let first = bench.grounds[0].name.clone();
+    let healthy = caught(|| drop(bench.sync_beside_canary(&first)));
     rows.last_mut().expect("a group has cases").wrong.extend(healthy.err());
     let verified = caught(|| drop(bench.world.cli(&["audit", "verify"]).code(0)));
     rows.last_mut().expect("a group has cases").wrong.extend(verified.err());
@@ -101,7 +102,8 @@ impl Bench {
         let mut bench = Self { world, grounds, canary: 0 };
         bench.declare();
         bench.world.start();
-        let all = bench.grounds.len() + 1;
+        let declaring = bench.grounds.iter().filter(|ground| ground.spec.declares.is_some()).count();
+        let all = bench.grounds.len() + declaring + 1;
         eventually("every application is live", Duration::from_secs(90), || {
             let status = bench.status();
             let good = |one: &&Value| matches!(one["outcome"].as_str(), Some("applied" | "unchanged"));
@@ -110,13 +112,14 @@ impl Bench {
             if let Some(bad) = applications.iter().find(|one| one["outcome"].is_string() && !good(one)) {
                 panic!("the good revision of {bad} is not live");
             }
-            applications.iter().filter(good).count() == all
+            applications.iter().filter(good).count() >= all
         });
         bench
     }
 
     fn declare(&mut self) {
         self.world.declared.more = self.grounds.iter().map(Ground::documents).collect();
+        self.world.declared.daemon = self.grounds.iter().find_map(Ground::daemon).unwrap_or_default();
     }
 
     fn status(&self) -> Value {
@@ -155,7 +158,8 @@ impl Bench {
 
     fn attacked(&mut self, at: usize, case: &Case, code: &mut String, took: &mut Duration) {
         let before = case.snapshot(&self.grounds[at]);
-        let sequence = Told::of(&self.world, &self.grounds[at].name).sequence();
+        let about = case.about(&self.grounds[at]);
+        let sequence = Told::of(&self.world, &about).sequence();
         let spec = self.grounds[at].spec.clone();
         (case.attack)(&mut self.grounds[at]);
         if self.grounds[at].spec != spec {
@@ -163,9 +167,9 @@ impl Bench {
         }
         let ground = &self.grounds[at];
         let before = if case.on_host { case.snapshot(ground) } else { before };
-        let name = ground.name.clone();
+        let name = about;
         let start = Instant::now();
-        let seen = self.sync_beside_canary(at);
+        let seen = self.sync_beside_canary(&name);
         *took = start.elapsed();
         *code = seen["code"].as_str().or(seen["outcome"].as_str()).map(str::to_owned).unwrap_or_default();
         escaped(&seen);
@@ -197,13 +201,13 @@ impl Bench {
     }
 
     /// Syncs the application, and the healthy one at the same time.
-    fn sync_beside_canary(&mut self, at: usize) -> Value {
+    fn sync_beside_canary(&mut self, name: &str) -> Value {
         self.canary += 1;
         let content = format!("{}\n", self.canary);
         self.world.repo.write("app/root/srv/canary", &content).land("news for the healthy one");
-        let (world, name) = (&self.world, self.grounds[at].name.clone());
+        let world = &self.world;
         std::thread::scope(|scope| {
-            let attacked = scope.spawn(move || synced(world, &name));
+            let attacked = scope.spawn(move || synced(world, name));
             let start = Instant::now();
             let healthy = synced(world, "canary");
             assert!(start.elapsed() < CANARY, "I2: the healthy application took {:?}", start.elapsed());
@@ -257,7 +261,7 @@ impl Bench {
         assert_eq!(check(&self.world), told, "I8: checked again");
         self.refusal_is_told_once(expected);
         let name = self.grounds[at].name.clone();
-        let seen = self.sync_beside_canary(at);
+        let seen = self.sync_beside_canary(&name);
         assert!(ended_well(&seen), "the old configuration runs: {seen}");
         assert!(!self.world.stderr().contains("S3CRET"), "the secret is in the log");
         self.grounds[at].spec = good;
@@ -308,12 +312,13 @@ impl Bench {
             return;
         }
         let before = case.snapshot(&self.grounds[at]);
-        let seen = self.sync(&self.grounds[at].name);
         let ground = &self.grounds[at];
+        let about = case.about(ground);
+        let seen = self.sync(&about);
         if let Expect::Code(_) = case.expect {
             assert_eq!(seen["code"], code, "I8: the second attempt: {seen}");
-            let told = Told::of(&self.world, &ground.name);
-            told.explains(code, 0, None, &ground.name);
+            let told = Told::of(&self.world, &about);
+            told.explains(code, 0, None, &about);
             assert!(case.taken_back || told.deletes() == 0, "I4: something was deleted");
             before.assert_same(&case.snapshot(ground), "I4: the second attempt");
         } else {

@@ -6,6 +6,7 @@
 
 #[path = "../faults/mod.rs"]
 mod faults;
+mod governed;
 mod judge;
 mod place;
 mod scenario;

@@ -12,6 +12,8 @@ mod world;
 mod beginnings;
 mod branches;
 mod by_hand;
+mod declared;
+mod destroyed;
 mod drift;
 mod failure;
 mod full;

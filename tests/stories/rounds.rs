@@ -11,7 +11,7 @@ use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
-use trueup::sync::{Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
+use trueup::sync::{Holds, Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
 
 use super::clock::Machine;
 use super::telling::{all_is_well, applied, file_with_handler, lines, status, until, world, world_of};
@@ -56,6 +56,8 @@ async fn subject(world: &World) -> Subject {
         cache: Arc::new(MemoryCache::new(1000)),
         key: store.key().clone(),
         redactor: redactor.clone(),
+        holds: Holds::default(),
+        within: None,
     };
     Subject {
         target: trueup::target::adapter(&loaded.targets[&target_name], store.key()).unwrap(),

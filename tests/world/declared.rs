@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Declared {
     pub transports: Vec<String>,
+    /// More lines below the daemon's `spec`.
+    pub daemon: String,
     /// The repository's URL; the world's own http server where it is `None`.
     pub url: Option<String>,
     /// What is followed: `branch: main`, `tag: v1`, `commit: …`.
@@ -51,6 +53,7 @@ impl Default for Declared {
     fn default() -> Self {
         Self {
             transports: ["https", "ssh", "http", "file"].map(str::to_owned).to_vec(),
+            daemon: String::new(),
             url: None,
             follow: "branch: main".into(),
             poll: "1s".into(),
@@ -71,10 +74,11 @@ impl Declared {
         let mut text = String::new();
         let path = |name: &str| quoted(&folder.join(name).display().to_string());
         let daemon = format!(
-            "data: {}\nsocket: {}\ntransports: {}",
+            "data: {}\nsocket: {}\ntransports: {}\n{}",
             path("data"),
             path("run/trueup.sock"),
-            list(&self.transports)
+            list(&self.transports),
+            self.daemon
         );
         document(&mut text, "Daemon", "story", &daemon);
         let url = quoted(self.url.as_deref().unwrap_or(url));

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
-use crate::model::view::{ApplicationStatus, RepositoryStatus, Status};
+use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, Status};
 use crate::model::{Revision, Time};
 
 /// Returns the whole daemon at a glance.
@@ -15,7 +15,13 @@ pub fn status(status: &Status, now: Time) -> String {
         text.push_str("\nthe configuration on disk has mistakes; the daemon goes on with the one before:\n");
         text.push_str(&mistakes(&status.rejected_configuration));
     }
-    if status.repositories.is_empty() && status.applications.is_empty() {
+    if !status.left_out.is_empty() {
+        text.push_str(
+            "\nof what was accepted from Git this does not fit the machine's files any more, and is left out:\n",
+        );
+        text.push_str(&mistakes(&status.left_out));
+    }
+    if status.repositories.is_empty() && status.applications.is_empty() && status.orphans.is_empty() {
         text.push_str("\nnothing is declared yet\n");
         return text;
     }
@@ -23,7 +29,20 @@ pub fn status(status: &Status, now: Time) -> String {
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
     }
+    if !status.orphans.is_empty() {
+        let _ = write!(text, "\n{}", orphans(&status.orphans));
+    }
+    if !status.notifications.is_empty() {
+        let _ = write!(text, "\n{}", notifications(&status.notifications, now));
+    }
     text
+}
+
+/// Returns what a sink answered to a test.
+#[must_use]
+pub fn notified(report: &NotifyReport) -> String {
+    let (name, answer) = (&report.name, printable(&report.answer));
+    format!("{name} ({}) took the message {}: {answer}\n", report.kind, printable(&report.id))
 }
 
 /// Returns one application, with its findings.
@@ -49,6 +68,32 @@ fn applications(all: &[ApplicationStatus], now: Time) -> String {
         let objects = one.objects.to_string();
         let waiting = waiting(one);
         table.row([one.name.as_str(), one.state(), &since, short(one.applied.as_ref()), &objects, &waiting]);
+    }
+    table.render()
+}
+
+fn orphans(all: &[OrphanStatus]) -> String {
+    let mut table = Table::new(&["DECLARED NO MORE", "TARGET", "OBJECTS", "WAITING FOR"]);
+    for one in all {
+        let waiting = one.plan.map_or_else(
+            || "its document, or `trueup destroy`".to_owned(),
+            |plan| format!("approval of plan {}, which destroys it", plan.short()),
+        );
+        table.row([one.name.as_str(), one.target.as_str(), &one.objects.to_string(), &waiting]);
+    }
+    table.render()
+}
+
+fn notifications(all: &[NotificationStatus], now: Time) -> String {
+    let mut table = Table::new(&["NOTIFICATION", "KIND", "DELIVERED", "WAITING", "GIVEN UP", "STATE", "MESSAGE"]);
+    for one in all {
+        let delivered = one.delivered.map_or_else(|| "never".into(), |time| when::ago(time, now));
+        let given_up = match one.last_dropped {
+            Some(record) => format!("{} (last: record {record})", one.dropped),
+            None => String::new(),
+        };
+        let (waiting, message) = (one.waiting.to_string(), one.message.as_deref().unwrap_or_default());
+        table.row([one.name.as_str(), &one.kind, &delivered, &waiting, &given_up, &one.state, message]);
     }
     table.render()
 }

@@ -47,7 +47,7 @@ pub(super) fn check(application: &Application, scope: &mut Scope) {
 }
 
 /// Returns the path that was probably meant, or how to write one.
-fn suggestion(path: &str) -> String {
+pub(super) fn suggestion(path: &str) -> String {
     let plain: Vec<_> = path.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
     if plain.contains(&"..") || plain.is_empty() {
         return "name it from the top of the repository, such as hosts/web-1".into();

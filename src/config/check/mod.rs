@@ -2,8 +2,11 @@
 
 mod access;
 mod application;
+mod break_glass;
 mod daemon;
+mod from_git;
 mod names;
+mod notification;
 mod paths;
 mod people;
 mod policy;
@@ -42,8 +45,14 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.accesses {
         access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    for typed in &gathered.notifications {
+        notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
     verify::check(gathered, mistakes);
-    declared(gathered, &names::Known::of(gathered), whole, mistakes);
+    let known = names::Known::of(gathered);
+    from_git::check(gathered, &known, whole, mistakes);
+    break_glass::not_here(gathered, mistakes);
+    declared(gathered, &known, whole, mistakes);
     people::unique(gathered, None, mistakes);
 }
 
@@ -51,7 +60,16 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
 pub(super) fn check_in_git(gathered: &Gathered, machine: &super::Config, whole: bool, mistakes: &mut Vec<Mistake>) {
     names::unique(gathered, mistakes);
     names::taken(gathered, machine, mistakes);
-    declared(gathered, &names::Known::of_machine(machine, gathered), whole, mistakes);
+    let known = names::Known::of_machine(machine, gathered);
+    declared(gathered, &known, whole, mistakes);
+    from_git::within(gathered, machine, mistakes);
+    for typed in &gathered.requests {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        break_glass::check(&typed.spec, &mut scope);
+        if whole {
+            known.request(&typed.spec, &mut scope);
+        }
+    }
     people::unique(gathered, Some(machine), mistakes);
 }
 
@@ -73,6 +91,10 @@ fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &m
     }
     for typed in &gathered.people {
         people::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    for typed in gathered.notifications.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        notification::applications(&typed.spec.matching, &known.applications, &mut scope);
     }
 }
 

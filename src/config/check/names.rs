@@ -4,7 +4,7 @@ use super::Scope;
 use crate::config::envelope::{IN_GIT, KINDS};
 use crate::config::gather::{Gathered, Written};
 use crate::config::load::mistake;
-use crate::config::{Application, Config, Match, Policy};
+use crate::config::{Application, BreakGlassRequest, Config, Match, Policy};
 use crate::model::{Mistake, Name};
 use crate::yaml::{nearest, quoted};
 
@@ -38,7 +38,8 @@ pub(super) fn taken(gathered: &Gathered, machine: &Config, mistakes: &mut Vec<Mi
     let taken = |kind: &str, name: &str| match kind {
         "Application" => applications.contains_key(name),
         "Policy" => policies.contains_key(name),
-        _ => people.contains_key(name),
+        "Person" => people.contains_key(name),
+        _ => false,
     };
     for kind in IN_GIT {
         for (name, written) in gathered.names(kind).into_iter().filter(|(name, _)| taken(kind, name)) {
@@ -55,6 +56,9 @@ type Groups<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
 pub(super) struct Known<'w> {
     repositories: HashSet<&'w str>,
     targets: HashSet<&'w str>,
+    pub(super) applications: HashSet<&'w str>,
+    policies: HashSet<&'w str>,
+    people: HashSet<&'w str>,
     /// Who belongs to each group; `None` where who there is is not known.
     groups: Option<Groups<'w>>,
 }
@@ -65,14 +69,28 @@ impl<'w> Known<'w> {
             let known = gathered.names(kind).into_iter().map(|(name, _)| name);
             known.chain(gathered.unknown().filter_map(Written::name)).collect()
         };
-        Self { repositories: names("Repository"), targets: names("Target"), groups: groups(gathered, None) }
+        Self {
+            repositories: names("Repository"),
+            targets: names("Target"),
+            applications: names("Application"),
+            policies: names("Policy"),
+            people: names("Person"),
+            groups: groups(gathered, None),
+        }
     }
 
     /// Returns what documents of Git may refer to: repositories and targets of the machine, and people of both.
     pub(super) fn of_machine(machine: &'w Config, gathered: &'w Gathered<'w>) -> Self {
+        fn names<'w, T>(kind: &str, declared: &'w BTreeMap<Name, T>, gathered: &Gathered<'w>) -> HashSet<&'w str> {
+            let of_git = gathered.names(kind).into_iter().map(|(name, _)| name);
+            declared.keys().map(Name::as_str).chain(of_git).collect()
+        }
         Self {
             repositories: machine.repositories.keys().map(Name::as_str).collect(),
             targets: machine.targets.keys().map(Name::as_str).collect(),
+            applications: names("Application", &machine.applications, gathered),
+            policies: names("Policy", &machine.policies, gathered),
+            people: names("Person", &machine.people, gathered),
             groups: groups(gathered, Some(machine)),
         }
     }
@@ -82,6 +100,31 @@ impl<'w> Known<'w> {
         let repository = application.source.repository.as_str();
         reference("Repository", repository, &self.repositories, "/spec/source/repository", scope);
         reference("Target", application.target.as_str(), &self.targets, "/spec/target", scope);
+    }
+
+    /// Sees that what a break-glass is asked for is declared.
+    pub(super) fn request(&self, request: &BreakGlassRequest, scope: &mut Scope) {
+        self.each("Application", &request.applications, "/spec/applications", scope);
+        self.each("Policy", &request.policies, "/spec/policies", scope);
+    }
+
+    /// Sees that each name of a list is that of a document of its kind.
+    pub(super) fn each(&self, kind: &str, listed: &[Name], pointer: &str, scope: &mut Scope) {
+        let known = match kind {
+            "Repository" => &self.repositories,
+            "Target" => &self.targets,
+            "Application" => &self.applications,
+            "Policy" => &self.policies,
+            _ => &self.people,
+        };
+        for (at, name) in listed.iter().enumerate() {
+            reference(kind, name.as_str(), known, &format!("{pointer}/{at}"), scope);
+        }
+    }
+
+    /// Sees that one name is that of a Repository.
+    pub(super) fn repository(&self, name: &Name, pointer: &str, scope: &mut Scope) {
+        reference("Repository", name.as_str(), &self.repositories, pointer, scope);
     }
 
     /// Sees that what a policy names is declared, and that its groups have the people that it asks for. Applications may come
@@ -143,7 +186,7 @@ fn group_of_nobody(group: &Name, groups: &Groups, pointer: &str, scope: &mut Sco
     scope.say("config.group", pointer, message, Some(hint));
 }
 
-fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
+pub(super) fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
     const MOST: usize = 12;
     if known.contains(name) {
         return;

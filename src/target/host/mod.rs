@@ -119,6 +119,12 @@ impl HostTarget {
     }
 }
 
+/// Returns the units that what lies at a path makes or changes, `*` standing for any part of a name.
+#[must_use]
+pub fn units_at(path: &str) -> Vec<String> {
+    units::changed(path)
+}
+
 fn command_error(error: CommandError, failed: &'static str) -> TargetError {
     let told = error.to_string();
     match error {

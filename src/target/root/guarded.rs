@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use super::acts::Acts;
 use super::judge::{fenced, offer, open};
 use super::ledger::Entry;
-use super::own::Own;
+use super::own::spares;
 use crate::model::host::PATH;
 use crate::model::{Desired, Health, Inventory, Live, ObjectId, Preview, Previews};
 use crate::target::host::{HostTarget, blocking};
 use crate::target::protocol::message::Failure;
-use crate::target::{Asked, Batch, Bell, Call, Done, Interest, Outcomes, StepOutcome, Target, TargetError};
+use crate::target::{Asked, Batch, Bell, Call, Done, Interest, Outcomes, Own, StepOutcome, Target, TargetError};
 
 /// One host target behind the journal.
 pub(super) struct Guarded {
@@ -52,7 +52,7 @@ impl Guarded {
 impl Target for Guarded {
     async fn preview(&self, call: &Call, desired: &Desired, owned: &Inventory) -> Result<Previews, TargetError> {
         if let Desired::Objects(complete) = desired {
-            complete.objects.keys().try_for_each(|id| self.own.spares(id))?;
+            complete.objects.keys().try_for_each(|id| spares(&self.own, id))?;
         }
         let mut known = owned.clone();
         for owned in known.objects.values_mut() {

@@ -24,11 +24,10 @@ use serde_json::Value;
 use self::acts::Acts;
 use self::guarded::Guarded;
 use self::journal::Journal;
-use self::own::Own;
 use self::preimages::Preimages;
 use super::host::HostTarget;
 use super::protocol::{Adapter, Limits};
-use super::{Target, TargetError};
+use super::{Own, Target, TargetError};
 use crate::config::{self, HostAccess};
 use crate::model::{Clock, DigestKey};
 use crate::store::{self, Lock, StoreError};
@@ -81,14 +80,14 @@ impl RootHalf {
         let mark = states.digest("trueup/fingerprint-mark/v1", b"").short();
         let acts = Acts::new(journal, preimages, keep, clock, mark);
         let (acts, limits, targets) = (Arc::new(acts), Limits::default(), Mutex::default());
-        let own = Arc::new(Own::of(&access));
+        let own = Arc::new(own::of(&access));
         Ok(Self { access, acts, limits, states, own, targets, _lock: lock })
     }
 
     /// Takes `file`, which its `HostAccess` was read from, for one of its own: no step writes it.
     #[must_use]
     pub fn told_by(mut self, file: &Path) -> Self {
-        let mut own = Own::of(&self.access);
+        let mut own = own::of(&self.access);
         own.add(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
         self.own = Arc::new(own);
         self

@@ -1,59 +1,35 @@
 //! What decides what the root half may do: its own files, and the programs that it runs. No step writes them, however wide the
 //! allow-list is, or it would be the front half that decides.
 
-use std::path::{Path, PathBuf};
-
 use crate::config::HostAccess;
 use crate::model::ObjectId;
-use crate::model::host::PATH;
-use crate::target::TargetError;
+use crate::target::{Own, TargetError};
 
-/// The paths that no step writes.
-#[derive(Debug)]
-pub(super) struct Own {
-    /// What every path of a step lies below, without links: what lies there is opened without following any.
-    prefix: PathBuf,
-    paths: Vec<PathBuf>,
+/// Returns the data folder and the listed programs of a root half.
+pub(super) fn of(access: &HostAccess) -> Own {
+    let mut own = Own::below(access.root.as_deref());
+    own.add(&access.data);
+    access.commands.iter().for_each(|program| own.add(program));
+    own
 }
 
-impl Own {
-    /// Takes the data folder and the listed programs of a root half.
-    pub(super) fn of(access: &HostAccess) -> Self {
-        let prefix = access.root.clone().unwrap_or_else(|| "/".into());
-        let mut own = Self { prefix: prefix.canonicalize().unwrap_or(prefix), paths: vec![] };
-        own.add(&access.data);
-        access.commands.iter().for_each(|program| own.add(program));
-        own
+/// # Errors
+/// `host.own`, for an object that is one of these.
+pub(super) fn spares(own: &Own, id: &ObjectId) -> Result<(), TargetError> {
+    if !own.has(id) {
+        return Ok(());
     }
-
-    /// Adds a path, as it is written and as the links in it lead.
-    pub(super) fn add(&mut self, path: &Path) {
-        self.paths.extend(path.canonicalize());
-        self.paths.push(path.to_owned());
-    }
-
-    pub(super) fn has(&self, id: &ObjectId) -> bool {
-        let real = self.prefix.join(id.name.trim_start_matches('/'));
-        id.kind == PATH && self.paths.iter().any(|own| real.starts_with(own))
-    }
-
-    /// # Errors
-    /// `host.own`, for an object that is one of these.
-    pub(super) fn spares(&self, id: &ObjectId) -> Result<(), TargetError> {
-        if !self.has(id) {
-            return Ok(());
-        }
-        let reason = format!(
-            "{id} decides what the root half does (its HostAccess, its data, a program of `commands`): Git does not"
-        );
-        Err(TargetError::Denied { code: "host.own".into(), reason })
-    }
+    let reason = format!(
+        "{id} decides what the root half does (its HostAccess, its data, a program of `commands`): Git does not"
+    );
+    Err(TargetError::Denied { code: "host.own".into(), reason })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // Tests say what went wrong by failing.
     use super::*;
+    use crate::model::host::PATH;
 
     #[test]
     fn what_decides_is_not_written_by_whatever_name() {
@@ -65,7 +41,7 @@ mod tests {
         let access = serde_json::json!({
             "allow": ["/"], "root": root, "data": root.join("var/data"), "commands": [root.join("bin/judge")],
         });
-        let mut own = Own::of(&serde_json::from_value(access).unwrap());
+        let mut own = of(&serde_json::from_value(access).unwrap());
         own.add(&root.join("etc/host.yaml"));
         for (path, is) in [
             ("/var/data", true),
@@ -76,7 +52,13 @@ mod tests {
             ("/usr/bin/other", false),
             ("/etc", false),
         ] {
-            assert_eq!(own.spares(&ObjectId::new(PATH, path)).is_err(), is, "{path}");
+            let id = ObjectId::new(PATH, path);
+            assert_eq!(spares(&own, &id).is_err(), is, "{path}");
+            assert_eq!(
+                own.is_below(&id),
+                matches!(path, "/etc" | "/var/data" | "/usr/bin/judge" | "/etc/host.yaml"),
+                "{path}"
+            );
         }
     }
 }

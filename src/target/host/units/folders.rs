@@ -104,6 +104,19 @@ pub(super) fn provides(path: &str, name: &str) -> bool {
     }
 }
 
+/// Returns the units that what lies at `path` makes or changes, `*` standing for any part of a name; none outside of the folders
+/// that systemd reads.
+pub(in crate::target::host) fn changed(path: &str) -> Vec<String> {
+    match piece(path) {
+        Some(Piece::File(name)) => vec![name.to_owned()],
+        Some(Piece::DropIn(name) | Piece::Quadlet(name)) => vec![name],
+        // Every target that starts at boot wants things: only what hangs on the unit itself changes it.
+        Some(Piece::Wants(above, below)) if above.ends_with(".target") => vec![below.to_owned()],
+        Some(Piece::Wants(above, below)) => vec![above.to_owned(), below.to_owned()],
+        Some(Piece::Other) | None => vec![],
+    }
+}
+
 /// Returns every path at which the file of this unit may lie.
 pub(super) fn files(name: &str) -> impl Iterator<Item = String> {
     FOLDERS.iter().map(move |folder| format!("{folder}{name}"))

@@ -24,6 +24,7 @@ use crate::model::SyncId;
 use crate::target::bus::Bus;
 
 pub(super) use self::apply::digest;
+pub(super) use self::folders::changed;
 pub(super) use self::look::{Survey, run};
 use self::own::{itself, own};
 
