@@ -106,6 +106,7 @@ pub struct Timed {
 pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> Result<(), BeginError> {
     let plan = &open.prepared.plan;
     let (target, application) = (&plan.target, &plan.application);
+    ledger.store.may_begin()?;
     let mut tx = ledger.store.write().await?;
     let written = |step: &&Step| step.action != Action::Run;
     let mut ids: Vec<_> = plan.steps.iter().filter(written).map(|step| step.id.clone()).collect();
@@ -196,11 +197,14 @@ pub async fn carry_out(
     for (number, step) in plan.steps.iter().enumerate() {
         if step.wave != wave {
             wave = step.wave;
-            let mut tx = ledger.store.write().await?;
-            let changed = settle_outcomes(&mut tx, open, &outcomes, inventory).await?;
             let entries = [records::outcome(open, &outcomes), records::intent(open, wave)];
-            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
-            tx.commit().await?;
+            let write = || async {
+                let mut tx = ledger.store.write().await?;
+                let changed = settle_outcomes(&mut tx, open, &outcomes, inventory).await?;
+                audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
+                tx.commit().await.map(|()| changed)
+            };
+            let changed = ledger.store.insist(write).await?;
             remember(inventory, changed);
             outcomes.clear();
         }

@@ -78,6 +78,8 @@ impl Subject {
     /// Goes to what the followed ref says.
     async fn forward(&mut self, ring: &Ring) -> Result<SyncReport, Refusal> {
         self.refresh().await.map_err(|error| Refusal::store(&error))?;
+        // Before anything is fetched: that would take the room of the last records.
+        self.store.may_begin().map_err(|error| Refusal::store(&error))?;
         if let Some(draft) = Box::pin(self.upgraded(ring)).await? {
             let report = self.carry(draft, ring).await?;
             // What Git has beside it waited for this, and waits no longer.

@@ -31,6 +31,7 @@ impl Agent {
         let poller = Poller {
             name: name.clone(),
             source: following.source.clone(),
+            store: self.inner.store.clone(),
             interval: following.declared.poll.0,
             pace: Pace::new(self.inner.store.key(), format!("repository {name}")),
             stop: following.stop.clone(),

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
+use super::Auditing;
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -11,7 +11,7 @@ use crate::model::{Actor, Name, Problem};
 ///
 /// Names and ids come as a person typed them: whoever implements this answers an unknown one with a problem.
 #[async_trait]
-pub trait Daemon: Send + Sync + 'static {
+pub trait Daemon: Auditing + Send + Sync + 'static {
     fn status(&self) -> Status;
 
     /// Returns what a sync would do now. `revision`: a branch, tag or commit to plan for instead of the followed one; such a
@@ -67,42 +67,4 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Sends a test message to a sink, and returns what it answered.
     async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem>;
-
-    /// Returns records of the trail, newest first, or oldest first where `after` is given.
-    async fn records(&self, query: RecordQuery) -> Result<Vec<serde_json::Value>, Problem>;
-
-    async fn record(&self, sequence: u64) -> Result<serde_json::Value, Problem>;
-
-    /// Reads the whole trail and says what is wrong with it.
-    async fn verify(&self) -> Result<serde_json::Value, Problem>;
-
-    /// Returns up to `limit` records above `after` as they are hashed, with all that is needed to verify them elsewhere; where none
-    /// follows, the head alone, which ends an export.
-    async fn export(&self, after: u64, limit: u32) -> Result<Vec<serde_json::Value>, Problem>;
-}
-
-/// Which records of the trail are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordQuery {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application: Option<Name>,
-    /// Only records with a larger sequence number, oldest first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
-    /// Only records with a smaller sequence number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-    /// At most this many; 1 to [`RecordQuery::MOST`].
-    #[serde(default = "default_limit")]
-    pub limit: u32,
-}
-
-impl RecordQuery {
-    /// What one answer may hold, so that it fits in memory on both sides.
-    pub const MOST: u32 = 1000;
-}
-
-fn default_limit() -> u32 {
-    50
 }

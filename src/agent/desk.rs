@@ -1,13 +1,12 @@
 //! What people and programs ask of the daemon.
 
 use async_trait::async_trait;
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::commands::{Asked, Command};
-use super::{Agent, Daemon, RecordQuery, preimages};
-use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
+use super::{Agent, Daemon, preimages};
+use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::config::{Application, Config, Declared};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
@@ -32,6 +31,7 @@ impl Daemon for Agent {
             started: self.inner.started,
             rejected_configuration: rejected.clone(),
             left_out: self.inner.left_out.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            trail: self.inner.trail.status(),
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
             notifications: self.inner.board.notifications(),
@@ -182,41 +182,6 @@ impl Daemon for Agent {
         let status = sink.status();
         Ok(NotifyReport { name: status.name, kind: status.kind, id, answer })
     }
-
-    async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
-        let filter = Filter {
-            application: query.application,
-            after: query.after,
-            before: query.before,
-            newest_first: query.after.is_none(),
-            limit: query.limit.clamp(1, RecordQuery::MOST),
-            ..Filter::default()
-        };
-        let records = audit::list(&self.inner.store, &filter).await.map_err(|error| store_problem(&error))?;
-        records.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))
-    }
-
-    async fn record(&self, sequence: u64) -> Result<Value, Problem> {
-        let record = audit::show(&self.inner.store, sequence).await.map_err(|error| store_problem(&error))?;
-        let unknown = || Problem::new(404, "record.unknown", format!("the trail has no record {sequence}"));
-        serde_json::to_value(record.ok_or_else(unknown)?).map_err(|error| internal(&error))
-    }
-
-    async fn verify(&self) -> Result<Value, Problem> {
-        let report = audit::verify(&self.inner.store).await.map_err(|error| store_problem(&error))?;
-        serde_json::to_value(report).map_err(|error| internal(&error))
-    }
-
-    async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        let head = audit::head(&self.inner.store).await.map_err(|error| store_problem(&error))?;
-        if head.size <= after {
-            return Ok(vec![serde_json::json!({ "head": head })]);
-        }
-        let last = after.saturating_add(u64::from(limit.clamp(1, RecordQuery::MOST))).min(head.size);
-        let lines = audit::export_page(&self.inner.store, after, last).await;
-        let lines = lines.map_err(|error| store_problem(&error))?;
-        lines.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(|error| internal(&error))
-    }
 }
 
 impl Agent {
@@ -355,6 +320,6 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
     }
 }
 
-fn internal(error: &serde_json::Error) -> Problem {
+pub(super) fn internal(error: &serde_json::Error) -> Problem {
     Problem::new(500, "internal", format!("could not encode the answer: {error}"))
 }

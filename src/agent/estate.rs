@@ -9,7 +9,7 @@ use super::declared::{Force, has_target};
 use super::orphans::Leaving;
 use super::owners::Owners;
 use super::sinks::Telling;
-use crate::audit::Redactor;
+use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
 use crate::notify;
@@ -74,6 +74,8 @@ pub(super) struct Kept {
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     #[error("could not set up repository {name}")]
     Source {
         name: Name,
@@ -181,7 +183,8 @@ impl Agent {
             following.is_some_and(|f| *f.declared == *declared && f.transports == *transports)
         };
         let mut new = BTreeMap::new();
-        for (name, declared) in config.repositories.iter().filter(|(name, declared)| !unchanged(name, declared)) {
+        let followed = config.repositories.iter().filter(|(name, _)| is_followed(config, name));
+        for (name, declared) in followed.filter(|(name, declared)| !unchanged(name, declared)) {
             let folder = self.inner.store.folder().join("mirrors").join(name.as_str());
             let source = source::GitSource::new(declared, transports, folder)
                 .map_err(|source| StartError::Source { name: name.clone(), source })?;
@@ -246,7 +249,7 @@ impl Agent {
             }
         }
         estate.repositories.retain(|name, following| {
-            let stays = config.repositories.contains_key(name) && !repositories.contains_key(name);
+            let stays = is_followed(config, name) && !repositories.contains_key(name);
             if !stays {
                 following.stop.cancel();
                 self.inner.board.unfollow(name);
@@ -285,6 +288,13 @@ fn definition(declared: &Declared<Application>) -> Definition {
     let source = &declared.spec.source;
     let layers = source.layers().into_iter().map(str::to_owned).collect();
     Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
+}
+
+/// Whether a repository is declared for more than checkpoints, which are only pushed to it.
+fn is_followed(config: &Config, name: &Name) -> bool {
+    let publishes = config.daemon.trail.publish.git.as_ref().is_some_and(|git| git.repository == *name);
+    let rendered = || config.applications.values().any(|declared| declared.spec.source.repository == *name);
+    config.repositories.contains_key(name) && (!publishes || rendered())
 }
 
 /// Returns each declared application, after its target.

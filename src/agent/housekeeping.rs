@@ -9,7 +9,7 @@ use crate::model::chain;
 const EVERY: Duration = Duration::from_hours(24);
 
 impl Agent {
-    /// Drops contents that no state, plan or failure can ask for any more, now and once a day.
+    /// Drops contents that no state, plan or failure can ask for any more, and moves out old records, now and once a day.
     pub(super) fn keep_house(&self) {
         let agent = self.clone();
         self.inner.tasks.spawn(async move {
@@ -19,6 +19,7 @@ impl Agent {
                     Ok(gone) => tracing::debug!(gone, "dropped contents that nothing needs"),
                     Err(error) => tracing::warn!(error = chain(&error), "could not drop contents that nothing needs"),
                 }
+                agent.archive_old().await;
                 tokio::select! {
                     () = sleep(EVERY) => {} // a timer holds no data
                     () = agent.inner.stop.cancelled() => return, // level-triggered

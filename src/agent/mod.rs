@@ -9,6 +9,7 @@
 //! A bell carries a reason for the record and nothing else: each sync reads Git and the target itself.
 
 mod application;
+mod auditing;
 mod begin;
 mod bells;
 mod commands;
@@ -26,17 +27,18 @@ mod preimages;
 mod reload;
 mod sinks;
 mod status;
+mod trail;
 mod watchdog;
 mod watcher;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
+use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks, TrailError};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
@@ -44,7 +46,8 @@ use crate::notify::Surroundings;
 use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
-pub use daemon::{Daemon, RecordQuery};
+pub use auditing::{Auditing, RecordQuery};
+pub use daemon::Daemon;
 pub use estate::StartError;
 pub use status::Summary;
 pub use watchdog::Starved;
@@ -79,6 +82,9 @@ struct Inner {
     rules: InForce,
     /// What those who tell people work with.
     surroundings: Surroundings,
+    trail: trail::Trail,
+    /// Why the daemon ended itself.
+    broken: Mutex<Option<TrailError>>,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -102,6 +108,8 @@ impl Agent {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
+        store.hold_reserve(config.daemon.trail.reserve_mib);
+        let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
         let surroundings = Surroundings::new(store.clone(), clock.clone(), masks.clone());
         let inner = Inner {
@@ -120,6 +128,8 @@ impl Agent {
             glass_changed: Notify::new(),
             rules: InForce::default(),
             surroundings,
+            trail,
+            broken: Mutex::default(),
             masks,
             tasks: TaskTracker::new(),
             stop,
@@ -128,6 +138,7 @@ impl Agent {
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.end_stale_glass(last_record).await;
+        agent.keep_trail();
         Box::pin(agent.settle(config)).await?;
         agent.keep_glass();
         agent.keep_house();
@@ -155,6 +166,13 @@ impl Agent {
         if let Err(error) = self.tell("run", body).await {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
+        self.end_trail().await;
+    }
+
+    /// Returns why the daemon ended itself, where it did.
+    #[must_use]
+    pub fn broken(&self) -> Option<TrailError> {
+        self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Writes back what lies in the store's journal and closes it; call when nobody asks any more.
@@ -169,9 +187,12 @@ impl Agent {
         let actor = Actor::daemon(reason);
         let entry = Entry { application: None, revision: None, plan: None, sync: None, actor, body };
         let ledger = self.ledger().await;
-        let mut tx = ledger.store.write().await?;
-        audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &[entry]).await?;
-        tx.commit().await
+        let write = || async {
+            let mut tx = ledger.store.write().await?;
+            audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, std::slice::from_ref(&entry)).await?;
+            tx.commit().await
+        };
+        ledger.store.insist(write).await
     }
 
     async fn ledger(&self) -> Ledger {

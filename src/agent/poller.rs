@@ -6,12 +6,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Name, Pace, event};
 use crate::source::{Head, Polled, Shared};
+use crate::store::Store;
 
 /// Looks at one repository, at its interval and with back-off, and calls `news` when the followed ref moved or became
 /// (un)reachable, or others may sign now.
 pub(super) struct Poller {
     pub(super) name: Name,
     pub(super) source: Arc<Shared>,
+    pub(super) store: Store,
     pub(super) interval: Duration,
     pub(super) pace: Pace,
     pub(super) stop: CancellationToken,
@@ -29,6 +31,14 @@ impl Poller {
         let mut seen = None;
         let mut failures = 0;
         loop {
+            if self.store.may_begin().is_err() {
+                // What is fetched would take the room of the last records.
+                let wait = self.pace.jitter(self.interval);
+                tokio::select! {
+                    () = sleep(wait) => continue, // a timer holds no data
+                    () = self.stop.cancelled() => return, // level-triggered
+                }
+            }
             let polled = tokio::select! {
                 // Dropping a poll loses nothing: the mirror is written by a task that goes on, or not at all.
                 polled = self.source.poll(Instant::now()) => polled,

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::Agent;
 use crate::audit::{Body, Counts};
-use crate::config::Config;
+use crate::config::{Config, Daemon};
 use crate::execute::{Reason, closed_body};
 use crate::model::{Mistake, Outcome, Place, chain, event};
 
@@ -46,14 +46,20 @@ impl Agent {
         {
             let estate = self.inner.estate.lock().await;
             let (old, new) = (&estate.machine.daemon, &config.daemon);
-            if old != new && (&old.data, &old.socket, &old.group) != (&new.data, &new.socket, &new.group) {
-                return vec![self.mistake("data, socket and group of the Daemon document take a restart".into())];
+            let fixed = |daemon: &Daemon| {
+                let Daemon { data, socket, group, trail, .. } = daemon.clone();
+                (data, socket, group, trail)
+            };
+            if old != new && fixed(old) != fixed(new) {
+                return vec![
+                    self.mistake("data, socket, group and trail of the Daemon document take a restart".into()),
+                ];
             }
             if estate.machine == config {
                 return vec![];
             }
         }
-        match self.settle(config).await {
+        match Box::pin(self.settle(config)).await {
             Ok(()) => {
                 tracing::info!(event = event::CONFIGURATION_TAKEN.name, "the new configuration is taken");
                 vec![]

@@ -13,6 +13,8 @@ use crate::model::Problem;
 
 /// No request of ours comes near this.
 const LARGEST_BODY: usize = 64 * 1024;
+/// Except for the one that brings checkpoints: each has some 300 bytes.
+const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
 /// A body of this size takes no time on a socket of the machine; a caller who stalls is let go.
 const BODY: Duration = Duration::from_secs(10);
 
@@ -44,22 +46,37 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body64<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let json = is_json(&request);
-        let bytes = read(request.into_body()).await?;
-        if bytes.is_empty() {
-            return parse(b"{}");
-        }
-        if !json {
-            return Err(Problem::new(415, "api.media-type", "expected a body of application/json").into());
-        }
-        parse(&bytes)
+        body(request, LARGEST_BODY).await.map(Self)
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body64<T>, Refusal> {
+/// A larger one.
+pub(super) struct Body8M<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        body(request, LARGEST_GIVEN).await.map(Self)
+    }
+}
+
+async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
+    let json = is_json(&request);
+    let bytes = read(request.into_body(), largest).await?;
+    if bytes.is_empty() {
+        return parse(b"{}");
+    }
+    if !json {
+        return Err(Problem::new(415, "api.media-type", "expected a body of application/json").into());
+    }
+    parse(&bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let value = serde_json::from_slice(bytes);
     // The parser names line, column and field of ours, never what the body holds elsewhere.
-    value.map(Body64).map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())
+    value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())
 }
 
 fn is_json(request: &Request) -> bool {
@@ -68,11 +85,11 @@ fn is_json(request: &Request) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, Refusal> {
-    match tokio::time::timeout(BODY, to_bytes(body, LARGEST_BODY)).await {
+async fn read(body: Body, largest: usize) -> Result<axum::body::Bytes, Refusal> {
+    match tokio::time::timeout(BODY, to_bytes(body, largest)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
-            let title = format!("could not read the body: it breaks off or has more than {LARGEST_BODY} bytes");
+            let title = format!("could not read the body: it breaks off or has more than {largest} bytes");
             Err(Problem::new(413, "api.body-too-large", title).into())
         }
         Err(_) => Err(Problem::new(408, "api.timeout", "the body did not come in time").into()),

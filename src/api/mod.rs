@@ -7,11 +7,12 @@
 
 mod access;
 mod answer;
+mod audit;
 mod routes;
 mod serve;
 mod socket;
 mod stream;
 
-pub use crate::agent::{Daemon, RecordQuery};
+pub use crate::agent::{Auditing, Daemon, RecordQuery};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};

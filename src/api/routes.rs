@@ -8,12 +8,11 @@ use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::access::Acting;
 use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
-use super::{Daemon, RecordQuery};
+use super::{Daemon, audit};
 use crate::model::Problem;
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
@@ -40,18 +39,15 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/plans/{plan}/preimages", get(preimages))
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
         .route("/v1/notifications/{name}/test", post(test_notification))
-        .route("/v1/audit/records", get(records))
-        .route("/v1/audit/records/{sequence}", get(record))
-        .route("/v1/audit/verify", get(verify))
-        .route("/v1/audit/export", get(export))
+        .merge(audit::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
         })
 }
 
-type Named = Result<Path<String>, PathRejection>;
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Named = Result<Path<String>, PathRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,14 +72,6 @@ struct Rejection {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExportQuery {
-    #[serde(default)]
-    after: u64,
-    limit: Option<u32>,
-}
 
 async fn status(State(service): State<Service>) -> Json<Status> {
     Json(service.daemon.status())
@@ -236,32 +224,8 @@ async fn test_notification(
     act(service, async move |daemon| daemon.test_notification(&name, actor).await).await
 }
 
-async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {
-    let mut query = asked(query)?;
-    query.limit = query.limit.clamp(1, RecordQuery::MOST);
-    Ok(Json(service.daemon.records(query).await?))
-}
-
-async fn record(State(service): State<Service>, sequence: Named) -> Answer<Value> {
-    let sequence = path(sequence)?;
-    let Ok(sequence) = sequence.parse() else {
-        return Err(Problem::new(400, "api.path", "a record is named by its number").into());
-    };
-    Ok(Json(service.daemon.record(sequence).await?))
-}
-
-async fn verify(State(service): State<Service>) -> Answer<Value> {
-    Ok(Json(service.daemon.verify().await?))
-}
-
-async fn export(State(service): State<Service>, query: Asked<ExportQuery>) -> Answer<Vec<Value>> {
-    let query = asked(query)?;
-    let limit = query.limit.unwrap_or(RecordQuery::MOST).clamp(1, RecordQuery::MOST);
-    Ok(Json(service.daemon.export(query.after, limit).await?))
-}
-
 /// Runs an act to its end in a task of its own: a caller who goes away does not leave it half-done.
-async fn act<T, F, R>(service: Service, act: F) -> Answer<T>
+pub(super) async fn act<T, F, R>(service: Service, act: F) -> Answer<T>
 where
     T: Send + 'static,
     F: FnOnce(Arc<dyn Daemon>) -> R + Send + 'static,
@@ -277,10 +241,10 @@ where
     }
 }
 
-fn path(name: Named) -> Result<String, Refusal> {
+pub(super) fn path(name: Named) -> Result<String, Refusal> {
     name.map(|Path(name)| name).map_err(|error| Problem::new(400, "api.path", error.body_text()).into())
 }
 
-fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
+pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Problem::new(400, "api.query", error.body_text()).into())
 }

@@ -1,6 +1,6 @@
 use sqlx::Row as _;
 
-use super::leaf::{self, Row};
+use super::leaf::{self, Head, Row};
 use super::tree::{Tree, leaf_hash};
 use super::{Entry, Redactor, appended, tell};
 use crate::model::{Digest, Time};
@@ -23,10 +23,7 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
     if entries.is_empty() {
         return Ok(vec![]);
     }
-    let mut tree = match tx.recall::<Tree>() {
-        Some(tree) => tree,
-        None => read_tree(tx.connection()).await?,
-    };
+    let mut tree = take_tree(tx).await?;
     let before = tree.size;
     let last = entries.len().div_ceil(CHUNK) - 1;
     for (n, chunk) in entries.chunks(CHUNK).enumerate() {
@@ -47,6 +44,22 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
         appended::ring(&store, newest);
     });
     Ok((before + 1..=newest).collect())
+}
+
+/// Returns the tree as this change has it. Who takes it gives it back with [`Tx::remember`].
+async fn take_tree(tx: &mut Tx) -> Result<Tree, StoreError> {
+    match tx.recall::<Tree>() {
+        Some(tree) => Ok(tree),
+        None => read_tree(tx.connection()).await,
+    }
+}
+
+/// Returns the head of the trail as this change has it.
+pub(super) async fn head_of(tx: &mut Tx) -> Result<Head, StoreError> {
+    let tree = take_tree(tx).await?;
+    let head = tree.head();
+    tx.remember(tree);
+    Ok(head)
 }
 
 /// Writes rows, and with the last ones the new head. SQLite takes both statements in one round trip, which is worth a tenth of

@@ -188,6 +188,26 @@ pub struct DaemonBody {
     pub version: String,
 }
 
+/// What was done to the trail itself. Such a record is never erased and never leaves the store: `verify` goes by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum TrailBody {
+    /// A key signs checkpoints from here on.
+    Key {
+        /// A note that says so, signed by it, and by the key before where that was at hand.
+        statement: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Published checkpoints that the trail is behind of or beside, and that a person goes on without.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        forgone: Vec<String>,
+    },
+    /// These records lie in a file of the archive; the store has only their hashes.
+    Archived { first: u64, last: u64, file: String },
+    /// A record's payload and salt are gone for ever.
+    Erased { record: u64, reason: String },
+}
+
 impl StepSummary {
     #[must_use]
     pub fn new(number: usize, step: &Step) -> Self {

@@ -72,8 +72,15 @@ impl BreakGlasses {
                 .map_err(database(READ))?;
         let mut all = BTreeMap::new();
         for row in &rows {
-            if let Some((leaf, body)) = record(row)? {
-                fold(&mut all, leaf.seq, leaf.time, &leaf.actor, &body);
+            match record(row)? {
+                Found::Said(leaf, body) => fold(&mut all, leaf.seq, leaf.time, &leaf.actor, &body),
+                // It may have been the one that ended something: nothing that was open before it counts any more.
+                Found::Erased(leaf) => {
+                    for glass in all.values_mut().filter(|glass| glass.is_open()) {
+                        glass.ended = Some((leaf.time, BreakGlassEnd::Closed));
+                    }
+                }
+                Found::Archived => {}
             }
         }
         Ok(Self(Arc::new(RwLock::new(all))))
@@ -129,28 +136,36 @@ impl BreakGlasses {
     }
 }
 
-/// Reads a record for what it says, having held it against its hash; `None` where its payload was erased or archived: only what has
-/// ended loses that.
-fn record(row: &AnyRow) -> Result<Option<(Leaf, BreakGlassBody)>, StoreError> {
+/// What is there of one record.
+enum Found {
+    Said(Leaf, Box<BreakGlassBody>),
+    /// A person erased what it said.
+    Erased(Leaf),
+    /// It is in the archive: only what has ended goes there.
+    Archived,
+}
+
+/// Reads a record for what it says, having held it against its hash.
+fn record(row: &AnyRow) -> Result<Found, StoreError> {
     let text = |column: usize| row.try_get::<Option<String>, _>(column).map_err(database(READ));
     let seq: i64 = row.try_get(0).map_err(database(READ))?;
     let damaged =
         || StoreError::new(StoreErrorKind::Damaged, format!("the trail is damaged: record {seq} is not as written"));
     let bytes = text(1)?.unwrap_or_default();
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok(Found::Archived);
     }
     let leaf: Leaf = serde_json::from_str(&bytes).map_err(undecodable("decode a record"))?;
     let whole = text(2)? == Some(leaf_hash(bytes.as_bytes()).to_string()) && leaf.kind == Kind::BreakGlass;
     if !whole || i64::try_from(leaf.seq) != Ok(seq) {
         return Err(damaged());
     }
-    let (Some(salt), Some(payload)) = (text(3)?, text(4)?) else { return Ok(None) };
+    let (Some(salt), Some(payload)) = (text(3)?, text(4)?) else { return Ok(Found::Erased(leaf)) };
     if commitment(&salt, &payload) != leaf.payload {
         return Err(damaged());
     }
     match serde_json::from_str(&payload).map_err(undecodable("decode a record"))? {
-        Body::BreakGlass(body) => Ok(Some((leaf, body))),
+        Body::BreakGlass(body) => Ok(Found::Said(leaf, Box::new(body))),
         _ => Err(damaged()),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{
     ActBody, BreakGlassBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody,
-    ResumedBody,
+    ResumedBody, TrailBody,
 };
 use crate::model::{Actor, Name, PlanId, Revision, SyncId};
 
@@ -34,6 +34,7 @@ pub enum Body {
     Resumed(ResumedBody),
     Started(DaemonBody),
     Stopped(DaemonBody),
+    Trail(TrailBody),
 }
 
 /// Gives a plain enum its public words: the same in the CLI, the API, the log and the trail.
@@ -80,6 +81,8 @@ words! {
         Resumed = "resumed",
         Started = "started",
         Stopped = "stopped",
+        /// Something was done to the trail itself.
+        Trail = "trail",
     }
 }
 
@@ -143,6 +146,7 @@ impl Body {
             Self::Resumed(_) => Kind::Resumed,
             Self::Started(_) => Kind::Started,
             Self::Stopped(_) => Kind::Stopped,
+            Self::Trail(_) => Kind::Trail,
         }
     }
 }

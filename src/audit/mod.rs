@@ -7,29 +7,58 @@
 //! What this does not show: a trail that was rewritten whole, head included, by whoever owns the machine. That takes a
 //! checkpoint held elsewhere.
 
+mod accept;
 mod append;
 mod appended;
+mod archive;
 mod body;
 mod break_glass;
+mod checkpoint;
 mod entry;
+mod erase;
+mod error;
+mod events;
 mod export;
+mod key;
+mod keys;
 mod leaf;
+mod leaves;
+mod note;
+mod proof;
+mod prove;
+mod published;
 mod read;
 mod redact;
+mod signer;
+mod statement;
 mod tell;
 mod tree;
+mod upkeep;
 mod verify;
 
+pub use accept::Acceptance;
 pub use append::append;
 pub use appended::Appended;
+pub use archive::{Retention, Segment, archive, segments};
 pub use body::{
     ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, EditedBody, IntentBody, ObservedBody, OutcomeBody,
-    PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary,
+    PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary, TrailBody,
 };
 pub use break_glass::{BreakGlasses, Glass};
+pub use checkpoint::{Checkpoint, newest};
 pub use entry::{Act, Body, Entry, GlassEvent, Kind, StepResult};
-pub use export::{Line, export, export_page, verify_export};
+pub use erase::{EraseError, erase};
+pub use error::TrailError;
+pub use events::Events;
+pub use export::{Begin, Item, Line, Mark, export, export_begin, export_page, verify_export};
+pub use key::{InvalidKey, SigningKey, VerifyKey};
+pub use keys::Keys;
 pub use leaf::Head;
+pub use note::{Note, NoteError, notes};
+pub use prove::{Proof, Proven, Signed, Unproven, prove, prove_growth};
+pub use published::{CheckpointFile, hold_against};
 pub use read::{Filter, Record, has_intent, last_time, list, show};
 pub use redact::{Masks, Redactor};
-pub use verify::{Problem, Report, check_tail, head, verify};
+pub use signer::Signer;
+pub use upkeep::By;
+pub use verify::{Given, Held, InvalidGiven, Problem, Report, check_tail, head, verify};

@@ -60,7 +60,8 @@ impl Default for Filter {
 
 /// Returns the records that a filter lets through.
 pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    let mut conditions = vec!["seq > $1 AND seq < $2".to_owned()];
+    // What lies in the archive is not listed.
+    let mut conditions = vec!["seq > $1 AND seq < $2 AND bytes <> ''".to_owned()];
     let bound: Vec<String> = filter
         .application
         .iter()
@@ -100,9 +101,9 @@ pub async fn last_time(store: &Store) -> Result<Option<Time>, StoreError> {
     Ok(list(store, &filter).await?.first().map(|record| record.time))
 }
 
-/// Returns one record, or `None` where the trail has none of that number.
+/// Returns one record, or `None` where the trail has none of that number, or has it in the archive.
 pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError> {
-    let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1")
+    let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1 AND bytes <> ''")
         .bind(i64::try_from(seq).unwrap_or(i64::MAX))
         .fetch_optional(&mut *store.session().await?)
         .await
@@ -113,8 +114,13 @@ pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError>
 fn record(row: &AnyRow) -> Result<Record, StoreError> {
     let bytes: String = row.try_get(0).map_err(database(READ))?;
     let payload: Option<String> = row.try_get(1).map_err(database(READ))?;
-    let leaf: Leaf = serde_json::from_str(&bytes).map_err(undecodable("decode a record"))?;
-    let body = payload.map(|text| serde_json::from_str(&text)).transpose().map_err(undecodable("decode a record"))?;
+    record_of(&bytes, payload.as_deref())
+}
+
+/// Reads a record as it is stored.
+pub(super) fn record_of(bytes: &str, payload: Option<&str>) -> Result<Record, StoreError> {
+    let leaf: Leaf = serde_json::from_str(bytes).map_err(undecodable("decode a record"))?;
+    let body = payload.map(serde_json::from_str).transpose().map_err(undecodable("decode a record"))?;
     Ok(Record {
         seq: leaf.seq,
         time: leaf.time,

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult};
+use super::{
+    Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult, TrailBody,
+};
 use crate::model::event::{self, Event};
 use crate::model::{Decision, Outcome, Revision};
 
@@ -43,6 +45,7 @@ fn of(entry: &Entry) -> Vec<Line> {
         Body::Observed(observed) => one(event::DRIFT_OBSERVED, true, observed.message.clone()),
         Body::Act(body) => one(act(body.act), false, acted(body, entry)),
         Body::BreakGlass(body) => one(glass(body.event), true, body.said(&entry.actor)),
+        Body::Trail(body) => upkeep(entry, body),
         Body::Closed(_) | Body::Intent(_) | Body::Quiet(_) => vec![],
     }
 }
@@ -118,6 +121,23 @@ const fn act(act: Act) -> Event {
 fn acted(body: &ActBody, entry: &Entry) -> String {
     let why = body.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{} asks: {}{why}", entry.actor, body.act)
+}
+
+fn upkeep(entry: &Entry, body: &TrailBody) -> Vec<Line> {
+    let (event, text) = match body {
+        TrailBody::Key { reason, forgone, .. } => {
+            let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let beside = if forgone.is_empty() { "" } else { ", beside what was published before" };
+            (event::TRAIL_KEY, format!("a new key signs for the trail from here on{beside}{why}"))
+        }
+        TrailBody::Archived { first, last, file } => {
+            (event::TRAIL_ARCHIVED, format!("records {first} to {last} are in the archive, as {file}"))
+        }
+        TrailBody::Erased { record, reason } => {
+            (event::TRAIL_ERASED, format!("the payload of record {record} is erased: {reason}"))
+        }
+    };
+    vec![Line::new(entry, event, false, text)]
 }
 
 impl Line {

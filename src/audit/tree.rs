@@ -15,7 +15,7 @@ pub(super) fn leaf_hash(bytes: &[u8]) -> Digest {
     hash(&[&[0], bytes])
 }
 
-fn node_hash(left: &Digest, right: &Digest) -> Digest {
+pub(super) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     hash(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 

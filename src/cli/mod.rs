@@ -88,7 +88,10 @@ fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, T
         Command::Render(args) => return local::render(args, screen),
         Command::Completions { shell } => return manual::completions(*shell),
         Command::Man { folder } => return manual::man(folder),
-        Command::Audit(Audit::Verify { export: Some(export) }) => return trail::verify_export(export, screen),
+        Command::Audit(Audit::Accept { reason }) => return trail::accept(reason, &cli.global, screen),
+        Command::Audit(Audit::Verify(verify)) if verify.is_offline() => {
+            return runtime()?.block_on(trail::offline(verify, screen));
+        }
         _ => {}
     }
     let asking = Asking { client: Client::new(&cli.global)?, screen, clock: &**clock };

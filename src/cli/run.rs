@@ -14,7 +14,7 @@ use super::trouble::Trouble;
 use super::{Exit, log, service};
 use crate::agent::{Agent, StartError};
 use crate::api::{Socket, serve};
-use crate::audit::Masks;
+use crate::audit::{Masks, TrailError};
 use crate::config::Config;
 use crate::model::{Clock, event};
 use crate::store::StoreErrorKind;
@@ -136,16 +136,19 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    let broken = agent.broken();
     agent.close().await;
-    Ok(Exit::Done)
+    match broken {
+        Some(error) => Err(of_trail(&error, Trouble::chain(&error).lasting(error.is_lasting()))),
+        None => Ok(Exit::Done),
+    }
 }
 
 /// Says why the daemon does not start, and whether it might the next time.
 fn not_started(error: &StartError) -> Trouble {
     let lasting = match error {
-        StartError::Store(error) => {
-            matches!(error.kind, StoreErrorKind::Newer | StoreErrorKind::Damaged | StoreErrorKind::Key)
-        }
+        StartError::Store(error) => error.kind.is_lasting(),
+        StartError::Trail(error) => error.is_lasting(),
         StartError::Source { .. } | StartError::Target { .. } => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
@@ -153,8 +156,21 @@ fn not_started(error: &StartError) -> Trouble {
         StartError::Store(error) if error.kind == StoreErrorKind::Newer => {
             trouble.hint("install the newer trueup again, or restore the backup of before the upgrade")
         }
+        StartError::Trail(error) => of_trail(error, trouble),
         _ => trouble,
     }
+}
+
+/// Says how a person goes on who restored a backup on purpose.
+fn of_trail(error: &TrailError, mut trouble: Trouble) -> Trouble {
+    if matches!(error, TrailError::Store(_)) {
+        return trouble;
+    }
+    trouble.message = format!("{} ({})", trouble.message, error.code());
+    trouble.hint(
+        "find out why before anything else. If a backup was restored on purpose, or the key is lost for good, \
+         `trueup audit accept --reason TEXT` lets the next start go on, and that is recorded",
+    )
 }
 
 async fn reload_on(hangup: Arc<Notify>, agent: Agent) {

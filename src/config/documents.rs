@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FromGit, InvalidUrl, RepositoryUrl};
+use super::{FromGit, InvalidUrl, RepositoryUrl, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -24,6 +24,8 @@ pub struct Daemon {
     pub transports: Vec<Transport>,
     /// Applications, policies and people that are declared in Git.
     pub declarations: Option<FromGit>,
+    /// How the audit trail is published, kept and moved out.
+    pub trail: Trail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -51,6 +53,7 @@ impl Default for Daemon {
             store: StoreKind::Sqlite,
             transports: vec![Transport::Https, Transport::Ssh],
             declarations: None,
+            trail: Trail::default(),
         }
     }
 }

@@ -154,6 +154,7 @@ impl<'w> Gathered<'w> {
             (typed.metadata.name, typed.spec)
         };
         Config {
+            name: self.daemons.first().map(|typed| typed.metadata.name.clone()),
             daemon: self.daemons.into_iter().next().map(|typed| typed.spec).unwrap_or_default(),
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),

@@ -16,6 +16,7 @@ mod policy;
 mod reference;
 mod schema;
 mod span;
+mod trail;
 mod url;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use policy::{
 };
 pub use reference::reference;
 pub use schema::schema;
+pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 
 use crate::model::Name;
@@ -45,6 +47,8 @@ use crate::model::Name;
 /// A configuration without mistakes: every reference resolves, every relative path is made absolute.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// What the Daemon document calls itself; `None` without one.
+    pub name: Option<Name>,
     pub daemon: Daemon,
     pub repositories: BTreeMap<Name, Repository>,
     pub targets: BTreeMap<Name, Target>,

@@ -135,7 +135,6 @@ pub const ACT_DESTROY: Event = event(
     "97a1304f1bf8b10c8ba1b3398d6f9ca5",
     "a person asked to take away what was made for an application that is declared no more",
 );
-
 pub const NOTIFICATION_FAILED: Event = event(
     "notification.failed",
     "d23a28ac26c44045ba1177f5120e8079",
@@ -146,9 +145,36 @@ pub const NOTIFICATION_DROPPED: Event = event(
     "3a9e363f7c9f48a896e9d5cabed6ef50",
     "a notification was given up, because its sink would not have it",
 );
+pub const TRAIL_KEY: Event = event(
+    "trail.key",
+    "7c80adceabcf945a7ecf829e5efa99b1",
+    "a key signs for the trail from here on: the first one, or one that replaces it",
+);
+pub const TRAIL_CHECKPOINT: Event = event(
+    "trail.checkpoint",
+    "afe3c4f606f35ef100a816f6ec7d240b",
+    "a checkpoint was made: the whole note is in the field `note`",
+);
+pub const TRAIL_PUBLISHED: Event = event(
+    "trail.published",
+    "a562afd5ef9733e741c9a6060234489d",
+    "checkpoints are published again at a place where that had failed",
+);
+pub const TRAIL_UNPUBLISHED: Event = event(
+    "trail.unpublished",
+    "5b79e88110075378504ee75bae1c07bf",
+    "a checkpoint cannot be published at a place; said again when the reason changes",
+);
+pub const TRAIL_ARCHIVED: Event = event(
+    "trail.archived",
+    "2da37d1ff289d0e4d95aab219a4cd942",
+    "records were moved into the archive; their hashes stay",
+);
+pub const TRAIL_ERASED: Event =
+    event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 44] = [
+pub const ALL: [Event; 50] = [
     STARTED,
     READY,
     STOPPING,
@@ -193,6 +219,12 @@ pub const ALL: [Event; 44] = [
     NOTIFICATION_FAILED,
     NOTIFICATION_DROPPED,
     ACT_DESTROY,
+    TRAIL_KEY,
+    TRAIL_CHECKPOINT,
+    TRAIL_PUBLISHED,
+    TRAIL_UNPUBLISHED,
+    TRAIL_ARCHIVED,
+    TRAIL_ERASED,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

@@ -23,6 +23,7 @@ pub struct Status {
     /// Documents of Git that were accepted, and are left out because they do not fit the machine's files any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Mistake>,
+    pub trail: TrailStatus,
     pub repositories: Vec<RepositoryStatus>,
     pub applications: Vec<ApplicationStatus>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -42,6 +43,34 @@ pub struct OrphanStatus {
     /// The plan to destroy it that waits for an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanId>,
+}
+
+/// How far the trail is signed for, and where that is published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailStatus {
+    /// The name that it is signed for under; `None` until the first checkpoint since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// How many records the newest checkpoint covers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+    /// The places, beside the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<PlaceStatus>,
+}
+
+/// A place that checkpoints are published to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceStatus {
+    pub place: String,
+    /// How many records the last checkpoint covers that was published there since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<u64>,
+    /// Stable code of why the newest one is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

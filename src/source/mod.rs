@@ -19,6 +19,7 @@ mod old;
 mod pack;
 mod packet;
 mod program;
+mod publish;
 mod range;
 mod remote;
 mod secret;
@@ -34,6 +35,7 @@ use crate::model::{Revision, Time};
 
 pub use git::GitSource;
 pub use gone::Gone;
+pub use publish::Publisher;
 pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
@@ -216,6 +218,8 @@ pub enum SourceErrorKind {
     TooLarge,
     /// The tree holds what is never materialised: a bad name, mode, link or loop.
     BadTree,
+    /// The remote does not take what is pushed.
+    Rejected,
     /// The mirror cannot be read or written.
     Mirror,
     /// It is not validly signed by whom the repository's `verify` names.
@@ -243,6 +247,7 @@ impl SourceErrorKind {
             Self::Corrupt => "source.corrupt",
             Self::TooLarge => "source.too-large",
             Self::BadTree => "source.bad-tree",
+            Self::Rejected => "source.rejected",
             Self::Mirror => "source.mirror",
             Self::Unverified(why) => why.code(),
         }

@@ -42,14 +42,12 @@ impl Program {
         key: Option<&Path>,
         budget: Arc<Budget>,
     ) -> Result<Self, SourceError> {
-        let unknown = "no host key is known: put those of the server into a file and name it in `ssh.knownHosts`";
-        let known = declared.ssh.known_hosts.as_deref();
-        let known = known.ok_or_else(|| SourceError::new(SourceErrorKind::HostKey, unknown))?;
         let port = address.port().unwrap_or(22);
-        let at = budget.wait(async { reachable(address.host(), port).await.map_err(SourceError::into_io) })?;
+        let options = async { ssh_options(declared, address, key).await.map_err(SourceError::into_io) };
+        let options = budget.wait(options)?;
         let mut command = contained("ssh");
         command.args(["-F", "none", "-T", "-x", "-a", "-p", &port.to_string()]);
-        for option in options(address, port, &at, key, known) {
+        for option in options {
             command.args(["-o", &option]);
         }
         if let Some(user) = address.user() {
@@ -124,8 +122,8 @@ impl Drop for Program {
     }
 }
 
-/// Returns a command that inherits nothing, in a process group of its own. Its runtime reaps it after [`Program::end`].
-fn contained(program: &str) -> Command {
+/// Returns a command that inherits nothing, in a process group of its own. Its runtime reaps it once its group has ended.
+pub(super) fn contained(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().process_group(0).kill_on_drop(true);
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
@@ -148,6 +146,20 @@ async fn reachable(host: &str, port: u16) -> Result<String, SourceError> {
         }
     }
     Err(SourceError::new(SourceErrorKind::Unreachable, format!("no address of {host} answers on port {port}")))
+}
+
+/// Returns the options that make `ssh` talk to this server alone, and to nothing else of this machine.
+pub(super) async fn ssh_options(
+    declared: &Repository,
+    address: &RepositoryUrl,
+    key: Option<&Path>,
+) -> Result<Vec<String>, SourceError> {
+    let unknown = "no host key is known: put those of the server into a file and name it in `ssh.knownHosts`";
+    let known = declared.ssh.known_hosts.as_deref();
+    let known = known.ok_or_else(|| SourceError::new(SourceErrorKind::HostKey, unknown))?;
+    let port = address.port().unwrap_or(22);
+    let at = reachable(address.host(), port).await?;
+    Ok(options(address, port, &at, key, known))
 }
 
 fn options(address: &RepositoryUrl, port: u16, at: &str, key: Option<&Path>, known: &Path) -> Vec<String> {
@@ -185,7 +197,7 @@ fn options(address: &RepositoryUrl, port: u16, at: &str, key: Option<&Path>, kno
 }
 
 /// Tells what `ssh`, or git on the other side, means.
-fn classify(talk: &str) -> Option<(SourceErrorKind, String)> {
+pub(super) fn classify(talk: &str) -> Option<(SourceErrorKind, String)> {
     const SIGNS: [(SourceErrorKind, &[&str], &str); 5] = [
         (
             SourceErrorKind::HostKey,

@@ -14,6 +14,8 @@ mod open;
 mod plans;
 mod preimages;
 mod random;
+mod reading;
+mod reserve;
 mod sinks;
 mod spent;
 mod states;
@@ -37,13 +39,14 @@ pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
+pub use reading::{ReadOnly, Readable};
 pub use sinks::{SinkState, Tally};
 pub use spent::{LONGEST_BUDGET, Spent};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};
 pub(crate) use error::{database, undecodable};
-pub(crate) use key::in_file as key_in_file;
+pub(crate) use key::{credential, in_file as key_in_file, secret_in_file, write_secret};
 pub(crate) use lock::{Lock, NOFOLLOW};
 pub(crate) use random::random;
 pub(crate) use tx::{Memo, Session, placeholders, statement};
@@ -73,6 +76,7 @@ struct Inner {
     memo: Mutex<Option<Memo>>,
     /// The number of the newest record that is durable and was appended since the store was opened.
     appended: watch::Sender<u64>,
+    reserve: reserve::Reserve,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }
@@ -120,6 +124,13 @@ impl Store {
     pub async fn answers(&self) -> Result<()> {
         let mut session = self.session().await?;
         sqlx::query("SELECT 1").execute(&mut *session).await.map(|_| ()).map_err(database("read the store"))
+    }
+
+    /// Writes back what lies in the journal, and empties it: what was overwritten is in no file any more.
+    pub(crate) async fn forget_journal(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        let done = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *session).await;
+        done.map(|_| ()).map_err(database("write back the journal of the store"))
     }
 
     /// Writes back what lies in the journal and closes the database. The lock goes with the last clone.

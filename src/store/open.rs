@@ -12,20 +12,22 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::watch;
 
-use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
+use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock, reserve};
 use crate::model::DigestKey;
 
-const FILE: &str = "trueup.db";
+pub(super) const FILE: &str = "trueup.db";
 
 /// `EXCLUSIVE` before the first access: no shared memory file, and no second writer whatever it is. `FULL` syncs the journal
 /// at every commit, which is what an intent before an act rests on. The cache is small on purpose: the tables are read rarely.
-const SETTINGS: [&str; 6] = [
+/// `secure_delete`: what is deleted, or moved to another page, leaves nothing behind where that costs no write of its own.
+const SETTINGS: [&str; 7] = [
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -2048",
+    "PRAGMA secure_delete = FAST",
 ];
 
 impl Store {
@@ -40,8 +42,15 @@ impl Store {
         let path = data.join(FILE);
         let first_start = prepare_file(&path)?;
         let key = key::load(data, first_start)?;
-        let mut connection = connect(&path).await?;
-        let fence = match prepare(&mut connection, &key).await {
+        let mut connection = connect(&path, "mode=rw").await?;
+        let prepared = match prepare(&mut connection, &key).await {
+            // Counting the holders takes a few bytes: a full disk is no reason to answer no question.
+            Err(error) if error.kind == StoreErrorKind::Full && reserve::give_left(data) => {
+                prepare(&mut connection, &key).await
+            }
+            prepared => prepared,
+        };
+        let fence = match prepared {
             Ok(fence) => fence,
             Err(error) => {
                 // A connection that is only dropped lets go of the file some time later. What is wrong with it was said.
@@ -58,6 +67,7 @@ impl Store {
             failing: Mutex::new(None),
             memo: Mutex::new(None),
             appended: watch::Sender::new(0),
+            reserve: reserve::Reserve::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -103,13 +113,13 @@ fn prepare_file(path: &Path) -> Result<bool> {
     }
 }
 
-async fn connect(path: &Path) -> Result<AnyConnection> {
+pub(super) async fn connect(path: &Path, how: &str) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
-    let options = AnyConnectOptions::from_str(&url(path)?).map_err(database("read the path of the store"))?;
+    let options = AnyConnectOptions::from_str(&url(path, how)?).map_err(database("read the path of the store"))?;
     options.disable_statement_logging().connect().await.map_err(database("open the store"))
 }
 
-fn url(path: &Path) -> Result<String> {
+fn url(path: &Path, how: &str) -> Result<String> {
     let path = path.to_str().ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Unavailable,
@@ -119,11 +129,11 @@ fn url(path: &Path) -> Result<String> {
     let plain = |c: &u8| c.is_ascii_alphanumeric() || b"/-_.~".contains(c);
     let encode = |c: u8| if plain(&c) { char::from(c).to_string() } else { format!("%{c:02X}") };
     let encoded: String = path.bytes().map(encode).collect();
-    Ok(format!("sqlite://{encoded}?mode=rw"))
+    Ok(format!("sqlite://{encoded}?{how}"))
 }
 
 /// Reads the whole database once: a page that is not what was written is found now, not in the middle of a sync.
-async fn check(connection: &mut AnyConnection) -> Result<()> {
+pub(super) async fn check(connection: &mut AnyConnection) -> Result<()> {
     let rows = sqlx::query("PRAGMA quick_check(5)").fetch_all(connection).await.map_err(database("check the store"))?;
     let said: Vec<String> = rows
         .iter()
@@ -146,6 +156,7 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
         (1, "first", include_str!("migrations/sqlite/0001.sql")),
         (2, "preimages", include_str!("migrations/sqlite/0002.sql")),
         (3, "people", include_str!("migrations/sqlite/0003.sql")),
+        (4, "trail", include_str!("migrations/sqlite/0004.sql")),
         (5, "sinks", include_str!("migrations/sqlite/0005.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

@@ -86,6 +86,12 @@ impl Tx {
         }
     }
 
+    /// Overwrites whatever is deleted, from here on until the store is closed.
+    pub(crate) async fn delete_securely(&mut self) -> Result<()> {
+        let done = sqlx::query("PRAGMA secure_delete = ON").execute(self.connection()).await;
+        done.map(|_| ()).map_err(database("set up the store"))
+    }
+
     /// Does this after the commit, and not at all without it.
     pub(crate) fn once_durable(&mut self, then: impl FnOnce() + Send + 'static) {
         self.then.push(Box::new(then));

@@ -125,8 +125,12 @@ impl Subject {
         }
         let mut state = self.state_after(open, carried, &ending);
         let void = self.void(open, carried, &state).await?;
-        let written = async {
-            let ledger = self.ledger();
+        let ledger = self.ledger();
+        let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
+        let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
+        closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
+        let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+        let write = || async {
             let mut tx = ledger.store.write().await?;
             let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
             tx.put_application(&self.name, &state).await?;
@@ -139,15 +143,10 @@ impl Subject {
             if ended {
                 tx.forget_application(&self.name).await?;
             }
-            let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
-            let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
-            closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
-            let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
             audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await?;
-            tx.commit().await?;
-            Ok::<_, store::StoreError>((changed, ended))
+            tx.commit().await.map(|()| (changed, ended))
         };
-        let (changed, ended) = written.await.map_err(|error| Refusal::store(&error))?;
+        let (changed, ended) = ledger.store.insist(write).await.map_err(|error| Refusal::store(&error))?;
         execute::remember(&mut self.memory.inventory, changed);
         for timed in carried.outcomes.iter().filter(|timed| execute::strikes(open, timed)) {
             if let Some(step) = open.prepared.plan.steps.get(timed.outcome.number) {

@@ -14,13 +14,13 @@ impl Subject {
             self.learn(&desired).await;
         }
         let ring = Ring { actor: open.actor.clone(), ..Ring::daemon("recovery") };
-        let resumed = async {
+        let resumed = || async {
             let mut tx = self.store.write().await?;
             let entries = [execute::resumed(&open)];
             audit::append(&mut tx, self.clock.now(), &self.redactor, &entries).await?;
             tx.commit().await
         };
-        let ended = match resumed.await {
+        let ended = match self.store.insist(resumed).await {
             Ok(()) if open.prepared.plan.target != self.target_name => self.abandon(&open).await,
             Ok(()) => self.finish(open, &ring).await,
             Err(error) => Err(Refusal::store(&error)),

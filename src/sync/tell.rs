@@ -147,13 +147,16 @@ impl Subject {
     pub(super) async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
         let mut state = self.memory.state.clone();
         (state.told, state.seen) = (tale.told, tale.seen);
-        let mut tx = self.store.write().await?;
-        tx.put_application(&self.name, &state).await?;
-        if let Some(held) = &tale.held {
-            tx.hold_plan(held).await?;
-        }
-        audit::append(&mut tx, self.clock.now(), &self.redactor, &tale.entries).await?;
-        tx.commit().await?;
+        let write = || async {
+            let mut tx = self.store.write().await?;
+            tx.put_application(&self.name, &state).await?;
+            if let Some(held) = &tale.held {
+                tx.hold_plan(held).await?;
+            }
+            audit::append(&mut tx, self.clock.now(), &self.redactor, &tale.entries).await?;
+            tx.commit().await
+        };
+        self.store.insist(write).await?;
         self.memory.state = state;
         // It is the last record of a sync that tells of those before it.
         if tale.entries.iter().any(|entry| matches!(entry.body, Body::Closed(_))) {
@@ -205,10 +208,13 @@ impl SyncReport {
 /// When the store cannot be written; they stay counted.
 pub async fn flush_quiet(subject: &mut Subject) -> Result<(), StoreError> {
     let Some(quiet) = subject.memory.quiet else { return Ok(()) };
-    let mut tx = subject.store.write().await?;
     let entry = subject.entry(&Actor::daemon("quiet"), None, Body::Quiet(QuietBody { quiet }));
-    audit::append(&mut tx, subject.clock.now(), &subject.redactor, &[entry]).await?;
-    tx.commit().await?;
+    let write = || async {
+        let mut tx = subject.store.write().await?;
+        audit::append(&mut tx, subject.clock.now(), &subject.redactor, std::slice::from_ref(&entry)).await?;
+        tx.commit().await
+    };
+    subject.store.insist(write).await?;
     subject.memory.quiet = None;
     Ok(())
 }

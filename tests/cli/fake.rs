@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Daemon, RecordQuery, Socket};
+use trueup::api::{self, Auditing, Daemon, RecordQuery, Socket};
+use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
+use trueup::config::Span;
 use trueup::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
 };
-use trueup::model::{Actor, Name, Outcome, Problem};
+use trueup::model::{Actor, Digest, Name, Outcome, Problem};
 
 use crate::samples;
 
@@ -121,7 +123,10 @@ impl Daemon for Fake {
         let answer = format!("200 OK: thanks, {}\u{7}", actor.display);
         Ok(NotifyReport { name: samples::name(name), kind: "slack".into(), id: "msg_1".into(), answer })
     }
+}
 
+#[async_trait]
+impl Auditing for Fake {
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
         let all = samples::records();
         let wanted = |record: &Value| {
@@ -138,16 +143,61 @@ impl Daemon for Fake {
         found.ok_or_else(|| Problem::new(404, "audit.unknown", format!("there is no record {sequence}")))
     }
 
-    async fn verify(&self) -> Result<Value, Problem> {
-        Ok(
-            json!({ "size": 4, "root": "ab12", "problems": [{ "seq": 2, "what": "its bytes do not hash to its leaf" }] }),
-        )
+    async fn verify(&self, given: Given) -> Result<Report, Problem> {
+        let held = |(place, _): (String, String)| audit::Held { place, size: 3, root: Digest::ABSENT, holds: true };
+        Ok(Report {
+            begin: 0,
+            size: 4,
+            root: Digest::ABSENT,
+            erased: vec![],
+            erasures: vec![],
+            archived: 0,
+            segments: vec![],
+            roots: vec![],
+            covered: 3,
+            keys: given.keys.iter().map(ToString::to_string).collect(),
+            vouched: !given.keys.is_empty(),
+            checkpoints: given.checkpoints.into_iter().map(held).collect(),
+            problems: vec![audit::Problem { seq: Some(2), what: "its bytes do not hash to its leaf".into() }],
+            omitted: 0,
+        })
     }
 
-    async fn export(&self, after: u64, limit: u32) -> Result<Vec<Value>, Problem> {
-        let above = samples::records().into_iter().filter(|record| record["seq"].as_u64() > Some(after));
-        let page: Vec<_> = above.take(limit as usize).collect();
-        Ok(if page.is_empty() { vec![json!({ "head": { "size": 4 } })] } else { page })
+    async fn export(&self, after: u64, _: bool) -> Result<Vec<Item>, Problem> {
+        let line = |seq| {
+            let (bytes, payload) = (format!("{{\"seq\":{seq}}}"), Some("{}".into()));
+            Item::Record(Line { seq, bytes, hash: None, salt: Some("s".into()), payload })
+        };
+        let page: Vec<_> = (after + 1..=4).map(line).collect();
+        let head = audit::Head { size: 4, root: Digest::ABSENT };
+        Ok(if page.is_empty() { vec![Item::Mark(Mark::Head(head))] } else { page })
+    }
+
+    async fn prove(&self, sequence: u64) -> Result<Proof, Problem> {
+        Err(Problem::new(404, "record.unknown", format!("the trail has no record {sequence}")))
+    }
+
+    async fn prove_growth(&self, _: &str) -> Result<Proof, Problem> {
+        Err(Problem::new(409, "trail.rolled-back", "it covers more"))
+    }
+
+    async fn rotate_key(&self, reason: Option<String>, actor: Actor) -> Result<String, Problem> {
+        self.acts.fetch_add(1, Ordering::SeqCst);
+        Ok(format!("a key of {} because of {}", actor.display, reason.unwrap_or_default()))
+    }
+
+    async fn archive(&self, older: Option<Span>, _: Actor) -> Result<Vec<Segment>, Problem> {
+        let file = format!("older than {}", older.unwrap());
+        Ok(vec![Segment { first: 1, last: 3, file }])
+    }
+
+    async fn erase(&self, sequence: u64, reason: &str, _: Actor) -> Result<(), Problem> {
+        self.acts.fetch_add(1, Ordering::SeqCst);
+        if sequence > 4 {
+            Err(Problem::new(404, "record.unknown", format!("no {sequence} for {reason}")))
+        } else {
+            Ok(())
+        }
     }
 }
 

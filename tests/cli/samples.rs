@@ -121,6 +121,7 @@ pub(crate) fn status() -> Status {
         rejected_configuration: vec![],
         left_out: vec![],
         orphans: vec![],
+        trail: trueup::model::view::TrailStatus::default(),
         repositories: vec![RepositoryStatus {
             name: name("platform"),
             url: "https://git.example.org/ops/platform.git".into(),

@@ -1,4 +1,4 @@
-//! Classes A, B, C, J, M and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
+//! Classes A, B, C, J, M, N and P of the hostile inputs as one table: each case against the real daemon, beside a healthy application,
 //! with the same invariants asked of every one.
 //!
 //! I1 it lives, answers, and lives after a restart with the poison still there; I3 memory, files, threads, children and time
@@ -19,6 +19,7 @@ mod host;
 mod lies;
 mod probe;
 mod raw;
+mod records;
 mod runner;
 mod signed;
 mod trail;
@@ -34,7 +35,7 @@ use std::time::Instant;
 use runner::Row;
 
 /// Cases that ask for parts of the product that later issues build.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 7] = [
     (
         "A11",
         "no document holds an allow-list of URLs yet; a repository's one URL is taken apart and compared by its parts",
@@ -42,23 +43,36 @@ const LATER: [(&str, &str); 6] = [
     ("B21", "there is no bucket, OCI or tar source yet"),
     ("C9", "kind: List is Kubernetes', whose adapter comes with a later issue"),
     ("C10", "names that become URLs are Kubernetes', whose adapter comes with a later issue"),
+    ("N9", "there is no PostgreSQL yet"),
     ("C12", "kind: Secret is Kubernetes', whose adapter comes with a later issue"),
     ("P6", "there are no attestations yet; a commit or tag with two signatures is B14"),
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     (
         "J7",
         "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
          one daemon-reload for many files: tests/host/units_kinds.rs",
     ),
     ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
+    ("N1", "records cut, removed, swapped, edited, with every hash made to fit: tests/audit/main.rs and property.rs"),
+    ("N2", "forks and restored backups: tests/stories/checkpoints.rs, tests/audit/faults.rs and property.rs"),
+    ("N3", "leaves that look like nodes: src/audit/tree.rs; notes that look like statements: src/audit/statement.rs"),
+    ("N4", "proofs of another size, with a wrong index, empty, doubled, too long: src/audit/proof/tests.rs"),
+    ("N5", "a clock that jumps: tests/audit/main.rs and archive.rs"),
+    (
+        "N6",
+        "a record twice after a crash: tests/kill ends the daemon at each durable call, and each closing is there once",
+    ),
+    ("N7", "no form of a secret: tests/audit/main.rs, tests/stories/secrets.rs"),
+    ("N8", "what SQLite can be made to suffer: tests/store.rs, tests/audit/faults.rs"),
+    ("N10", "a full disk: tests/stories/full.rs, tests/audit/main.rs"),
 ];
 
 type Group = (&'static str, fn() -> Vec<case::Case>);
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("A", transport::cases),
     ("A, declared", declared::cases),
     ("B, trees", content::cases),
@@ -66,6 +80,7 @@ const GROUPS: [Group; 8] = [
     ("C", yaml::cases),
     ("J", host::cases),
     ("J, units", units::cases),
+    ("N", records::cases),
     ("P", signed::cases),
 ];
 

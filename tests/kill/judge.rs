@@ -116,7 +116,7 @@ impl TakenBack {
 
 /// The trail is whole, and nothing half-made is left.
 fn whole(place: &Place) {
-    let report = place.get("/v1/audit/verify");
+    let report = place.post("/v1/audit/verify");
     assert_eq!(report["problems"], Value::Array(vec![]), "{report}");
     let left = half_made(&place.path("data"));
     assert!(left.is_empty(), "left behind: {left:?}");

@@ -182,6 +182,13 @@ impl Place {
         answer.body
     }
 
+    /// Asks for what changes nothing, with a body of its own.
+    pub fn post(&self, path: &str) -> Value {
+        let answer = self.ask("POST", path).unwrap_or_else(|| panic!("no answer to {path}\n{}", self.story()));
+        assert_eq!(answer.status, 200, "{path}: {}\n{}", answer.body, self.story());
+        answer.body
+    }
+
     /// Returns the records of the trail above `tip`, oldest first.
     pub fn records(&self, tip: u64) -> Vec<Value> {
         let records = self.get(&format!("/v1/audit/records?after={tip}&limit=1000"));

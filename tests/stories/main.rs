@@ -9,9 +9,11 @@ mod clock;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod archive;
 mod beginnings;
 mod branches;
 mod by_hand;
+mod checkpoints;
 mod declared;
 mod destroyed;
 mod drift;

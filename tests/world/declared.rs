@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 /// What the configuration of a world says. The defaults: http and file, a poll each second, `/etc` allowed.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    pub transports: Vec<String>,
-    /// More lines below the daemon's `spec`.
+    /// More lines below the daemon's `spec`, as YAML without indentation.
     pub daemon: String,
+    pub transports: Vec<String>,
     /// The repository's URL; the world's own http server where it is `None`.
     pub url: Option<String>,
     /// What is followed: `branch: main`, `tag: v1`, `commit: …`.
@@ -52,8 +52,8 @@ impl App {
 impl Default for Declared {
     fn default() -> Self {
         Self {
-            transports: ["https", "ssh", "http", "file"].map(str::to_owned).to_vec(),
             daemon: String::new(),
+            transports: ["https", "ssh", "http", "file"].map(str::to_owned).to_vec(),
             url: None,
             follow: "branch: main".into(),
             poll: "1s".into(),

@@ -13,7 +13,7 @@ pub(super) fn trail(stage: &mut Stage) -> Told<()> {
     let export = stage.folder.join("trail.jsonl");
     stage.daemon.print(&["audit", "export"], &export)?;
     let file = export.display().to_string();
-    let answer = stage.daemon.ask(&["audit", "verify", "--export", &file])?;
+    let answer = stage.daemon.ask(&["audit", "verify", "--from", &file])?;
     expect(answer.code == 0, || format!("an intact export, found {} {}", answer.json, answer.error))?;
     let evidence = format!("{} records, none changed", answer.json["size"]);
     stage.say("an export of it is verified by itself, without the daemon", &evidence)

@@ -15,4 +15,4 @@ pub use people::{break_glass, edits, explained, policies};
 pub use plan::{diff, findings, plan, summary};
 pub use report::{mistakes, report};
 pub use status::{application, notified, status};
-pub use trail::{is_intact, is_told, record, records, sequence, verified};
+pub use trail::{is_told, moved, proven, record, records, sequence, verified};

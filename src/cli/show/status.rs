@@ -21,6 +21,12 @@ pub fn status(status: &Status, now: Time) -> String {
         );
         text.push_str(&mistakes(&status.left_out));
     }
+    for place in &status.trail.places {
+        if let Some(message) = &place.message {
+            let (place, message) = (printable(&place.place), printable(message));
+            let _ = writeln!(text, "\ncheckpoints of the trail are not published at {place}: {message}");
+        }
+    }
     if status.repositories.is_empty() && status.applications.is_empty() && status.orphans.is_empty() {
         text.push_str("\nnothing is declared yet\n");
         return text;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::paint::{BOLD, GREEN, RED, paint};
 use super::printable;
+use crate::audit::{Proof, Proven, Report};
 use crate::model::Time;
 
 /// The kinds that tell what became of an application; the others are the steps on the way.
@@ -56,36 +57,86 @@ fn line(record: &Value) -> String {
     parts.join("  ").trim_end().to_owned()
 }
 
-/// Returns a sentence for each thing that is wrong with the trail, and one that sums it up.
+/// Returns a sentence for each thing that is wrong with the trail, and what it was held against.
 #[must_use]
-pub fn verified(report: &Value) -> String {
-    let size = report.get("size").and_then(Value::as_u64).unwrap_or_default();
-    let problems = problems(report);
-    let root = word(report, "root");
-    if problems.is_empty() {
-        return format!("{}: {size} records, none changed, none missing\n  root {root}\n", paint(GREEN, "intact"));
-    }
+pub fn verified(report: &Report) -> String {
     let mut text = String::new();
-    for problem in problems {
-        let what = word(problem, "what");
-        let place = sequence(problem).map_or_else(String::new, |sequence| format!("record {sequence}: "));
+    for problem in &report.problems {
+        let what = printable(&problem.what);
+        let place = problem.seq.map_or_else(String::new, |sequence| format!("record {sequence}: "));
         let _ = writeln!(text, "{place}{what}");
     }
-    text + &format!("{}: {} in {size} records\n", paint(RED, "damaged"), counted(problems.len()))
+    if report.omitted > 0 {
+        let _ = writeln!(text, "and {} more", report.omitted);
+    }
+    let records = match report.begin {
+        0 => format!("{} records", report.size),
+        begin => format!("records {} to {}", begin + 1, report.size),
+    };
+    let problems = report.problems.len() as u64 + report.omitted;
+    let _ = match problems {
+        0 => writeln!(text, "{}: {records}, none changed, none missing", paint(GREEN, "intact")),
+        1 => writeln!(text, "{}: 1 problem in {records}", paint(RED, "damaged")),
+        many => writeln!(text, "{}: {many} problems in {records}", paint(RED, "damaged")),
+    };
+    let _ = writeln!(text, "  root {}", report.root);
+    let erased = report.erased.len() as u64;
+    for (count, what) in [(erased, "payloads are erased"), (report.archived, "records lie in the archive")] {
+        if count > 0 {
+            let _ = writeln!(text, "  {count} {what}");
+        }
+    }
+    for held in &report.checkpoints {
+        let word = if held.holds { paint(GREEN, "holds") } else { paint(RED, "does not hold") };
+        let _ = writeln!(text, "  checkpoint of {} records: {word} ({})", held.size, printable(&held.place));
+    }
+    let _ = writeln!(text, "  covered by a signed checkpoint: {} records", report.covered);
+    trusted(&mut text, &report.keys, report.vouched);
+    text
 }
 
-/// Whether a report of the trail names no problem.
+/// Returns one line for each file that records were moved into.
 #[must_use]
-pub fn is_intact(report: &Value) -> bool {
-    report.get("problems").is_some_and(Value::is_array) && problems(report).is_empty()
+pub fn moved(segments: &Value) -> String {
+    let all = segments.as_array().map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        return "nothing is old enough, and covered by a published checkpoint\n".into();
+    }
+    let number = |segment: &Value, key: &str| segment.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let line = |one: &Value| format!("{} to {}  {}\n", number(one, "first"), number(one, "last"), word(one, "file"));
+    all.iter().map(line).collect()
 }
 
-fn problems(report: &Value) -> &[Value] {
-    report.get("problems").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// Says what a proof proves.
+#[must_use]
+pub fn proven(proof: &Proof, proven: &Proven) -> String {
+    let mut text = match proof {
+        Proof::Inclusion { record, .. } => format!(
+            "{}: record {} is among the {} records of {}\n  {}\n",
+            paint(GREEN, "proven"),
+            proven.subject,
+            proven.size,
+            printable(&proven.origin),
+            printable(&record.bytes)
+        ),
+        Proof::Growth { .. } => format!(
+            "{}: the first {} of the {} records of {} are those of the old checkpoint\n",
+            paint(GREEN, "proven"),
+            proven.subject,
+            proven.size,
+            printable(&proven.origin)
+        ),
+    };
+    let _ = writeln!(text, "  root {}", proven.root);
+    trusted(&mut text, &proven.keys.iter().map(ToString::to_string).collect::<Vec<_>>(), proven.vouched);
+    text
 }
 
-fn counted(problems: usize) -> String {
-    if problems == 1 { "1 problem".into() } else { format!("{problems} problems") }
+fn trusted(text: &mut String, keys: &[String], vouched: bool) {
+    let by = if vouched { "as given" } else { "as the trail itself says: keep it elsewhere, and give it with --key" };
+    for key in keys {
+        let _ = writeln!(text, "  key {} ({by})", printable(key));
+    }
 }
 
 /// Returns the number of a record.

@@ -1,12 +1,20 @@
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::Scope;
 use super::paths::wrong_absolute;
-use crate::config::Daemon;
+use super::repository::ref_name;
+use crate::config::{Daemon, Trail};
 use crate::yaml::quoted;
 
 /// The kernel's `sun_path` has 108 bytes, the last of them NUL.
 const LONGEST_SOCKET: usize = 107;
+
+/// A record that is younger is still being looked at.
+const DAY: Duration = Duration::from_hours(24);
+
+/// Records are some KiB: nobody needs more than this for the last ones.
+const MOST_RESERVE: u64 = 4096;
 
 pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
     for (path, pointer) in [(&daemon.data, "/spec/data"), (&daemon.socket, "/spec/socket")] {
@@ -21,5 +29,29 @@ pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
     }
     if daemon.transports.is_empty() {
         scope.hint("config.transport", "/spec/transports", "no transport is allowed", "the default is [https, ssh]");
+    }
+    trail(&daemon.trail, scope);
+}
+
+fn trail(trail: &Trail, scope: &mut Scope) {
+    let named = [(&trail.publish.file, "/spec/trail/publish/file"), (&trail.archive, "/spec/trail/archive")];
+    for (path, pointer) in named.into_iter().filter_map(|(path, pointer)| Some((path.as_ref()?, pointer))) {
+        if let Some(expected) = wrong_absolute(path) {
+            scope.say("config.path", pointer, format!("{expected}, found {}", quoted(&path.to_string_lossy())), None);
+        }
+    }
+    if let Some(git) = &trail.publish.git
+        && !git.reference.strip_prefix("refs/").is_some_and(ref_name)
+    {
+        let message = format!("expected the full name of a ref, found {}", quoted(&git.reference));
+        scope.hint("config.ref", "/spec/trail/publish/git/ref", message, "the default is refs/trueup/checkpoints");
+    }
+    if trail.keep.0 < DAY {
+        let message = format!("expected at least 1d, found {}", trail.keep);
+        scope.hint("config.keep", "/spec/trail/keep", message, "the default is 400d");
+    }
+    if trail.reserve_mib > MOST_RESERVE {
+        let message = format!("expected at most {MOST_RESERVE}, found {}", trail.reserve_mib);
+        scope.hint("config.reserve", "/spec/trail/reserveMib", message, "the default is 64");
     }
 }

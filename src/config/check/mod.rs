@@ -51,6 +51,10 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     from_git::check(gathered, &known, whole, mistakes);
+    for typed in gathered.daemons.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        known.check_trail(&typed.spec.trail, &mut scope);
+    }
     break_glass::not_here(gathered, mistakes);
     declared(gathered, &known, whole, mistakes);
     people::unique(gathered, None, mistakes);

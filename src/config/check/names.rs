@@ -4,7 +4,7 @@ use super::Scope;
 use crate::config::envelope::{IN_GIT, KINDS};
 use crate::config::gather::{Gathered, Written};
 use crate::config::load::mistake;
-use crate::config::{Application, BreakGlassRequest, Config, Match, Policy};
+use crate::config::{Application, BreakGlassRequest, Config, Match, Policy, Trail};
 use crate::model::{Mistake, Name};
 use crate::yaml::{nearest, quoted};
 
@@ -100,6 +100,14 @@ impl<'w> Known<'w> {
         let repository = application.source.repository.as_str();
         reference("Repository", repository, &self.repositories, "/spec/source/repository", scope);
         reference("Target", application.target.as_str(), &self.targets, "/spec/target", scope);
+    }
+
+    /// Sees that the repository is declared that checkpoints are pushed to.
+    pub(super) fn check_trail(&self, trail: &Trail, scope: &mut Scope) {
+        if let Some(git) = &trail.publish.git {
+            let pointer = "/spec/trail/publish/git/repository";
+            reference("Repository", git.repository.as_str(), &self.repositories, pointer, scope);
+        }
     }
 
     /// Sees that what a break-glass is asked for is declared.

@@ -88,7 +88,7 @@ fn full_id(text: &str) -> bool {
 }
 
 /// The rules of `git check-ref-format`.
-fn ref_name(name: &str) -> bool {
+pub(super) fn ref_name(name: &str) -> bool {
     let barred = |char: char| char.is_control() || matches!(char, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\');
     let segment = |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
     let whole = !name.starts_with('-') && !name.ends_with('.') && name != "@" && name.len() <= 255;

@@ -1,0 +1,190 @@
+//! Old records are moved out, whole segments at a time: into a file that is an export of just these records, up to a checkpoint that
+//! was published. Their hashes stay, and with them the tree, its proofs, and all that `verify` does.
+//!
+//! # Guarantees
+//! Nothing is dropped from the store before the file was written, synced, and read back and verified against that checkpoint.
+//! Records that are still needed stay in the store as well: those about the trail, of syncs that are open, and those that the
+//! caller names.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::append::number;
+use super::body::TrailBody;
+use super::export::{Item, Line, export, export_page, verify_export};
+use super::leaf::Leaf;
+use super::upkeep::{By, told};
+use super::verify::Given;
+use super::{Kind, checkpoint};
+use crate::model::Time;
+use crate::store::{Readable, Store, StoreError, StoreErrorKind, database, statement};
+
+/// A file of the archive has as many records as lie between checkpoints, at least, and about this many at the most.
+const MOST: u64 = 10_000;
+
+/// Records that were moved into a file of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    pub first: u64,
+    pub last: u64,
+    /// The name of the file.
+    pub file: String,
+}
+
+/// What may be moved out.
+#[derive(Clone, Debug)]
+pub struct Retention<'a> {
+    pub folder: &'a Path,
+    /// Only records that are older than this.
+    pub before: Time,
+    /// Only as many records, from the first on, as a published checkpoint covers.
+    pub published: u64,
+    /// No file is made for fewer records than this.
+    pub least: u64,
+    /// Numbers of records that stay in the store as well: whatever is still open.
+    pub keep: &'a BTreeSet<u64>,
+}
+
+/// Returns what was moved out, as the records tell, in order.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn segments(store: &impl Readable) -> Result<Vec<Segment>, StoreError> {
+    let segment = |body| match body {
+        TrailBody::Archived { first, last, file } => Some(Segment { first, last, file }),
+        _ => None,
+    };
+    Ok(told(store).await?.into_iter().filter_map(segment).collect())
+}
+
+/// Moves out what may be, and returns it. What an earlier call had to leave in the store as well goes now, where it may.
+///
+/// # Errors
+/// When a file cannot be written or is not what was to be written, or the store cannot be: what was moved out before stays so.
+pub async fn archive(store: &Store, retention: &Retention<'_>, by: &By<'_>) -> Result<Vec<Segment>, StoreError> {
+    let failed = |error| StoreError::file(format!("could not use the archive {}", retention.folder.display()), error);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(retention.folder).map_err(failed)?;
+    let mut last = segments(store).await?.last().map_or(0, |segment| segment.last);
+    drop_bytes(store, 1, last, retention.keep).await?;
+    let limit = old(store, last, retention).await?;
+    let mut moved = vec![];
+    let enough = |(end, _): &(u64, String), last: u64| end - last >= retention.least;
+    while let Some((end, note)) = ending(store, last, limit).await?.filter(|ending| enough(ending, last)) {
+        let segment = Segment { first: last + 1, last: end, file: format!("records-{:012}-{end:012}.jsonl", last + 1) };
+        write(store, retention.folder, &segment, &note).await?;
+        take_out(store, &segment, retention.keep, by).await?;
+        last = end;
+        moved.push(segment);
+    }
+    Ok(moved)
+}
+
+/// Returns the last record that is old enough, and is covered by a published checkpoint. The order is that of the numbers: one that
+/// claims to be younger stops what comes after it, whatever the clock said then.
+async fn old(store: &Store, after: u64, retention: &Retention<'_>) -> Result<u64, StoreError> {
+    let mut last = after;
+    while last < retention.published {
+        let items = export_page(store, last, retention.published).await?;
+        let lines: Vec<_> = items.iter().filter_map(Item::record).collect();
+        if lines.is_empty() {
+            break;
+        }
+        for line in lines {
+            let time = serde_json::from_str::<Leaf>(&line.bytes).ok().map(|leaf| leaf.time);
+            if time.is_none_or(|time| time >= retention.before) {
+                return Ok(last);
+            }
+            last = line.seq;
+        }
+    }
+    Ok(last)
+}
+
+/// Returns where a segment may end that begins after record `after`, and the checkpoint that says so.
+async fn ending(store: &Store, after: u64, limit: u64) -> Result<Option<(u64, String)>, StoreError> {
+    let mut within = checkpoint::sized(store, after, limit.min(after.saturating_add(MOST))).await?;
+    match within.pop() {
+        Some(largest) => Ok(Some(largest)),
+        None => Ok(checkpoint::sized(store, after, limit).await?.into_iter().next()),
+    }
+}
+
+/// Writes the file of a segment, and verifies it by reading it back.
+async fn write(store: &Store, folder: &Path, segment: &Segment, note: &str) -> Result<(), StoreError> {
+    let failed = |error| StoreError::file(format!("could not write {}", segment.file), error);
+    let (path, beside) = (folder.join(&segment.file), folder.join(format!("{}.new", segment.file)));
+    let file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).await;
+    let mut file = tokio::io::BufWriter::with_capacity(1 << 18, file.map_err(failed)?);
+    export(store, segment.first - 1, Some(segment.last), &mut file).await?;
+    file.into_inner().sync_all().await.map_err(failed)?;
+    let mut given = Given::default();
+    let odd = |error| StoreError::because(StoreErrorKind::Damaged, "a checkpoint is damaged", error);
+    given.hold_against("its checkpoint", note.to_owned()).map_err(odd)?;
+    let report = verify_export(BufReader::new(File::open(&beside).map_err(failed)?), &given).await?;
+    if let Some(problem) = report.problems.first() {
+        let message = format!("what was written into {} is not what was to be: {}", segment.file, problem.what);
+        return Err(StoreError::new(StoreErrorKind::Damaged, message));
+    }
+    std::fs::rename(&beside, &path).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)
+}
+
+/// Drops the records of a segment from the store, with a record of that.
+async fn take_out(store: &Store, segment: &Segment, keep: &BTreeSet<u64>, by: &By<'_>) -> Result<(), StoreError> {
+    let Segment { first, last, file } = segment.clone();
+    let mut tx = store.write().await?;
+    dropped(&mut tx, first, last, keep).await?;
+    by.append(&mut tx, TrailBody::Archived { first, last, file }).await?;
+    tx.commit().await
+}
+
+/// Drops what had to stay when its segment was moved out.
+async fn drop_bytes(store: &Store, first: u64, last: u64, keep: &BTreeSet<u64>) -> Result<(), StoreError> {
+    if last < first {
+        return Ok(());
+    }
+    let mut tx = store.write().await?;
+    if dropped(&mut tx, first, last, keep).await? > 0 { tx.commit().await } else { Ok(()) }
+}
+
+/// Empties rows of the store, but for those that are needed. Returns how many there were.
+async fn dropped(tx: &mut crate::store::Tx, first: u64, last: u64, keep: &BTreeSet<u64>) -> Result<u64, StoreError> {
+    let kept: Vec<_> = keep.range(first..=last).map(ToString::to_string).collect();
+    // Numbers alone, and words of ours.
+    let text = format!(
+        "UPDATE records SET bytes = '', salt = NULL, payload = NULL, kind = '', application = NULL, sync = NULL \
+         WHERE seq >= $1 AND seq <= $2 AND bytes <> '' AND kind <> '{}' AND seq NOT IN ({}) \
+         AND (sync IS NULL OR sync NOT IN (SELECT sync FROM syncs))",
+        Kind::Trail,
+        kept.join(", ")
+    );
+    let done = sqlx::query(statement(text))
+        .persistent(false)
+        .bind(number(first)?)
+        .bind(number(last)?)
+        .execute(tx.connection())
+        .await
+        .map_err(database("drop records that are in the archive"))?;
+    Ok(done.rows_affected())
+}
+
+/// Writes a file of the archive anew, with some of its records changed. Blocking.
+pub(super) fn rewrite(path: &Path, change: impl Fn(&mut Line)) -> std::io::Result<()> {
+    let beside = path.with_extension("jsonl.new");
+    let mut out = BufWriter::new(File::create(&beside)?);
+    std::fs::set_permissions(&beside, std::fs::metadata(path)?.permissions())?;
+    for line in BufReader::new(File::open(path)?).lines() {
+        let mut item: Item = serde_json::from_str(&line?)?;
+        if let Item::Record(line) = &mut item {
+            change(line);
+        }
+        writeln!(out, "{}", serde_json::to_string(&item)?)?;
+    }
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}

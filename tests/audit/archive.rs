@@ -1,0 +1,202 @@
+//! Old records leave the store, and the trail stays whole.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use trueup::audit::{self, By, EraseError, Filter, Given, Redactor, Retention, Segment, Signer};
+use trueup::model::{Actor, Time};
+use trueup::store::{Store, StoreErrorKind};
+
+use crate::{observed, verified};
+
+const DAY: i64 = 86_400_000_000;
+
+/// A trail of one record a day, with a checkpoint after every tenth.
+struct Years {
+    folder: TempDir,
+    store: Store,
+    signer: Signer,
+    redactor: Redactor,
+}
+
+impl Years {
+    async fn of(days: i64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("data")).await.unwrap();
+        let signer = Signer::open(&store, None).await.unwrap();
+        let years = Self { folder, store, signer, redactor: Redactor::default() };
+        years.signer.introduce(&years.store, &years.by(0)).await.unwrap();
+        for day in 1..=days {
+            years.append(day).await;
+            if day % 10 == 0 {
+                years.signer.checkpoint(&years.store).await.unwrap();
+            }
+        }
+        years
+    }
+
+    fn by(&self, day: i64) -> By<'_> {
+        let reason = Some("it is time".into());
+        By { actor: Actor::daemon("retention"), reason, redactor: &self.redactor, now: Time(day * DAY) }
+    }
+
+    async fn append(&self, day: i64) -> u64 {
+        let mut tx = self.store.write().await.unwrap();
+        let entry = observed("web", &format!("canary of day {day}"));
+        let numbers = audit::append(&mut tx, Time(day * DAY), &self.redactor, &[entry]).await.unwrap();
+        tx.commit().await.unwrap();
+        numbers[0]
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.folder.path().join("archive")
+    }
+
+    async fn move_out(&self, before: i64, published: u64, keep: &[u64]) -> Vec<Segment> {
+        let (folder, keep) = (self.archive(), keep.iter().copied().collect::<BTreeSet<_>>());
+        let retention = Retention { folder: &folder, before: Time(before * DAY), published, least: 10, keep: &keep };
+        audit::archive(&self.store, &retention, &self.by(1000)).await.unwrap()
+    }
+
+    /// The trail is whole, here and exported, and covered by the newest checkpoint.
+    async fn whole(&self) -> audit::Report {
+        self.signer.checkpoint(&self.store).await.unwrap();
+        let newest = audit::newest(&self.store).await.unwrap().unwrap();
+        let mut given = Given::default();
+        given.hold_against("kept", newest.to_string()).unwrap();
+        let report = audit::verify(&self.store, &given).await.unwrap();
+        assert!(report.is_intact() && report.covered == report.size, "{:?}", report.problems);
+        let mut export = std::io::Cursor::new(vec![]);
+        audit::export(&self.store, 0, None, &mut export).await.unwrap();
+        let exported = audit::verify_export(export.into_inner().as_slice(), &given).await.unwrap();
+        assert_eq!((exported.problems, exported.root), (vec![], report.root));
+        report
+    }
+}
+
+#[tokio::test]
+async fn what_is_old_and_published_moves_out_and_proofs_and_checkpoints_hold() {
+    let years = Years::of(100).await;
+    let before = audit::head(&years.store).await.unwrap();
+    let old = audit::newest(&years.store).await.unwrap().unwrap();
+    // Day 55 is record 56: the segment ends with the last checkpoint before it.
+    let moved = years.move_out(55, 101, &[]).await;
+    let file = "records-000000000001-000000000051.jsonl";
+    assert_eq!(moved, [Segment { first: 1, last: 51, file: file.into() }]);
+    let report = years.whole().await;
+    // The record of the key stays.
+    assert_eq!((report.archived, report.size), (50, 102));
+    assert_eq!(audit::segments(&years.store).await.unwrap(), moved);
+
+    // By itself the file is whole, too, and it is all that is left of those records.
+    let text = std::fs::read(years.archive().join(file)).unwrap();
+    let segment = verified(&text).await;
+    assert_eq!((segment.begin, segment.size, segment.covered, segment.problems), (0, 51, 51, vec![]));
+    assert!(String::from_utf8(text).unwrap().contains("canary of day 7\\\""));
+    assert_eq!(audit::show(&years.store, 8).await.unwrap(), None);
+    assert!(audit::show(&years.store, 52).await.unwrap().is_some());
+    let all = audit::list(&years.store, &Filter { limit: 1000, ..Filter::default() }).await.unwrap();
+    assert_eq!(
+        all.iter().map(|record| record.seq).collect::<Vec<_>>(),
+        [1].into_iter().chain(52..=102).collect::<Vec<_>>()
+    );
+
+    // What was proven before is proven still.
+    assert!(audit::prove(&years.store, 60).await.unwrap().unwrap().verify(&[]).is_ok());
+    assert!(audit::prove(&years.store, 8).await.unwrap().unwrap().verify(&[]).is_ok(), "by its hash");
+    let growth = audit::prove_growth(&years.store, &old, before.size).await.unwrap().unwrap();
+    assert_eq!(growth.verify(&[]).unwrap().subject, 101);
+
+    // Again: nothing. A year later: the rest, from where it ended.
+    assert!(years.move_out(55, 101, &[]).await.is_empty());
+    assert_eq!(years.append(1001).await, 103);
+    let moved = years.move_out(900, 101, &[]).await;
+    assert_eq!((moved[0].first, moved[0].last), (52, 101));
+    assert_eq!(years.whole().await.archived, 100);
+    let store = Store::open(years.folder.path().join("data").as_path()).await;
+    assert!(store.is_err_and(|error| error.kind == StoreErrorKind::Locked));
+}
+
+#[tokio::test]
+async fn what_is_young_or_not_published_or_still_open_stays() {
+    let years = Years::of(60).await;
+    assert!(years.move_out(5, 61, &[]).await.is_empty(), "no checkpoint ends before day 5");
+    assert!(years.move_out(55, 9, &[]).await.is_empty(), "no checkpoint that is published covers so few");
+    let moved = years.move_out(55, 31, &[12, 13, 40]).await;
+    assert_eq!(moved[0].last, 31, "what is published ends there");
+    assert!(audit::show(&years.store, 12).await.unwrap().is_some());
+    assert!(audit::show(&years.store, 14).await.unwrap().is_none());
+    years.whole().await;
+    // Once they are open no longer, they go; their file has them already.
+    let moved = years.move_out(55, 61, &[13]).await;
+    assert_eq!((moved[0].first, moved[0].last), (32, 51));
+    assert!(audit::show(&years.store, 12).await.unwrap().is_none());
+    assert!(audit::show(&years.store, 13).await.unwrap().is_some());
+    years.whole().await;
+}
+
+#[tokio::test]
+async fn n5_a_clock_that_jumped_keeps_records_and_never_loses_them() {
+    let years = Years::of(20).await;
+    years.append(4000).await;
+    years.append(22).await;
+    years.signer.checkpoint(&years.store).await.unwrap();
+    // A record that claims to be of the future is not old, and nothing after it is moved.
+    let moved = years.move_out(900, 23, &[]).await;
+    assert_eq!(moved.last().unwrap().last, 21);
+    years.whole().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_or_read_back_takes_nothing_out() {
+    let years = Years::of(30).await;
+    std::fs::write(years.archive(), "not a folder").unwrap();
+    let (folder, keep) = (years.archive(), BTreeSet::new());
+    let retention = Retention { folder: &folder, before: Time(900 * DAY), published: 31, least: 1, keep: &keep };
+    audit::archive(&years.store, &retention, &years.by(1000)).await.unwrap_err();
+    assert_eq!(years.whole().await.archived, 0);
+    std::fs::remove_file(years.archive()).unwrap();
+    // A file that a crash left behind, whole or not, is written anew.
+    std::fs::create_dir(years.archive()).unwrap();
+    let file = years.archive().join("records-000000000001-000000000031.jsonl");
+    std::fs::write(&file, "{\"seq\":1").unwrap();
+    assert_eq!(years.move_out(900, 31, &[]).await.len(), 1);
+    assert_eq!(verified(&std::fs::read(&file).unwrap()).await.problems, []);
+    years.whole().await;
+}
+
+#[tokio::test]
+async fn records_that_are_gone_without_a_word_show_though_their_hashes_are_there() {
+    let years = Years::of(30).await;
+    years.move_out(15, 31, &[]).await;
+    years.whole().await;
+    let Years { folder, store, .. } = years;
+    store.close().await.unwrap();
+    let data = folder.path().join("data");
+    let drop = "UPDATE records SET bytes = '', salt = NULL, payload = NULL, kind = '', application = NULL, sync = NULL \
+                WHERE seq = 20";
+    assert_eq!(crate::attacker::run(&data, drop).await, 1);
+    let report = audit::verify(&Store::open(&data).await.unwrap(), &Given::default()).await.unwrap();
+    assert_eq!(report.problems.len(), 1);
+    assert_eq!(report.problems[0].what, "it is gone, and no record says why");
+}
+
+#[tokio::test]
+async fn a_payload_is_erased_from_the_archive_as_well() {
+    let years = Years::of(30).await;
+    years.move_out(25, 31, &[10]).await;
+    let path = years.archive().join("records-000000000001-000000000021.jsonl");
+    let there = |day: u64| std::fs::read_to_string(&path).unwrap().contains(&format!("canary of day {day}\\\""));
+    assert!(there(8) && there(9));
+    for (record, day) in [(9, 8), (10, 9)] {
+        let away = audit::erase(&years.store, record, None, &years.by(1001)).await;
+        assert!(matches!(away, Err(EraseError::Archived { .. })), "{away:?}");
+        audit::erase(&years.store, record, Some(&years.archive()), &years.by(1001)).await.unwrap();
+        assert!(!there(day) && there(day - 3));
+    }
+    let segment = verified(&std::fs::read(&path).unwrap()).await;
+    assert_eq!((segment.problems, segment.erased), (vec![], vec![9, 10]));
+    let report = years.whole().await;
+    assert_eq!((report.erasures, report.erased), (vec![9, 10], vec![10]));
+}

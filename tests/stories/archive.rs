@@ -1,0 +1,65 @@
+//! Records that are old move out, and what must not be known any more is erased.
+
+use std::fs;
+
+use super::telling::{SOON, all_is_well, applied, world};
+use super::world::eventually;
+
+#[test]
+fn old_records_move_into_the_archive_and_are_verified_with_it() {
+    let mut world = world();
+    let (archive, file) = (world.path("archive"), world.path("checkpoints"));
+    world.declared.daemon =
+        format!("trail: {{ archive: {}, publish: {{ file: {} }} }}", archive.display(), file.display());
+    world.repo.write("web/root/etc/motd", "one\n");
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    let records = || world.cli(&["audit", "list", "-n", "1000", "--json"]).code(0).json().as_array().unwrap().len();
+    let before = records();
+    eventually("all is published", SOON, || {
+        world.cli(&["status", "--json"]).json()["trail"]["places"][0]["published"] == before
+    });
+    let nothing = world.cli(&["audit", "archive"]).code(0).stdout;
+    assert!(nothing.contains("nothing is old enough"), "{nothing}");
+    let moved = world.cli(&["audit", "archive", "--older-than", "0s", "--json"]).code(0).json();
+    let segment = moved[0].clone();
+    assert_eq!((segment["first"].as_u64(), segment["last"].as_u64()), (Some(1), Some(before as u64)));
+    assert_eq!(records(), 2, "the record of the key, and the one that says what was moved");
+    let gone = world.cli(&["audit", "show", "2"]).code(2).stderr;
+    assert!(gone.contains("record 2 lies in the archive, as records-000000000001-"), "{gone}");
+    let erased = world.cli(&["audit", "erase", "3", "--reason", "a name slipped in"]).code(0);
+    assert!(erased.stderr.contains("record 3 is erased"), "{erased:?}");
+    drop(world.cli(&["audit", "erase", "3", "--reason", " "]).code(2));
+
+    let (folder, notes) = (archive.display().to_string(), file.display().to_string());
+    let verify = ["audit", "verify", "--archive", &folder, "--checkpoint", &notes];
+    let told = world.cli(&verify).code(0).stdout;
+    assert!(told.contains("records lie in the archive") && told.contains(": holds ("), "{told}");
+    let path = archive.join(segment["file"].as_str().unwrap());
+    let whole = fs::read_to_string(&path).unwrap();
+    drop(world.cli(&["audit", "verify", "--from", &path.display().to_string()]).code(0));
+    for (what, text) in [
+        ("edited", whole.replacen("/etc/motd", "/etc/m0td", 1)),
+        ("a line less", whole.lines().skip(2).collect::<Vec<_>>().join("\n") + "\n"),
+        ("erased without a word", {
+            let mut lines: Vec<_> = whole.lines().map(str::to_owned).collect();
+            let four = lines.iter().position(|line| line.starts_with("{\"seq\":4,")).unwrap();
+            let mut line: serde_json::Value = serde_json::from_str(&lines[four]).unwrap();
+            (line["salt"], line["payload"]) = (serde_json::Value::Null, serde_json::Value::Null);
+            lines[four] = line.to_string();
+            lines.join("\n") + "\n"
+        }),
+    ] {
+        fs::write(&path, text).unwrap();
+        let told = world.cli(&verify).code(1).stdout;
+        assert!(told.contains("records-000000000001-"), "{what}: {told}");
+    }
+    fs::remove_file(&path).unwrap();
+    drop(world.cli(&verify).code(1));
+    fs::write(&path, whole).unwrap();
+    drop(world.cli(&verify).code(0));
+    world.restart();
+    drop(world.cli(&verify).code(0));
+    all_is_well(&world, &["web"]);
+}
