@@ -7,6 +7,7 @@ mod draft;
 mod edits;
 mod facts;
 mod fights;
+mod hold;
 mod inherited;
 mod neighbours;
 mod preimages;

@@ -169,7 +169,9 @@ impl Subject {
     /// Returns what is remembered of the application after this end.
     fn state_after(&self, open: &Open, carried: &Carried, ending: &Ending) -> ApplicationState {
         let mut state = self.memory.state.clone();
-        if !matches!(open.prepared.purpose, store::Purpose::RollBack { .. }) {
+        // What does not stay right for long enough to be called so is no fight: it is tried again, ever more slowly.
+        let right = matches!(ending.outcome, Outcome::Applied | Outcome::Degraded | Outcome::Held);
+        if right && !matches!(open.prepared.purpose, store::Purpose::RollBack { .. }) {
             let findings = &open.prepared.verdict.findings;
             fights::count(&mut state.heals, done(open, carried), findings, self.clock.now());
         }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
-use crate::audit::{self, Body, Counts, Entry, ObservedBody, PlannedBody, QuietBody, StepSummary};
+use crate::audit::{self, Body, Counts, Entry, ObservedBody, QuietBody};
 use crate::execute::{Reason, closed_body};
 use crate::model::view::SyncReport;
-use crate::model::{Actor, Cause, Complete, Desired, Digest, Guard, Outcome, PlanId, Revision};
-use crate::store::{Held, StoreError, encode_desired};
+use crate::model::{Actor, Complete, Desired, Digest, Guard, Outcome, Revision};
+use crate::store::{Held, StoreError};
 
 /// What is told once, and again only when it changes.
-struct Tale {
-    told: Option<Digest>,
+pub(super) struct Tale {
+    pub(super) told: Option<Digest>,
     /// What others made of what is left as it is.
-    seen: Option<Digest>,
-    entries: Vec<Entry>,
-    held: Option<Held>,
+    pub(super) seen: Option<Digest>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) held: Option<Held>,
 }
 
 impl Subject {
@@ -37,58 +37,13 @@ impl Subject {
         }
     }
 
-    /// Offers a plan to people.
-    pub(super) async fn hold(&mut self, draft: &Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
-        let plan = &draft.planned.plan;
-        let purpose = draft.purpose.stored();
-        let (revision, signer) = (purpose.revision().cloned(), purpose.signer());
-        let mut report = self.reasoned(Outcome::Held, draft);
-        // What a person said no to is not offered again.
-        let rejected = draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Rejected);
-        report.plan = Some(plan.id).filter(|_| !rejected);
-        report.revision = revision.clone().or(report.revision);
-        let told = offered(draft);
-        let news = self.memory.state.told != Some(told);
-        let seen = self.seen(draft);
-        // Of a fight the next blow is no news, but what is offered is what would be done about it.
-        if !news && seen == self.memory.state.seen && (!fought(draft) || self.offers(plan.id).await?) {
-            self.memory.count_quiet(self.clock.now());
-            return Ok(report);
-        }
-        let desired = Digest::of(&encode_desired(&draft.complete()?.objects));
-        let held = Held { created: self.clock.now(), prepared: draft.prepared(desired)? };
-        let mut entries: Vec<_> =
-            self.changes(draft, news).map(|body| self.entry(&ring.actor, revision.clone(), body)).into_iter().collect();
-        if news {
-            let planned = PlannedBody { verdict: draft.verdict().clone(), signer, steps: StepSummary::of(plan) };
-            entries.push(self.entry(&ring.actor, revision.clone(), Body::Planned(planned)));
-            entries.push(self.closed(&ring.actor, revision, &report));
-        }
-        for entry in &mut entries {
-            entry.plan = Some(plan.id);
-        }
-        self.tell(Tale { told: Some(told), seen, entries, held: Some(held).filter(|_| !rejected) })
-            .await
-            .map_err(|error| Refusal::store(&error))?;
-        if !news {
-            self.memory.count_quiet(self.clock.now());
-        }
-        Ok(report)
-    }
-
-    /// Whether this is the plan that people are offered.
-    async fn offers(&self, plan: PlanId) -> Result<bool, Refusal> {
-        let offered = self.store.held_plan(&self.name).await.map_err(|error| Refusal::store(&error))?;
-        Ok(offered.is_some_and(|offered| offered.prepared.plan.id == plan))
-    }
-
     /// Returns what of what is left as it is will have been told of.
-    fn seen(&self, draft: &Draft) -> Option<Digest> {
+    pub(super) fn seen(&self, draft: &Draft) -> Option<Digest> {
         if draft.watches { draft.spared() } else { self.memory.state.seen }
     }
 
     /// Returns what others did and was not recorded yet: what the plan is about where the plan is `news`, and what is left as it is.
-    fn changes(&self, draft: &Draft, news: bool) -> Option<Body> {
+    pub(super) fn changes(&self, draft: &Draft, news: bool) -> Option<Body> {
         let mut changes = if news { draft.seen.acted.clone() } else { vec![] };
         if self.seen(draft) != self.memory.state.seen {
             changes.extend(draft.seen.spared.iter().cloned());
@@ -189,7 +144,7 @@ impl Subject {
         self.tell(Tale { told, seen, entries, held: None }).await.map_err(|error| Refusal::store(&error))
     }
 
-    async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
+    pub(super) async fn tell(&mut self, tale: Tale) -> Result<(), StoreError> {
         let mut state = self.memory.state.clone();
         (state.told, state.seen) = (tale.told, tale.seen);
         let write = || async {
@@ -210,7 +165,7 @@ impl Subject {
         Ok(())
     }
 
-    fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
+    pub(super) fn reasoned(&self, outcome: Outcome, draft: &Draft) -> SyncReport {
         let mut report = self.report(outcome);
         report.findings.clone_from(&draft.verdict().findings);
         report.changes_at = draft.verdict().changes_at;
@@ -220,7 +175,7 @@ impl Subject {
         }
     }
 
-    fn closed(&self, actor: &Actor, revision: Option<Revision>, report: &SyncReport) -> Entry {
+    pub(super) fn closed(&self, actor: &Actor, revision: Option<Revision>, report: &SyncReport) -> Entry {
         let reason = Reason { code: report.code.clone(), message: report.message.clone() };
         let body = closed_body(report.outcome, reason, Counts::default(), self.memory.quiet);
         self.entry(actor, revision, Body::Closed(body))
@@ -237,22 +192,6 @@ impl Subject {
         let complete = Complete { objects: BTreeMap::new(), contents: self.store.contents() };
         (Digest::of_json("trueup/nothing/v1", &()), Arc::new(Desired::Objects(complete)))
     }
-}
-
-/// Returns what decides whether a hold was told before: the plan and what is said of it. What is fought over is another thing with
-/// each blow and is one fight, and what else drifts meanwhile is put right by another plan.
-fn offered(draft: &Draft) -> Digest {
-    let plan = &draft.planned.plan;
-    if !fought(draft) {
-        return Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.id, draft.verdict()));
-    }
-    let wanted = plan.steps.iter().filter(|step| step.cause == Cause::Intentional);
-    let wanted: Vec<_> = wanted.map(|step| (&step.id, step.action, step.before, step.after)).collect();
-    Digest::of_json("trueup/told/v1", &(Outcome::Held, plan.inputs, wanted, draft.verdict()))
-}
-
-fn fought(draft: &Draft) -> bool {
-    draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Fight && finding.holds())
 }
 
 impl SyncReport {

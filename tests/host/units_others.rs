@@ -81,6 +81,23 @@ fn a_service_that_dies_each_time_is_started_five_times_and_left_with_what_became
 }
 
 #[test]
+fn a_service_that_cannot_start_for_a_while_is_no_fight() {
+    let Some(host) = Host::start("['app-*']") else { return };
+    host.daemon();
+    let needs = SERVICE.replace("/bin/sleep 1000", "/bin/sh -c 'test -e /run/ok && exec sleep 1000; exit 1'");
+    host.machine.write("/run/ok", "");
+    host.goes(&[(FILE, &needs), ("app/web.yaml", &unit("app-web.service", WEB))]);
+    host.machine.sh("rm /run/ok; systemctl kill --signal=KILL app-web");
+    for _ in 0..7 {
+        let tried = host.machine.run(&["trueup", "sync", "app", "--json"]);
+        assert!(tried.code != 0 && tried.stdout.contains("health.degraded"), "{tried:?}");
+    }
+    host.machine.write("/run/ok", "");
+    let healed = host.machine.run(&["trueup", "sync", "app"]);
+    assert!(healed.code == 0 && host.machine.is_active("app-web.service"), "{healed:?}");
+}
+
+#[test]
 fn what_the_root_half_may_not_show_it_does_not_tell_of_either() {
     let Some(host) = Host::halves("['app-*']") else { return };
     let file = |path: &str| {
