@@ -5,7 +5,7 @@
 //!                                      ├─▶ preview ─▶ plan ─▶ policy ─▶ execute ─▶ target
 //!  target ────── live ─────────────────┘                       │ intent, outcome      │
 //!                                                              ▼                      ▼
-//!         people ◀── api, cli ◀───── audit trail ◀──────────────────────────────── health
+//!   people ◀── api, cli, notify ◀─── audit trail ◀──────────────────────────────── health
 //! ```
 //!
 //! The rooms stand in data order. A room may use the rooms declared above it, never those below; `tests/layers.rs` holds
@@ -15,6 +15,7 @@ pub mod model;
 pub mod yaml;
 pub mod schedule;
 pub mod expression;
+pub mod template;
 pub mod config;
 pub mod store;
 pub mod source;
@@ -23,6 +24,7 @@ pub mod target;
 pub mod plan;
 pub mod policy;
 pub mod audit;
+pub mod notify;
 pub mod health;
 pub mod execute;
 pub mod sync;

@@ -13,9 +13,11 @@ use trueup::model::{
     Revision, Risk, Spec, Step, Time, Verdict,
 };
 use trueup::store::{
-    Approval, BadInputs, Found, Good, Held, Open, Owed, Preimage, Preimages, Prepared, Purpose, Store, StoreErrorKind,
-    Suspended, encode_desired, new_sync_id,
+    Approval, BadInputs, Found, Good, Held, Open, Owed, Preimage, Preimages, Prepared, Purpose, SinkState, Store,
+    StoreErrorKind, Suspended, Tally, encode_desired, new_sync_id,
 };
+
+const DAY: i64 = 24 * 60 * 60;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -618,7 +620,6 @@ async fn a_sweep_keeps_what_applied_good_and_open_plans_need_and_drops_the_rest(
 
 #[tokio::test]
 async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
-    const DAY: i64 = 24 * 60 * 60;
     let folder = folder();
     let store = open(&folder).await;
     let kept = b"by hand".to_vec();
@@ -655,4 +656,36 @@ async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
     assert_eq!(tx.sweep_unneeded(Time(0).plus_seconds(30 * DAY)).await.unwrap(), 2, "the list and the content");
     tx.commit().await.unwrap();
     assert!(store.preimages(&id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_sink_begins_at_the_end_and_keeps_its_place_for_30_days_when_it_goes() {
+    let folder = folder();
+    let store = open(&folder).await;
+    let (now, ops, chat) = (Time(0), name("ops"), name("chat"));
+    assert_eq!(store.told_everywhere().await.unwrap(), None, "nobody is told anything");
+    store.declare_sinks(&BTreeSet::from([ops.clone()]), 7, now).await.unwrap();
+    store.declare_sinks(&BTreeSet::from([ops.clone(), chat.clone()]), 9, now).await.unwrap();
+    assert_eq!(store.sink(&ops).await.unwrap().unwrap().seq, 7, "what was declared before stays where it was");
+    assert_eq!((store.sink(&chat).await.unwrap().unwrap().seq, store.told_everywhere().await.unwrap()), (9, Some(7)));
+    let tally = Tally { delivered: Some(Time(5)), dropped: 2, last_dropped: Some(8) };
+    let mut tx = store.write().await.unwrap();
+    tx.put_sink(&ops, &SinkState { seq: 20, tally }).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.sink(&ops).await.unwrap(), Some(SinkState { seq: 20, tally }));
+    store.declare_sinks(&BTreeSet::from([chat.clone()]), 30, now).await.unwrap();
+    let sweep = async |day: i64| {
+        let mut tx = store.write().await.unwrap();
+        tx.sweep_unneeded(now.plus_seconds(day * DAY)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    sweep(29).await;
+    store.declare_sinks(&BTreeSet::from([chat.clone(), ops.clone()]), 40, now).await.unwrap();
+    assert_eq!(store.sink(&ops).await.unwrap().unwrap().seq, 20, "it goes on where it was");
+    sweep(31).await;
+    assert!(store.sink(&ops).await.unwrap().is_some(), "it is declared");
+    store.declare_sinks(&BTreeSet::from([chat]), 50, now).await.unwrap();
+    assert_eq!(store.told_everywhere().await.unwrap(), Some(9));
+    sweep(30).await;
+    assert_eq!(store.sink(&ops).await.unwrap(), None);
 }

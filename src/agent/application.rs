@@ -9,12 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::bells::Bells;
 use super::commands::Command;
 use super::owners::Owners;
-use super::pace::Pace;
 use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
-use crate::model::{Action, Actor, Digest, Guard, Name, Outcome, Problem};
+use crate::model::{Action, Actor, Digest, Guard, Name, Outcome, Pace, Problem};
 use crate::store::{StoreError, Suspended};
 use crate::sync::{self, Ring, Subject};
 

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 use crate::model::{Actor, Name, Problem};
 
@@ -64,6 +64,9 @@ pub trait Daemon: Send + Sync + 'static {
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
 
     async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
+
+    /// Sends a test message to a sink, and returns what it answered.
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem>;
 
     /// Returns records of the trail, newest first, or oldest first where `after` is given.
     async fn records(&self, query: RecordQuery) -> Result<Vec<serde_json::Value>, Problem>;

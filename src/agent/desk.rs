@@ -10,8 +10,8 @@ use super::{Agent, Daemon, RecordQuery, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry, Filter};
 use crate::config::{Application, Config, Declared};
 use crate::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time, chain};
 use crate::policy::Facts;
@@ -35,6 +35,7 @@ impl Daemon for Agent {
             repositories: self.inner.board.repositories(),
             applications: self.inner.board.applications(),
             orphans: self.inner.board.orphans(),
+            notifications: self.inner.board.notifications(),
         }
     }
 
@@ -54,7 +55,7 @@ impl Daemon for Agent {
 
     async fn sync(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
         let (name, commands) = self.find(application).await?;
-        self.act(Act::Sync, &name, None, &actor).await?;
+        self.act(Act::Sync, Some(&name), None, None, &actor).await?;
         let ring = Ring { actor, since: Some(Instant::now()), insist: true, adopt: false };
         ask(&commands, |reply| Command::Sync(ring, reply)).await
     }
@@ -67,7 +68,7 @@ impl Daemon for Agent {
             return unmoved(plan.id, report);
         }
         let (name, commands) = self.find(plan.application.as_str()).await?;
-        self.act(Act::Approve, &name, Some(plan.id), &actor).await?;
+        self.act(Act::Approve, Some(&name), Some(plan.id), None, &actor).await?;
         let ring = Ring { actor, since: None, insist: false, adopt: false };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
         unmoved(plan.id, report)
@@ -86,7 +87,7 @@ impl Daemon for Agent {
         let rejection =
             Rejection { plan: plan.id, application: name.clone(), actor: actor.clone(), time, reason: reason.clone() };
         let body = Body::Act(ActBody { act: Act::Reject, reason, expires: None });
-        let entry = act_entry(&name, Some(plan.id), &actor, body);
+        let entry = act_entry(Some(&name), Some(plan.id), &actor, body);
         if found.is_err() && held.prepared.purpose == Purpose::Destroy {
             return self.spare(&rejection, &entry).await;
         }
@@ -142,7 +143,7 @@ impl Daemon for Agent {
         let (name, commands) = self.find(application).await?;
         let held = self.inner.store.held_plan(&name).await.map_err(|error| store_problem(&error))?;
         let plan = held.map(|held| only_adoption(&held)).transpose()?;
-        self.act(Act::Adopt, &name, plan, &actor).await?;
+        self.act(Act::Adopt, Some(&name), plan, None, &actor).await?;
         // Not polled: what is adopted is what the person could look at.
         let ring = Ring { actor, since: None, insist: false, adopt: true };
         let report = ask(&commands, |reply| Command::Sync(ring, reply)).await?;
@@ -168,6 +169,18 @@ impl Daemon for Agent {
     async fn resume(&self, application: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {
         let (_, commands) = self.find(application).await?;
         ask(&commands, |reply| Command::Resume(actor, reply)).await?
+    }
+
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
+        let Some(sink) = self.inner.board.sink(name) else {
+            let known: Vec<_> = self.inner.board.notifications().into_iter().map(|one| one.name.to_string()).collect();
+            let problem = Problem::new(404, "notification.unknown", "no notification of that name is declared");
+            return Err(problem.hint(format!("declared are: {}", known.join(", "))));
+        };
+        self.act(Act::Test, None, None, Some(format!("the notification {name}")), &actor).await?;
+        let (id, answer) = sink.test(&actor).await?;
+        let status = sink.status();
+        Ok(NotifyReport { name: status.name, kind: status.kind, id, answer })
     }
 
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
@@ -218,15 +231,22 @@ impl Agent {
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
-    pub(super) async fn act(&self, act: Act, name: &Name, plan: Option<PlanId>, actor: &Actor) -> Result<(), Problem> {
+    pub(super) async fn act(
+        &self,
+        act: Act,
+        name: Option<&Name>,
+        plan: Option<PlanId>,
+        reason: Option<String>,
+        actor: &Actor,
+    ) -> Result<(), Problem> {
         let now = self.inner.clock.now();
         let expires = plan.map(|_| now.plus_seconds(APPROVAL_LASTS));
-        let body = Body::Act(ActBody { act, reason: None, expires });
+        let body = Body::Act(ActBody { act, reason, expires });
         self.write(&[act_entry(name, plan, actor, body)], async |tx| {
             if let (Some(plan), Some(expires)) = (plan, expires) {
                 tx.approve(&Approval { plan, actor: actor.clone(), time: now, expires }).await?;
             }
-            if matches!(act, Act::Sync | Act::Destroy) {
+            if let (Act::Sync | Act::Destroy, Some(name)) = (act, name) {
                 // A person says so: what was rejected may be offered again.
                 tx.lift_rejections(name).await?;
             }
@@ -270,8 +290,8 @@ impl Agent {
     }
 }
 
-fn act_entry(name: &Name, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {
-    Entry { application: Some(name.clone()), revision: None, plan, sync: None, actor: actor.clone(), body }
+fn act_entry(name: Option<&Name>, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {
+    Entry { application: name.cloned(), revision: None, plan, sync: None, actor: actor.clone(), body }
 }
 
 /// Returns what can be said of an application without a look at Git or its target.

@@ -8,9 +8,11 @@ use super::commands::Asked;
 use super::declared::{Force, has_target};
 use super::orphans::Leaving;
 use super::owners::Owners;
+use super::sinks::Telling;
 use crate::audit::Redactor;
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{DigestKey, Name};
+use crate::notify;
 use crate::policy::Rules;
 use crate::render::MemoryCache;
 use crate::source::{self, Shared, SourceError};
@@ -35,6 +37,7 @@ pub(super) struct Estate {
     pub(super) applications: BTreeMap<Name, Kept>,
     /// Applications that are declared no more, and are just being destroyed.
     pub(super) leaving: BTreeMap<Name, Leaving>,
+    pub(super) sinks: BTreeMap<Name, Telling>,
 }
 
 /// A repository that is followed.
@@ -94,7 +97,9 @@ impl Agent {
         let mut estate = self.inner.estate.lock().await;
         let repositories = self.new_repositories(&estate, config)?;
         let targets = self.new_targets(&estate, config)?;
-        let redactor = Arc::new(estate.redactor.renewed(source::secrets(config.repositories.values())));
+        let mut secrets = source::secrets(config.repositories.values());
+        secrets.extend(notify::secrets(config.notifications.values()));
+        let redactor = Arc::new(estate.redactor.renewed(secrets));
         self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, config]));
         self.end_removed(&mut estate, &force, &repositories, &targets).await;
@@ -105,6 +110,7 @@ impl Agent {
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
+        self.settle_sinks(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);

@@ -21,10 +21,10 @@ mod housekeeping;
 mod keeper;
 mod orphans;
 mod owners;
-mod pace;
 mod poller;
 mod preimages;
 mod reload;
+mod sinks;
 mod status;
 mod watchdog;
 mod watcher;
@@ -40,6 +40,7 @@ use crate::audit::{self, Body, BreakGlasses, DaemonBody, Entry, Masks};
 use crate::config::Config;
 use crate::execute::Ledger;
 use crate::model::{Actor, Clock, Mistake, Time};
+use crate::notify::Surroundings;
 use crate::policy::InForce;
 use crate::store::{Store, StoreError};
 
@@ -76,6 +77,8 @@ struct Inner {
     /// One was opened or ended.
     glass_changed: Notify,
     rules: InForce,
+    /// What those who tell people work with.
+    surroundings: Surroundings,
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
@@ -100,6 +103,7 @@ impl Agent {
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
         let started = clock.now();
+        let surroundings = Surroundings::new(store.clone(), clock.clone(), masks.clone());
         let inner = Inner {
             store,
             clock,
@@ -115,6 +119,7 @@ impl Agent {
             glasses,
             glass_changed: Notify::new(),
             rules: InForce::default(),
+            surroundings,
             masks,
             tasks: TaskTracker::new(),
             stop,

@@ -11,11 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::desk::{stopping, store_problem};
 use super::estate::{Estate, StartError};
-use super::pace::Pace;
 use crate::audit::{Act, Entry};
 use crate::config::{AppSource, Application, Config, Repository, SyncPolicy};
 use crate::model::view::{OrphanStatus, PlanView, SyncReport};
-use crate::model::{Actor, Guard, Name, Outcome, PlanId, Problem, chain};
+use crate::model::{Actor, Guard, Name, Outcome, Pace, PlanId, Problem, chain};
 use crate::render::MemoryCache;
 use crate::source::{Gone, Shared};
 use crate::store::{ApplicationState, Definition, Open, Purpose, Rejection, StoreError, Tx};
@@ -41,7 +40,7 @@ impl Agent {
         actor: Actor,
     ) -> Result<SyncReport, Problem> {
         let (known, _) = self.idle_orphan(&*self.inner.estate.lock().await, name).await?;
-        self.act(act, &known, plan, &actor).await?;
+        self.act(act, Some(&known), plan, None, &actor).await?;
         let mut estate = self.inner.estate.lock().await;
         let (name, target) = self.idle_orphan(&estate, name).await?;
         let mut subject = self.leaving(&estate, &name, &target).await.map_err(|error| store_problem(&error))?;

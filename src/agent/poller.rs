@@ -4,8 +4,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::Pace;
-use crate::model::{Name, event};
+use crate::model::{Name, Pace, event};
 use crate::source::{Head, Polled, Shared};
 
 /// Looks at one repository, at its interval and with back-off, and calls `news` when the followed ref moved or became

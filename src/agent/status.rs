@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, OrphanStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, SyncReport};
 use crate::model::{Guard, Name, Outcome, Time};
+use crate::notify::Sink;
 use crate::source::{Polled, Shared};
 use crate::sync::Memory;
 
@@ -20,6 +21,7 @@ pub(super) struct Board {
     pub(super) taken_over: Notify,
     /// What is declared in Git, and in force, may be another.
     pub(super) declared: Notify,
+    sinks: Mutex<BTreeMap<Name, Arc<Sink>>>,
     /// How often objects were let go of: who found one held meanwhile looks again.
     let_go: AtomicU64,
     /// The summary may be another one.
@@ -170,6 +172,19 @@ impl Board {
 
     pub(super) fn unfollow(&self, name: &Name) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Takes note of who tells people now.
+    pub(super) fn told_by(&self, sinks: BTreeMap<Name, Arc<Sink>>) {
+        *self.sinks.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
+    }
+
+    pub(super) fn sink(&self, name: &str) -> Option<Arc<Sink>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(super) fn notifications(&self) -> Vec<NotificationStatus> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).values().map(|sink| sink.status()).collect()
     }
 
     pub(super) fn repositories(&self) -> Vec<RepositoryStatus> {

@@ -16,8 +16,8 @@ use super::serve::Service;
 use super::{Daemon, RecordQuery};
 use crate::model::Problem;
 use crate::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 
 pub(super) fn router() -> Router<Service> {
@@ -39,6 +39,7 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/plans/{plan}/reject", post(reject))
         .route("/v1/plans/{plan}/preimages", get(preimages))
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
+        .route("/v1/notifications/{name}/test", post(test_notification))
         .route("/v1/audit/records", get(records))
         .route("/v1/audit/records/{sequence}", get(record))
         .route("/v1/audit/verify", get(verify))
@@ -223,6 +224,16 @@ async fn resume(
 ) -> Answer<ApplicationStatus> {
     let name = path(name)?;
     act(service, async move |daemon| daemon.resume(&name, actor).await).await
+}
+
+async fn test_notification(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<NotifyReport> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.test_notification(&name, actor).await).await
 }
 
 async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {

@@ -2,7 +2,7 @@ use sqlx::Row as _;
 
 use super::leaf::{self, Row};
 use super::tree::{Tree, leaf_hash};
-use super::{Entry, Redactor, tell};
+use super::{Entry, Redactor, appended, tell};
 use crate::model::{Digest, Time};
 use crate::store::{StoreError, StoreErrorKind, Tx, database, placeholders, statement};
 
@@ -14,7 +14,8 @@ const CHUNK: usize = 128;
 /// Appends records, in order, in the transaction of the change that they tell of. Returns their numbers.
 ///
 /// # Guarantees
-/// They are durable when, and only when, the transaction commits, and are told in the log then. Secrets are gone before anything is hashed.
+/// They are durable when, and only when, the transaction commits; then they are told in the log, and [`super::Appended`] rings. Secrets
+/// are gone before anything is hashed.
 ///
 /// # Errors
 /// `store.damaged` where the last records are missing: nothing is ever written over a gap.
@@ -38,11 +39,14 @@ pub async fn append(tx: &mut Tx, now: Time, redactor: &Redactor, entries: &[Entr
         }
         insert(tx, rows, (n == last).then_some(&tree)).await?;
     }
-    let numbers = (before + 1..=tree.size).collect();
+    let newest = tree.size;
     tx.remember(tree);
-    let lines = tell::lines(entries);
-    tx.once_durable(move || lines.into_iter().for_each(tell::Line::say));
-    Ok(numbers)
+    let (lines, store) = (tell::lines(entries), tx.store().clone());
+    tx.once_durable(move || {
+        lines.into_iter().for_each(tell::Line::say);
+        appended::ring(&store, newest);
+    });
+    Ok((before + 1..=newest).collect())
 }
 
 /// Writes rows, and with the last ones the new head. SQLite takes both statements in one round trip, which is worth a tenth of

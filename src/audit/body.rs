@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, GlassEvent, StepResult};
 use crate::model::{
-    Action, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Observed, Outcome, Plan, PlanId,
-    Risk, Step, Time, Verdict,
+    Action, Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Observed, Outcome, Plan,
+    PlanId, Risk, Step, Time, Verdict,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,6 +153,21 @@ impl BreakGlassBody {
     #[must_use]
     pub fn new(id: &BreakGlassId, event: GlassEvent) -> Self {
         Self { id: id.clone(), event, opening: None, end: None, edits: vec![] }
+    }
+
+    /// Returns what became of it, in one line.
+    #[must_use]
+    pub fn said(&self, actor: &Actor) -> String {
+        let head = format!("break-glass {} {} by {actor}", self.id, self.event);
+        let Some(opening) = &self.opening else { return head };
+        let words = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let over = if opening.live_edit.is_empty() {
+            format!("over {}", words(&opening.policies))
+        } else {
+            format!("to edit {}", opening.live_edit.join(", "))
+        };
+        let (on, until) = (words(&opening.applications), opening.until());
+        format!("{head} {over} on {on} until {until}: {}", opening.reason)
     }
 }
 

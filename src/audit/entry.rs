@@ -106,6 +106,8 @@ words! {
         Resume = "resume",
         Destroy = "destroy",
         Export = "export",
+        /// A test message to a sink.
+        Test = "test",
     }
 }
 

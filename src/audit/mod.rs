@@ -8,6 +8,7 @@
 //! checkpoint held elsewhere.
 
 mod append;
+mod appended;
 mod body;
 mod break_glass;
 mod entry;
@@ -20,6 +21,7 @@ mod tree;
 mod verify;
 
 pub use append::append;
+pub use appended::Appended;
 pub use body::{
     ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, EditedBody, IntentBody, ObservedBody, OutcomeBody,
     PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary,

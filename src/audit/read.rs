@@ -33,6 +33,8 @@ pub struct Filter {
     pub sync: Option<SyncId>,
     /// Empty for all.
     pub kinds: Vec<Kind>,
+    /// None of these.
+    pub but: Vec<Kind>,
     /// Only records with a greater number.
     pub after: Option<u64>,
     /// Only records with a smaller number.
@@ -47,6 +49,7 @@ impl Default for Filter {
             application: None,
             sync: None,
             kinds: vec![],
+            but: vec![],
             after: None,
             before: None,
             newest_first: false,
@@ -69,10 +72,13 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreEr
             value
         })
         .collect();
+    // Words of ours, not of whoever asks.
+    let words = |kinds: &[Kind]| kinds.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
     if !filter.kinds.is_empty() {
-        // Words of ours, not of whoever asks.
-        let words: Vec<_> = filter.kinds.iter().map(|kind| format!("'{kind}'")).collect();
-        conditions.push(format!("kind IN ({})", words.join(", ")));
+        conditions.push(format!("kind IN ({})", words(&filter.kinds)));
+    }
+    if !filter.but.is_empty() {
+        conditions.push(format!("kind NOT IN ({})", words(&filter.but)));
     }
     let order = if filter.newest_first { "DESC" } else { "ASC" };
     let text = format!(

@@ -101,7 +101,7 @@ impl Redactor {
     }
 
     /// Cleans every string of a value, keys included. Line breaks and tabs stay: command output has them.
-    pub(super) fn clean(&self, value: &mut Value) {
+    pub fn clean(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
                 if let Cow::Owned(clean) = self.text(text, &['\n', '\t']) {
@@ -129,7 +129,9 @@ impl Redactor {
         }
     }
 
-    fn text<'t>(&self, text: &'t str, kept: &[char]) -> Cow<'t, str> {
+    /// Returns text without secrets, in which every character but `kept` that deceives its reader is made visible.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str, kept: &[char]) -> Cow<'t, str> {
         let masked = self.mask(text);
         let bad = |c: char| deceives(c) && !kept.contains(&c);
         if !masked.contains(bad) {

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Act, ActBody, Body, BreakGlassBody, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody,
-    StepResult,
-};
+use super::{Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult};
 use crate::model::event::{self, Event};
-use crate::model::{Decision, Name, Outcome, Revision};
+use crate::model::{Decision, Outcome, Revision};
 
 /// One line, to be said when its record is durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +42,7 @@ fn of(entry: &Entry) -> Vec<Line> {
         Body::Closed(closed) if entry.application.is_some() => vec![end(entry, closed)],
         Body::Observed(observed) => one(event::DRIFT_OBSERVED, true, observed.message.clone()),
         Body::Act(body) => one(act(body.act), false, acted(body, entry)),
-        Body::BreakGlass(body) => one(glass(body.event), true, glass_told(body, entry)),
+        Body::BreakGlass(body) => one(glass(body.event), true, body.said(&entry.actor)),
         Body::Closed(_) | Body::Intent(_) | Body::Quiet(_) => vec![],
     }
 }
@@ -102,23 +99,6 @@ const fn glass(event: GlassEvent) -> Event {
         GlassEvent::Reminded => event::BREAK_GLASS_REMINDED,
         GlassEvent::Closed => event::BREAK_GLASS_CLOSED,
         GlassEvent::Expired => event::BREAK_GLASS_EXPIRED,
-    }
-}
-
-fn glass_told(body: &BreakGlassBody, entry: &Entry) -> String {
-    let head = format!("break-glass {} {}", body.id, body.event);
-    match &body.opening {
-        Some(opening) => {
-            let words = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let over = if opening.live_edit.is_empty() {
-                format!("over {}", words(&opening.policies))
-            } else {
-                format!("to edit {}", opening.live_edit.join(", "))
-            };
-            let (on, until, by) = (words(&opening.applications), opening.until(), &entry.actor);
-            format!("{head} by {by} {over} on {on} until {until}: {}", opening.reason)
-        }
-        None => format!("{head} by {}", entry.actor),
     }
 }
 

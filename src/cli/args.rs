@@ -93,6 +93,9 @@ pub(super) enum Command {
     Restore(Restore),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
+    /// Try out who is told what happens
+    #[command(subcommand)]
+    Notify(Notify),
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),
@@ -272,6 +275,16 @@ pub(super) struct Suspend {
     /// Say why, for the trail and for whoever looks next
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Notify {
+    /// Send a test message, and print what the other side answered
+    Test {
+        /// The notification, by its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

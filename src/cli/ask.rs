@@ -3,14 +3,14 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::args::{Application, Approve, Command, History, Plan, Suspend};
+use super::args::{Application, Approve, Command, History, Notify, Plan, Suspend};
 use super::client::Client;
 use super::progress::waiting;
 use super::screen::{self, Screen};
 use super::show;
 use super::trouble::Trouble;
 use super::{Exit, restore, trail};
-use crate::model::view::{ApplicationStatus, PlanView, Status, SyncReport};
+use crate::model::view::{ApplicationStatus, NotifyReport, PlanView, Status, SyncReport};
 use crate::model::{Clock, Decision, Name, Outcome};
 
 /// What every one of these commands needs.
@@ -37,6 +37,7 @@ impl Asking<'_> {
             Command::Resume(application) => self.resume(application).await,
             Command::History(history) => self.history(history).await,
             Command::Restore(args) => restore::command(self, args).await,
+            Command::Notify(Notify::Test { name }) => self.notify(name).await,
             Command::Audit(audit) => trail::command(self, audit).await,
             Command::Run(_)
             | Command::Demo(_)
@@ -115,6 +116,15 @@ impl Asking<'_> {
         Ok(Exit::Done)
     }
 
+    async fn notify(&self, name: &str) -> Result<Exit, Trouble> {
+        let name = name_of("notification", name)?;
+        let path = ["notifications", name.as_str(), "test"];
+        let answer = waiting("sending a test message", self.client.post(&path, &json!({}))).await?;
+        let report: NotifyReport = read(&answer)?;
+        self.print(&answer, || show::notified(&report))?;
+        Ok(Exit::Done)
+    }
+
     async fn history(&self, history: &History) -> Result<Exit, Trouble> {
         let name = named(&history.application)?;
         let told = trail::newest(self, Some(&name), None, history.limit, show::is_told).await?;
@@ -127,10 +137,13 @@ impl Asking<'_> {
     }
 }
 
-/// Refuses here what could name no application, so that it never becomes part of an address.
+/// Refuses here what could be no name, so that it never becomes part of an address.
 pub(super) fn named(application: &Application) -> Result<Name, Trouble> {
-    let name = application.name.parse();
-    name.map_err(|_| Trouble::new(format!("no application can be named '{}'", show::printable(&application.name))))
+    name_of("application", &application.name)
+}
+
+pub(super) fn name_of(kind: &str, typed: &str) -> Result<Name, Trouble> {
+    typed.parse().map_err(|_| Trouble::new(format!("no {kind} can be named '{}'", show::printable(typed))))
 }
 
 /// Refuses here what could be no plan; the hint says who names plans.

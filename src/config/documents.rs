@@ -150,26 +150,25 @@ pub struct Credentials {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Secrets {
-    /// age identities: any of them may open a file.
-    pub age: Vec<AgeIdentity>,
+    /// age identities, as `age-keygen` writes them: any of them may open a file.
+    pub age: Vec<SecretSource>,
 }
 
-/// Where age identities come from, as `age-keygen` writes them: exactly one of `file` and `systemd`.
+/// Where a secret comes from: exactly one of `file` and `systemd`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct AgeIdentity {
+pub struct SecretSource {
     /// A file that only the daemon's user may read (mode 0600 or 0400). Relative to the file that names it.
     pub file: Option<PathBuf>,
     /// The name of a systemd credential (`LoadCredential=`).
     pub systemd: Option<String>,
 }
 
-/// How an https server is known.
+/// How a server that speaks TLS is known.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with the certificate authorities to trust for this repository, instead of the machine's.
-    /// Relative to the file that names it.
+    /// PEM file with the certificate authorities to trust here, instead of the machine's. Relative to the file that names it.
     pub ca: Option<PathBuf>,
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Document<K, T> {
 pub(super) struct Bare {
     /// The version of these documents.
     api_version: ApiVersion,
-    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy, Person or `BreakGlass`.
+    /// What is declared: Daemon, Repository, Target, Application, Policy, Person, Notification, `HostAccess` or `BreakGlass`.
     kind: String,
     /// What it is called.
     metadata: Metadata,
@@ -74,6 +74,7 @@ kinds!(
     RepositoryKind: Repository,
     TargetKind: Target,
     ApplicationKind: Application,
+    NotificationKind: Notification,
     HostAccessKind: HostAccess,
     PolicyKind: Policy,
     PersonKind: Person,

@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::envelope::{
-    ApplicationKind, Bare, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind,
-    RepositoryKind, TargetKind,
+    ApplicationKind, Bare, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind,
+    PolicyKind, RepositoryKind, TargetKind,
 };
 use super::load::mistake;
 use super::{
-    Application, BreakGlassRequest, Config, Daemon, Declared, HostAccess, Metadata, Person, Policy, Repository, Target,
+    Application, BreakGlassRequest, Config, Daemon, Declared, HostAccess, Metadata, Notification, Person, Policy,
+    Repository, Target,
 };
 use crate::model::{Mistake, Name, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
@@ -63,6 +64,7 @@ pub(super) struct Gathered<'w> {
     pub repositories: Vec<Typed<'w, Repository>>,
     pub targets: Vec<Typed<'w, Target>>,
     pub applications: Vec<Typed<'w, Application>>,
+    pub notifications: Vec<Typed<'w, Notification>>,
     pub accesses: Vec<Typed<'w, HostAccess>>,
     pub policies: Vec<Typed<'w, Policy>>,
     pub people: Vec<Typed<'w, Person>>,
@@ -78,6 +80,7 @@ impl<'w> Gathered<'w> {
             repositories: vec![],
             targets: vec![],
             applications: vec![],
+            notifications: vec![],
             accesses: vec![],
             policies: vec![],
             people: vec![],
@@ -90,6 +93,7 @@ impl<'w> Gathered<'w> {
                 Some("Repository") => gathered.repositories.extend(typed::<RepositoryKind, _>(written, mistakes)),
                 Some("Target") => gathered.targets.extend(typed::<TargetKind, _>(written, mistakes)),
                 Some("Application") => gathered.applications.extend(typed::<ApplicationKind, _>(written, mistakes)),
+                Some("Notification") => gathered.notifications.extend(typed::<NotificationKind, _>(written, mistakes)),
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 Some("Policy") => gathered.policies.extend(typed::<PolicyKind, _>(written, mistakes)),
                 Some("Person") => gathered.people.extend(typed::<PersonKind, _>(written, mistakes)),
@@ -143,11 +147,18 @@ impl<'w> Gathered<'w> {
             }
             (typed.metadata.name, typed.spec)
         };
+        let sink = |mut typed: Typed<'w, Notification>| {
+            for path in typed.spec.files() {
+                *path = normal(&typed.written.folder.join(&*path));
+            }
+            (typed.metadata.name, typed.spec)
+        };
         Config {
             daemon: self.daemons.into_iter().next().map(|typed| typed.spec).unwrap_or_default(),
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             applications: labelled(self.applications),
+            notifications: self.notifications.into_iter().map(sink).collect(),
             policies: labelled(self.policies),
             people: self.people.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             requests: BTreeMap::new(),

@@ -11,6 +11,7 @@ mod gather;
 mod glob;
 mod identity;
 mod load;
+mod notification;
 mod policy;
 mod reference;
 mod schema;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 pub use access::{HostAccess, Peer};
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AgeIdentity, AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, Secrets,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
     SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
@@ -31,12 +32,13 @@ pub use from_git::{Accept, BreakGlassRequest, FromGit, Reach};
 pub use glob::Glob;
 pub use identity::{email_identity, key_identity, login_identity};
 pub use load::Loaded;
+pub use notification::{Email, MailTls, Matching, Matrix, Notification, Slack, Webhook, Wording};
 pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
 pub use schema::schema;
-pub use url::{InvalidUrl, RepositoryUrl};
+pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 
 use crate::model::Name;
 
@@ -51,6 +53,7 @@ pub struct Config {
     pub people: BTreeMap<Name, Person>,
     /// Break-glass that a document in Git asks for. It only asks.
     pub requests: BTreeMap<Name, BreakGlassRequest>,
+    pub notifications: BTreeMap<Name, Notification>,
     /// What the root half may do. Only it takes its word from here; to the daemon it means nothing.
     pub access: Option<HostAccess>,
 }

@@ -3,10 +3,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::envelope::{
-    ApplicationKind, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, PersonKind, PolicyKind,
-    RepositoryKind, TargetKind,
+    ApplicationKind, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind,
+    PolicyKind, RepositoryKind, TargetKind,
 };
-use super::{Application, BreakGlassRequest, Daemon, HostAccess, Person, Policy, Repository, Target};
+use super::{Application, BreakGlassRequest, Daemon, HostAccess, Notification, Person, Policy, Repository, Target};
 
 /// Returns one JSON Schema (2020-12) for every document that may be declared: `kind` says which.
 #[must_use]
@@ -17,6 +17,7 @@ pub fn schema() -> Value {
         choice::<Document<RepositoryKind, Repository>>("Repository", &mut generator),
         choice::<Document<TargetKind, Target>>("Target", &mut generator),
         choice::<Document<ApplicationKind, Application>>("Application", &mut generator),
+        choice::<Document<NotificationKind, Notification>>("Notification", &mut generator),
         choice::<Document<HostAccessKind, HostAccess>>("HostAccess", &mut generator),
         choice::<Document<PolicyKind, Policy>>("Policy", &mut generator),
         choice::<Document<PersonKind, Person>>("Person", &mut generator),

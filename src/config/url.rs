@@ -1,9 +1,12 @@
+mod endpoint;
 mod parts;
 
 use std::fmt;
 
 use super::Transport;
-use parts::{checked_path, checked_user, escapes_are_plain, host_and_port, names_program};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub(super) use parts::host_and_port;
+use parts::{checked_path, checked_user, escapes_are_plain, names_program};
 
 /// Where a repository lies, taken apart and free of everything that git, ssh or a credential store could read as something
 /// else. It never holds a secret.
@@ -163,6 +166,13 @@ impl fmt::Display for RepositoryUrl {
         let colon = if self.short { ":" } else { "" };
         write!(f, "{colon}{}", self.path)
     }
+}
+
+/// Tells whether `host` is written as a loopback address or `localhost`.
+#[must_use]
+pub fn names_loopback(host: &str) -> bool {
+    let literal = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    literal || host.eq_ignore_ascii_case("localhost")
 }
 
 const SCHEMES: [(&str, Transport); 5] = [

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A moment of wall time: microseconds since 1970-01-01T00:00:00Z. It is data for people and records; nothing is ordered by
 /// it, and no interval is measured with it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Time(pub i64);
 

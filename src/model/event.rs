@@ -136,8 +136,19 @@ pub const ACT_DESTROY: Event = event(
     "a person asked to take away what was made for an application that is declared no more",
 );
 
+pub const NOTIFICATION_FAILED: Event = event(
+    "notification.failed",
+    "d23a28ac26c44045ba1177f5120e8079",
+    "a notification cannot be delivered; said again when the reason changes",
+);
+pub const NOTIFICATION_DROPPED: Event = event(
+    "notification.dropped",
+    "3a9e363f7c9f48a896e9d5cabed6ef50",
+    "a notification was given up, because its sink would not have it",
+);
+
 /// All of them.
-pub const ALL: [Event; 42] = [
+pub const ALL: [Event; 44] = [
     STARTED,
     READY,
     STOPPING,
@@ -180,6 +191,8 @@ pub const ALL: [Event; 42] = [
     BREAK_GLASS_EXPIRED,
     ACT_REJECT,
     ACT_DESTROY,
+    NOTIFICATION_FAILED,
+    NOTIFICATION_DROPPED,
 ];
 
 /// Returns the `MESSAGE_ID` of an event, by its name.

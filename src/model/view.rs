@@ -28,6 +28,8 @@ pub struct Status {
     /// Applications that are declared no more, and whose objects are still there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<OrphanStatus>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationStatus>,
 }
 
 /// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
@@ -112,6 +114,38 @@ impl ApplicationStatus {
             None => "new",
         }
     }
+}
+
+/// Whom people asked to be told, and how far that is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotificationStatus {
+    pub name: Name,
+    /// `webhook`, `slack`, `matrix` or `email`.
+    pub kind: String,
+    /// `ok`, or the stable code of what keeps the next one from being delivered.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When one was last delivered.
+    pub delivered: Option<Time>,
+    /// How many wait to be delivered.
+    pub waiting: usize,
+    /// How many were given up, ever, because they were not taken.
+    pub dropped: u64,
+    /// The record of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_dropped: Option<u64>,
+}
+
+/// How the test of a sink ended, where it was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NotifyReport {
+    pub name: Name,
+    pub kind: String,
+    /// The id that the test message bore.
+    pub id: String,
+    /// What the other side answered.
+    pub answer: String,
 }
 
 /// A plan with what a person needs to judge it.

@@ -8,7 +8,7 @@ use super::contents::{Blob, Origin};
 use super::error::Mistakes;
 use super::files::Files;
 use super::sops::{self, Fault, Keyring, Unreadable};
-use crate::config::AgeIdentity;
+use crate::config::SecretSource;
 use crate::model::{Digest, DigestKey, Mistake, Place, chain};
 use crate::source::{self, Entry, EntryKind};
 
@@ -27,7 +27,7 @@ pub enum Keys<'a> {
 }
 
 /// The identities that a repository declares, read each time they are needed.
-pub struct DeclaredKeys<'a>(pub &'a [AgeIdentity]);
+pub struct DeclaredKeys<'a>(pub &'a [SecretSource]);
 
 impl Keyring for DeclaredKeys<'_> {
     fn identities(&self) -> Result<sops::Identities, Fault> {

@@ -13,12 +13,6 @@ pub(super) fn of(declared: &Repository) -> Result<RepositoryUrl, SourceError> {
     })
 }
 
-/// Tells whether `host` is written as a loopback address or `localhost`.
-pub(super) fn names_loopback(host: &str) -> bool {
-    let literal = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    literal || host.eq_ignore_ascii_case("localhost")
-}
-
 /// Returns the URL with whatever may be a credential taken out.
 pub(super) fn redacted(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::names_loopback;
 use super::{SourceError, SourceErrorKind};
+use crate::config::names_loopback;
 
 /// Where clouds hand out credentials to whoever asks from inside, beside the link-local ranges.
 const METADATA: [IpAddr; 2] =
@@ -27,7 +27,7 @@ fn allowed(address: IpAddr, loopback: bool) -> bool {
 }
 
 /// Returns the addresses of `host` that may be connected to.
-pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, SourceError> {
+pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, SourceError> {
     let found: Vec<_> = match tokio::net::lookup_host((host, port)).await {
         Ok(found) => found.collect(),
         Err(error) => {
@@ -49,7 +49,7 @@ pub(super) fn check_literal(host: &str) -> Result<(), SourceError> {
 }
 
 fn forbidden(host: &str) -> SourceError {
-    let message = format!("{host} is a link-local, metadata or loopback address, where no repository is looked for");
+    let message = format!("{host} is a link-local, metadata or loopback address, which is not connected to");
     SourceError::new(SourceErrorKind::Transport, message)
 }
 

@@ -52,7 +52,7 @@ pub(super) fn protocol(message: impl Into<String>) -> SourceError {
 }
 
 /// Returns what a stranger wrote as one line of harmless text of at most 300 characters.
-pub(super) fn harmless(text: &[u8]) -> String {
+pub(crate) fn harmless(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     text.trim().chars().take(300).map(|c| if deceives(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Certificate, Client, Proxy, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, RequestBuilder, Response, StatusCode, Url, redirect};
 
-use super::address::{names_loopback, redacted};
+use super::address::redacted;
 use super::budget::Budget;
 use super::connect::Connection;
 use super::error::protocol;
 use super::{SourceError, SourceErrorKind, egress, secret};
-use crate::config::{Repository, RepositoryUrl, Transport};
+use crate::config::{Repository, RepositoryUrl, Transport, names_loopback};
 
 pub(super) struct Http {
     client: Client,
@@ -99,16 +99,9 @@ impl Read for Body<'_> {
 }
 
 fn client(declared: &Repository, address: &RepositoryUrl) -> Result<Client, SourceError> {
-    // Another part of the process may have chosen the same provider before: that is what is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .dns_resolver(egress::Egress)
-        .connect_timeout(Duration::from_secs(20))
+    let mut builder = outbound(declared.tls.ca.as_deref())?
         .user_agent(concat!("git/trueup-", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers(declared, address)?)
-        // Neither the environment of the daemon nor the machine has a say in where its requests go.
-        .no_proxy();
+        .default_headers(headers(declared, address)?);
     if let Some(proxy) = &declared.proxy {
         let odd = |error: reqwest::Error| {
             let message = format!("could not use the proxy {}", redacted(proxy));
@@ -116,14 +109,32 @@ fn client(declared: &Repository, address: &RepositoryUrl) -> Result<Client, Sour
         };
         builder = builder.proxy(Proxy::all(proxy).map_err(odd)?);
     }
-    if let Some(ca) = &declared.tls.ca {
-        builder = builder.tls_certs_only(authorities(ca)?);
-    } else if address.transport() == Transport::Http && declared.proxy.is_none() {
+    if address.transport() == Transport::Http && declared.proxy.is_none() && declared.tls.ca.is_none() {
         // Nothing goes over TLS; reading the machine's certificates would take longer than the poll, and a MiB.
         builder = builder.tls_certs_only([]);
     }
     let broken = |error: reqwest::Error| SourceError::new(SourceErrorKind::Tls, "could not set up TLS").because(error);
     builder.build().map_err(broken)
+}
+
+/// Returns what every https client of the daemon begins with: it follows no redirects, reaches no address that egress bars, asks
+/// no proxy, and trusts the authorities in `ca` alone where that is given.
+///
+/// # Errors
+/// `Tls`, where `ca` cannot be used.
+pub(crate) fn outbound(ca: Option<&Path>) -> Result<ClientBuilder, SourceError> {
+    // Another part of the process may have chosen the same provider before: that is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .dns_resolver(egress::Egress)
+        .connect_timeout(Duration::from_secs(20))
+        // Neither the environment of the daemon nor the machine has a say in where its requests go.
+        .no_proxy();
+    Ok(match ca {
+        Some(ca) => builder.tls_certs_only(authorities(ca)?),
+        None => builder,
+    })
 }
 
 fn headers(declared: &Repository, address: &RepositoryUrl) -> Result<HeaderMap, SourceError> {
@@ -169,7 +180,7 @@ fn redirect_hint(answer: &Response) -> String {
 }
 
 /// Tells what went wrong, without the URL that the client would repeat.
-fn told(error: reqwest::Error) -> SourceError {
+pub(crate) fn told(error: reqwest::Error) -> SourceError {
     let error = error.without_url();
     if let Some(own) = egress::find_own(&error) {
         return SourceError::new(own.kind, own.message.clone());

@@ -38,6 +38,12 @@ pub use secret::{identities, secrets};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
 
+// How this machine is left, by whoever has to.
+pub(crate) use egress::resolve;
+pub(crate) use error::harmless;
+pub(crate) use http::{outbound, told};
+pub(crate) use secret::{Secret, secret};
+
 /// One declared repository and the ref that is followed.
 #[async_trait]
 pub trait Source: Send + Sync {

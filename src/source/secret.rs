@@ -1,4 +1,4 @@
-//! Credentials for the remote: read each time they are needed, from where nobody else can read them.
+//! Credentials for what is reached: read each time they are needed, from where nobody else can read them.
 
 use std::fmt;
 use std::io::Read;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::{SourceError, SourceErrorKind};
 use age::secrecy::SecretString;
 
-use crate::config::{AgeIdentity, Credentials, Repository};
+use crate::config::{Credentials, Repository, SecretSource};
 
 /// No token and no key is longer.
 const LIMIT: u64 = 64 * 1024;
 
 /// A secret. It has no way into a log.
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -47,8 +47,8 @@ pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Ve
 ///
 /// # Errors
 /// `Credentials`, where one cannot be read, or somebody else could read it.
-pub fn identities(declared: &[AgeIdentity]) -> Result<Vec<SecretString>, SourceError> {
-    let text = |declared: &AgeIdentity| {
+pub fn identities(declared: &[SecretSource]) -> Result<Vec<SecretString>, SourceError> {
+    let text = |declared: &SecretSource| {
         let place = declared.into();
         let text = String::from_utf8(raw(&place)?);
         let text = text.map_err(|_| refused(&locate(&place).unwrap_or_default(), "it is not text"))?;
@@ -69,8 +69,8 @@ impl<'a> From<&'a Credentials> for Held<'a> {
     }
 }
 
-impl<'a> From<&'a AgeIdentity> for Held<'a> {
-    fn from(declared: &'a AgeIdentity) -> Self {
+impl<'a> From<&'a SecretSource> for Held<'a> {
+    fn from(declared: &'a SecretSource) -> Self {
         Self { file: declared.file.as_deref(), systemd: declared.systemd.as_deref() }
     }
 }
@@ -98,7 +98,19 @@ pub(super) fn file(declared: &Credentials) -> Result<PathBuf, SourceError> {
 /// # Errors
 /// As [`file`].
 pub(super) fn read(declared: &Credentials) -> Result<Secret, SourceError> {
-    let path = locate(&declared.into())?;
+    line(&declared.into())
+}
+
+/// Reads a secret of one line, without its line break.
+///
+/// # Errors
+/// As [`file`].
+pub(crate) fn secret(declared: &SecretSource) -> Result<Secret, SourceError> {
+    line(&declared.into())
+}
+
+fn line(declared: &Held<'_>) -> Result<Secret, SourceError> {
+    let path = locate(declared)?;
     let mut text = String::new();
     let read = open(&path, declared.systemd.is_some())?.take(LIMIT).read_to_string(&mut text);
     read.map_err(|error| refused(&path, "it could not be read as text").because(error))?;

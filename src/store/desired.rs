@@ -44,6 +44,7 @@ impl Tx {
         let mut keep = HashSet::new();
         let mut desired = HashSet::new();
         self.sweep_preimages(now, &mut keep).await?;
+        self.sweep_sinks(now).await?;
         for state in self.bodies::<ApplicationState>("SELECT body FROM applications").await? {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));

@@ -14,6 +14,7 @@ mod open;
 mod plans;
 mod preimages;
 mod random;
+mod sinks;
 mod spent;
 mod states;
 mod tx;
@@ -23,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::AnyConnection;
+use tokio::sync::watch;
 
 use crate::model::DigestKey;
 
@@ -35,6 +37,7 @@ pub use execution::{Open, Owed, Prepared, Purpose};
 pub use plans::{Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
+pub use sinks::{SinkState, Tally};
 pub use spent::{LONGEST_BUDGET, Spent};
 pub use tx::Tx;
 
@@ -68,6 +71,8 @@ struct Inner {
     /// What the last committed change left for the next one, so that it need not be read again. Sound because nobody else
     /// can write.
     memo: Mutex<Option<Memo>>,
+    /// The number of the newest record that is durable and was appended since the store was opened.
+    appended: watch::Sender<u64>,
     /// Held for as long as the store is open.
     _lock: lock::Lock,
 }
@@ -120,6 +125,11 @@ impl Store {
     /// Writes back what lies in the journal and closes the database. The lock goes with the last clone.
     pub async fn close(self) -> Result<()> {
         self.take_connection().await
+    }
+
+    /// Returns what rings when the trail grew; the trail rings it.
+    pub(crate) fn appended(&self) -> &watch::Sender<u64> {
+        &self.inner.appended
     }
 
     fn note(&self, failing: Option<StoreErrorKind>) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use sqlx::any::AnyConnectOptions;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Row, SqlSafeStr};
+use tokio::sync::watch;
 
 use super::{Inner, Result, Store, StoreError, StoreErrorKind, database, key, lock};
 use crate::model::DigestKey;
@@ -56,6 +57,7 @@ impl Store {
             begun: AtomicBool::new(false),
             failing: Mutex::new(None),
             memo: Mutex::new(None),
+            appended: watch::Sender::new(0),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -144,6 +146,7 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
         (1, "first", include_str!("migrations/sqlite/0001.sql")),
         (2, "preimages", include_str!("migrations/sqlite/0002.sql")),
         (3, "people", include_str!("migrations/sqlite/0003.sql")),
+        (5, "sinks", include_str!("migrations/sqlite/0005.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)

@@ -219,6 +219,12 @@ impl<'a> Walk<'a> {
             Value::String(_) if wants(schema, "array") => Some("write it as a list: [ … ]".to_owned()),
             _ => description(schema),
         };
-        self.say("schema.type", node, format!("expected {}, found {}", expected(schema), found(node)), hint);
+        let found = match &node.value {
+            // Where a mapping says from where a secret comes, it may be the secret itself that was written.
+            Value::String(_) if wants(schema, "object") => "text".to_owned(),
+            Value::Integer(_) | Value::Float(_) if wants(schema, "object") => "a number".to_owned(),
+            _ => found(node),
+        };
+        self.say("schema.type", node, format!("expected {}, found {found}", expected(schema)), hint);
     }
 }

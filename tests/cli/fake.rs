@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use trueup::api::{self, Daemon, RecordQuery, Socket};
 use trueup::model::view::{
-    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, PlanView, PolicyListed, PolicyView, PreimagesView,
-    Status, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
+    PreimagesView, Status, SyncReport,
 };
 use trueup::model::{Actor, Name, Outcome, Problem};
 
@@ -115,6 +115,11 @@ impl Daemon for Fake {
 
     async fn resume(&self, _: &str, _: Actor) -> Result<ApplicationStatus, Problem> {
         Ok(samples::applications().remove(0))
+    }
+
+    async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
+        let answer = format!("200 OK: thanks, {}\u{7}", actor.display);
+        Ok(NotifyReport { name: samples::name(name), kind: "slack".into(), id: "msg_1".into(), answer })
     }
 
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {

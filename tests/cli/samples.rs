@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use trueup::model::view::{
-    ApplicationStatus, BreakGlassView, Change, Edits, PlanView, PolicyListed, PolicyRule, PolicyView, RepositoryStatus,
-    Status, StepReport, SyncReport,
+    ApplicationStatus, BreakGlassView, Change, Edits, NotificationStatus, PlanView, PolicyListed, PolicyRule,
+    PolicyView, RepositoryStatus, Status, StepReport, SyncReport,
 };
 use trueup::model::{
     Action, Actor, Boot, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Decision, Digest, Finding, Guard, Name,
@@ -131,6 +131,16 @@ pub(crate) fn status() -> Status {
             polled: Some(Time(NOW.0 - 12_000_000)),
         }],
         applications: applications(),
+        notifications: vec![NotificationStatus {
+            name: name("ops-chat"),
+            kind: "slack".into(),
+            state: "notify.denied".into(),
+            message: Some("it answered 403 Forbidden: no\u{1b}[2J_service".into()),
+            delivered: Some(Time(NOW.0 - 3_600_000_000)),
+            waiting: 3,
+            dropped: 1,
+            last_dropped: Some(41),
+        }],
     }
 }
 

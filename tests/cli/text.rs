@@ -76,6 +76,9 @@ platform    bbbbbbbbbb  refs/heads/main  12s ago   source.unreachable  could not
 APPLICATION  STATE    SINCE   APPLIED     OBJECTS  WAITING FOR
 nginx        applied  2m ago  aaaaaaaaaa  12
 motd         held     2h ago  -           14       approval of plan {id}; 12 of 14 objects\r would be deleted
+
+NOTIFICATION  KIND   DELIVERED  WAITING  GIVEN UP             STATE          MESSAGE
+ops-chat      slack  1h ago     3        1 (last: record 41)  notify.denied  it answered 403 Forbidden: no\u{{1b}}[2J_service
 "
     );
     assert_eq!(show::status(&samples::status(), NOW), expected);

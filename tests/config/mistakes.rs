@@ -256,3 +256,141 @@ fn a_mistyped_kind_is_one_mistake_and_not_the_cause_of_others() {
         ]
     );
 }
+
+/// Returns what is told of a Notification with this spec, beside an application `web-1`.
+fn notification(spec: &str) -> Vec<String> {
+    let head = "apiVersion: trueup.dev/v1alpha1\nmetadata: { name: ";
+    let indented = spec.lines().fold(String::new(), |text, line| text + "  " + line + "\n");
+    told(&format!(
+        "{head}x }}\nkind: Notification\nspec:\n{indented}---\n\
+         {head}p }}\nkind: Repository\nspec: {{ url: https://git.example.org/p.git }}\n---\n\
+         {head}t }}\nkind: Target\nspec: {{ host: {{ allow: [/etc/x] }} }}\n---\n\
+         {head}web-1 }}\nkind: Application\nspec: {{ source: {{ repository: p, path: a }}, target: t }}\n"
+    ))
+}
+
+#[test]
+fn what_is_wrong_with_a_notification_is_told_where_it_stands() {
+    let hook = "webhook: { url: https://hooks.example.org/x, secret: { file: s } }";
+    for (spec, wanted) in [
+        (
+            "severity: info".to_owned(),
+            "5:3 config.notification: expected one of webhook, slack, matrix and email \
+             (webhook: { url: https://…, secret: { file: … } }, or slack, matrix or email)",
+        ),
+        (
+            format!("{hook}\nslack: {{ url: {{ file: s }} }}"),
+            "6:10 config.notification: expected one of webhook, slack, matrix and email, found webhook and slack \
+             (write a Notification for each)",
+        ),
+        (
+            "webhook: { url: http://hooks.example.org/x, secret: { file: s } }".into(),
+            "5:19 config.url: expected https:// (http:// goes to a loopback address only)",
+        ),
+        (
+            "webhook: { url: https://ada:s3cret@hooks.example.org/x, secret: { file: s } }".into(),
+            "5:19 config.url: a URL holds neither a user name nor a password",
+        ),
+        (
+            "webhook: { url: https://hooks.example.org/x, secret: { file: s, systemd: s } }".into(),
+            "5:56 config.secrets: expected either file or systemd, found both (keep one)",
+        ),
+        (
+            "slack: { url: https://hooks.slack.com/services/s3cret }".into(),
+            "5:17 schema.type: expected a mapping, found text \
+             (Where a secret comes from: exactly one of `file` and `systemd`)",
+        ),
+        (
+            "matrix: { server: https://m.example.org, room: \"#ops:example.org\", token: { file: s } }".into(),
+            "5:50 config.room: expected the id of a room, which begins with '!', found '#ops:example.org' \
+             (a client shows it among the room's advanced settings)",
+        ),
+        (
+            "email: { server: smtp.example.org, from: a@example.org, to: [b@example.org] }".into(),
+            "5:20 config.server: expected host:port (587 for starttls, 465 for implicit TLS: smtp.example.org:587)",
+        ),
+        (
+            "email: { server: \"smtp.example.org:465\", from: a@example.org, to: [b@example.org] }".into(),
+            "5:20 config.server: port 465 speaks TLS from the first byte (tls: implicit)",
+        ),
+        (
+            "email: { server: \"smtp.example.org:25\", tls: none, from: a@example.org, to: [b@example.org] }".into(),
+            "5:48 config.server: without TLS, mail goes to a loopback address only \
+             (tls: starttls (587) or tls: implicit (465))",
+        ),
+        (
+            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [\"b\\r\\nBcc: c@example.org\"] }"
+                .into(),
+            "5:73 config.address: 'b\\r\\nBcc: c@example.org' is not a mail address \
+             (ops@example.org, or Operations <ops@example.org>)",
+        ),
+        (
+            "email: { server: \"localhost:25\", tls: none, from: a@example.org, to: [b@example.org], username: a }"
+                .into(),
+            "5:99 config.login: a user needs a password (password: { file: … })",
+        ),
+        (format!("{hook}\nevents: [changed, held, changed]"), "6:27 config.notification: changed is named twice"),
+        (
+            format!("{hook}\nevents: [changd]"),
+            "6:12 schema.value: expected changed, held, failed, degraded, recovered, rolled-back, drift, act, \
+             break-glass, daemon or trail, found 'changd' (did you mean 'changed'?)",
+        ),
+        (
+            format!("{hook}\nmatch: {{ applications: [\"web-*\", wbe-1] }}"),
+            "6:36 config.reference: no Application is called 'wbe-1' (did you mean 'web-1'?)",
+        ),
+        (
+            format!("{hook}\nmatch: {{ applications: [Web*] }}"),
+            "6:27 config.match: no application is called 'Web*' (a name, or a pattern with `*` for any part of one (web-*))",
+        ),
+        (
+            format!("{hook}\ntemplate:\n  text: |\n    one\n    {{{{ message"),
+            "8:7 config.template: line 2 of the template: syntax error: unexpected end of input, expected end of \
+             variable block",
+        ),
+        (
+            format!("{hook}\ntemplate: {{ title: \"{{% if plan %}}{{{{ aplication }}}}{{% endif %}}\" }}"),
+            "6:22 config.template: nothing is called 'aplication' (did you mean 'application'?)",
+        ),
+        (
+            format!("{hook}\ntemplate: {{ title: \"{{{{ actor.nmae }}}}\" }}"),
+            "6:22 config.template: line 1 of the template: undefined value: `actor.nmae` is undefined \
+             (what may be missing is asked for first: {% if plan %}…{% endif %})",
+        ),
+        (
+            format!("{hook}\ntemplate: {{ text: \"{{{{ findings[0].code }}}}\" }}"),
+            "6:21 config.template: line 1 of the template: undefined value: `findings[0]` is undefined \
+             (what may be missing is asked for first: {% if plan %}…{% endif %})",
+        ),
+    ] {
+        assert_eq!(notification(&spec), [wanted], "{spec}");
+    }
+}
+
+#[test]
+fn labels_of_a_template_may_be_any_and_paths_count_from_the_file() {
+    let text = r#"apiVersion: trueup.dev/v1alpha1
+kind: Repository
+metadata: { name: p }
+spec: { url: https://git.example.org/p.git }
+---
+apiVersion: trueup.dev/v1alpha1
+kind: Notification
+metadata: { name: x }
+spec:
+  email:
+    server: "smtp.example.org:587"
+    from: a@example.org
+    to: [b@example.org]
+    username: a
+    password: { file: pass }
+  template: { title: "{{ labels.team }}{% if labels.none %}!{% endif %}", text: "{{ plan }}" }
+  tls: { ca: ca.pem }
+"#;
+    let config = load(text).unwrap().config;
+    let notification = config.notifications.values().next().unwrap();
+    let (ca, secret) = (notification.tls.ca.as_ref().unwrap(), notification.secrets().next().unwrap());
+    assert!(ca.is_absolute() && secret.file.as_ref().unwrap().is_absolute());
+    assert_eq!(notification.kind(), "email");
+    assert_eq!(notification.events, trueup::model::notice::NoticeEvent::QUIET);
+}

@@ -25,11 +25,24 @@ pub fn program(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// Where `TRUEUP_REQUIRE_PARTS=1` and it is missing.
 pub fn built(name: &str) -> Option<PathBuf> {
+    cached("bin", name)
+}
+
+/// Returns a Python that has the servers of `tests/parts/python`, or `None` with a SKIP line where they were not installed.
+///
+/// # Panics
+/// As [`built`].
+pub fn python() -> Option<PathBuf> {
+    // Written last: without it, half of them may be there.
+    cached("python", "version").map(|version| version.with_file_name("bin/python3"))
+}
+
+fn cached(folder: &str, name: &str) -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_default();
-    let found = Some(cache.join("trueup-tests/bin").join(name)).filter(|path| path.is_file());
+    let found = Some(cache.join("trueup-tests").join(folder).join(name)).filter(|path| path.is_file());
     if found.is_none() {
-        skip(&format!("{name} is missing; tests/setup builds it"));
+        skip(&format!("{folder}/{name} is missing; tests/setup makes it"));
     }
     found
 }

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, GeneralSubtree, IsCa, KeyPair, NameConstraints,
-    date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, GeneralSubtree, IsCa, KeyPair,
+    NameConstraints, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -55,17 +55,18 @@ impl Authority {
         &self.file
     }
 
+    /// Writes what a server on loopback shows, and its key, for a server that is not ours: `NAME.crt` and `NAME.key`.
+    pub fn write_server(&self, name: &str, names: &[&str]) -> [PathBuf; 2] {
+        let (certificate, key) = self.certificate(names);
+        let [shown, secret] = ["crt", "key"].map(|end| self.file.with_file_name(format!("{name}.{end}")));
+        fs::write(&shown, certificate.pem()).expect("the certificate can be written");
+        fs::write(&secret, key.serialize_pem()).expect("the key can be written");
+        [shown, secret]
+    }
+
     /// Returns what a server on loopback shows, signed by this authority, for these names.
     pub(super) fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().expect("a key can be made");
-        let names = self.shown.names.unwrap_or(names);
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names of a host");
-        if self.shown.expired {
-            params.not_after = date_time_ymd(2020, 2, 1);
-        }
-        let signed = if self.shown.by_itself { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) };
-        let certificate = signed.expect("it can be signed");
+        let (certificate, key) = self.certificate(names);
         let secret = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -75,5 +76,17 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], secret)
             .expect("a certificate and its key");
         Arc::new(config)
+    }
+
+    fn certificate(&self, names: &[&str]) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().expect("a key can be made");
+        let names = self.shown.names.unwrap_or(names);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names of a host");
+        if self.shown.expired {
+            params.not_after = date_time_ymd(2020, 2, 1);
+        }
+        let signed = if self.shown.by_itself { params.self_signed(&key) } else { params.signed_by(&key, &self.issuer) };
+        (signed.expect("it can be signed"), key)
     }
 }

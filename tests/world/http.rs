@@ -50,6 +50,7 @@ pub struct Request {
     pub query: String,
     /// The `Git-Protocol` header.
     pub protocol: Option<String>,
+    pub headers: HeaderMap,
     /// Whether the body came compressed.
     pub compressed: bool,
     /// Bytes of its body.
@@ -75,6 +76,8 @@ pub enum Fault {
     Body(&'static str, Vec<u8>),
     /// Sent elsewhere.
     Redirect(String),
+    /// Answered with this status, these headers and these bytes.
+    Answer(u16, Vec<(String, String)>, Vec<u8>),
     /// Never answered.
     Hang,
 }
@@ -164,6 +167,7 @@ async fn serve(
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         protocol: header("git-protocol").map(str::to_owned),
+        headers: headers.clone(),
         compressed: header("content-encoding").is_some(),
         bytes: body.len(),
         body: body.to_vec(),
@@ -176,6 +180,7 @@ async fn serve(
         Fault::Status(status) => (*status, Vec::new(), Vec::new()),
         Fault::Body(kind, bytes) => (200, vec![("content-type".into(), (*kind).to_owned())], bytes.clone()),
         Fault::Redirect(to) => (302, vec![("location".into(), to.clone())], Vec::new()),
+        Fault::Answer(status, headers, body) => (*status, headers.clone(), body.clone()),
         Fault::Hang => return std::future::pending().await,
         Fault::None | Fault::Delay(_) | Fault::Truncate(_) => {
             if let Fault::Delay(delay) = fault {

@@ -13,6 +13,7 @@ mod authority;
 mod cgi;
 mod daemon;
 mod declared;
+mod forms;
 mod http;
 #[path = "../parts/mod.rs"]
 pub mod parts;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 pub use authority::{Authority, Shown};
 pub use daemon::{Ran, World};
 pub use declared::{App, Declared};
+pub use forms::{forms, holds};
 pub use http::{Fault, HttpServer, Options, Request};
 pub use repo::Repo;
 pub use snapshot::Snapshot;

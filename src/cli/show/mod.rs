@@ -14,5 +14,5 @@ pub use escape::{printable, printable_content};
 pub use people::{break_glass, edits, explained, policies};
 pub use plan::{diff, findings, plan, summary};
 pub use report::{mistakes, report};
-pub use status::{application, status};
+pub use status::{application, notified, status};
 pub use trail::{is_intact, is_told, record, records, sequence, verified};

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
-use crate::model::view::{ApplicationStatus, OrphanStatus, RepositoryStatus, Status};
+use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, Status};
 use crate::model::{Revision, Time};
 
 /// Returns the whole daemon at a glance.
@@ -32,7 +32,17 @@ pub fn status(status: &Status, now: Time) -> String {
     if !status.orphans.is_empty() {
         let _ = write!(text, "\n{}", orphans(&status.orphans));
     }
+    if !status.notifications.is_empty() {
+        let _ = write!(text, "\n{}", notifications(&status.notifications, now));
+    }
     text
+}
+
+/// Returns what a sink answered to a test.
+#[must_use]
+pub fn notified(report: &NotifyReport) -> String {
+    let (name, answer) = (&report.name, printable(&report.answer));
+    format!("{name} ({}) took the message {}: {answer}\n", report.kind, printable(&report.id))
 }
 
 /// Returns one application, with its findings.
@@ -70,6 +80,20 @@ fn orphans(all: &[OrphanStatus]) -> String {
             |plan| format!("approval of plan {}, which destroys it", plan.short()),
         );
         table.row([one.name.as_str(), one.target.as_str(), &one.objects.to_string(), &waiting]);
+    }
+    table.render()
+}
+
+fn notifications(all: &[NotificationStatus], now: Time) -> String {
+    let mut table = Table::new(&["NOTIFICATION", "KIND", "DELIVERED", "WAITING", "GIVEN UP", "STATE", "MESSAGE"]);
+    for one in all {
+        let delivered = one.delivered.map_or_else(|| "never".into(), |time| when::ago(time, now));
+        let given_up = match one.last_dropped {
+            Some(record) => format!("{} (last: record {record})", one.dropped),
+            None => String::new(),
+        };
+        let (waiting, message) = (one.waiting.to_string(), one.message.as_deref().unwrap_or_default());
+        table.row([one.name.as_str(), &one.kind, &delivered, &waiting, &given_up, &one.state, message]);
     }
     table.render()
 }

@@ -6,6 +6,7 @@ mod break_glass;
 mod daemon;
 mod from_git;
 mod names;
+mod notification;
 mod paths;
 mod people;
 mod policy;
@@ -43,6 +44,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     }
     for typed in &gathered.accesses {
         access::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    for typed in &gathered.notifications {
+        notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
@@ -87,6 +91,13 @@ fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &m
     }
     for typed in &gathered.people {
         people::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
+    }
+    // What Git declares is not known here.
+    let in_git = gathered.daemons.iter().any(|typed| typed.spec.declarations.is_some());
+    let applications = (!in_git).then_some(&known.applications);
+    for typed in gathered.notifications.iter().filter(|_| whole) {
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        notification::applications(&typed.spec.matching, applications, &mut scope);
     }
 }
 

@@ -56,7 +56,7 @@ type Groups<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
 pub(super) struct Known<'w> {
     repositories: HashSet<&'w str>,
     targets: HashSet<&'w str>,
-    applications: HashSet<&'w str>,
+    pub(super) applications: HashSet<&'w str>,
     policies: HashSet<&'w str>,
     people: HashSet<&'w str>,
     /// Who belongs to each group; `None` where who there is is not known.
@@ -186,7 +186,7 @@ fn group_of_nobody(group: &Name, groups: &Groups, pointer: &str, scope: &mut Sco
     scope.say("config.group", pointer, message, Some(hint));
 }
 
-fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
+pub(super) fn reference(kind: &str, name: &str, known: &HashSet<&str>, pointer: &str, scope: &mut Scope) {
     const MOST: usize = 12;
     if known.contains(name) {
         return;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Scope;
-use crate::config::{Repository, RepositoryUrl, Transport};
+use crate::config::{Repository, RepositoryUrl, SecretSource, Transport};
 use crate::yaml::quoted;
 
 pub(super) fn check(repository: &Repository, transports: Option<&[Transport]>, scope: &mut Scope) {
@@ -98,21 +98,19 @@ fn ref_name(name: &str) -> bool {
 /// What is secret comes from a file or from systemd, never from the document itself.
 fn credentials(repository: &Repository, scope: &mut Scope) {
     if let Some(credentials) = &repository.credentials {
-        secret(
-            "config.credentials",
-            "/spec/credentials",
-            credentials.file.is_some(),
-            credentials.systemd.as_deref(),
-            scope,
-        );
+        let (file, systemd) = (credentials.file.is_some(), credentials.systemd.as_deref());
+        one_place("config.credentials", "/spec/credentials", file, systemd, scope);
     }
     for (number, identity) in repository.secrets.age.iter().enumerate() {
-        let pointer = format!("/spec/secrets/age/{number}");
-        secret("config.secrets", &pointer, identity.file.is_some(), identity.systemd.as_deref(), scope);
+        secret(&format!("/spec/secrets/age/{number}"), identity, scope);
     }
 }
 
-fn secret(code: &'static str, pointer: &str, file: bool, systemd: Option<&str>, scope: &mut Scope) {
+pub(super) fn secret(pointer: &str, source: &SecretSource, scope: &mut Scope) {
+    one_place("config.secrets", pointer, source.file.is_some(), source.systemd.as_deref(), scope);
+}
+
+fn one_place(code: &'static str, pointer: &str, file: bool, systemd: Option<&str>, scope: &mut Scope) {
     match (file, systemd) {
         (true, Some(_)) => {
             scope.hint(code, pointer, "expected either file or systemd, found both", "keep one");

@@ -31,7 +31,7 @@ pub(super) fn checked_user(transport: Transport, user: &str) -> Result<String, I
     Ok(user.to_owned())
 }
 
-pub(super) fn host_and_port(address: &str) -> Result<(String, Option<u16>), InvalidUrl> {
+pub(in crate::config) fn host_and_port(address: &str) -> Result<(String, Option<u16>), InvalidUrl> {
     if address.starts_with('-') {
         return Err(InvalidUrl::Option);
     }

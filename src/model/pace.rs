@@ -1,32 +1,40 @@
 use std::time::Duration;
 
-use crate::model::DigestKey;
+use super::DigestKey;
 
-/// The longest that a failing application or repository waits before it is tried again.
+/// The longest that what fails waits before it is tried again, where nobody says otherwise.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// Spreads waits, so that neither the applications of one daemon nor many daemons ask at the same moment. The spread comes
+/// Spreads waits, so that neither the parts of one daemon nor many daemons ask at the same moment. The spread comes
 /// from a key of the installation, so that it needs no source of randomness.
-pub(super) struct Pace {
+pub struct Pace {
     key: DigestKey,
     label: String,
+    longest: Duration,
     drawn: u64,
 }
 
 impl Pace {
-    pub(super) fn new(key: &DigestKey, label: String) -> Self {
-        Self { key: key.derive("pace"), label, drawn: 0 }
+    #[must_use]
+    pub fn new(key: &DigestKey, label: String) -> Self {
+        Self { key: key.derive("pace"), label, longest: LONGEST, drawn: 0 }
+    }
+
+    /// Lets waits grow to `longest`, instead of ten minutes.
+    #[must_use]
+    pub fn up_to(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Returns `wait`, longer or shorter by at most a tenth.
-    pub(super) fn jitter(&mut self, wait: Duration) -> Duration {
+    pub fn jitter(&mut self, wait: Duration) -> Duration {
         wait.mul_f64(0.9 + 0.2 * self.draw())
     }
 
     /// Returns how long to wait after `failures` in a row: twice as long each time, beginning with `first`.
-    pub(super) fn back_off(&mut self, first: Duration, failures: u32) -> Duration {
+    pub fn back_off(&mut self, first: Duration, failures: u32) -> Duration {
         let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        self.jitter(doubled.min(LONGEST))
+        self.jitter(doubled.min(self.longest))
     }
 
     /// Returns a number from 0 to 1.

@@ -1,0 +1,115 @@
+use super::directory::{Known, Surroundings};
+use crate::audit::{self, Body, Filter, Kind, PlannedBody, Record};
+use crate::model::notice::{Notice, NoticeEvent, NoticeFinding, Severity};
+use crate::model::{Finding, Name, Outcome};
+use crate::store::StoreError;
+
+/// How a notification is read. It grows when a field comes to mean something else.
+const VERSION: u32 = 1;
+
+/// So many findings, and objects of each, are told; the trail has them all.
+const MOST: usize = 20;
+
+/// A reason that is longer is cut; the trail has it whole.
+const LONGEST: usize = 16 * 1024;
+
+/// Makes what a sink is told of a record.
+pub(super) async fn notice(
+    around: &Surroundings,
+    sink: &Name,
+    record: &Record,
+    (event, severity): (NoticeEvent, Severity),
+    known: Known,
+) -> Result<Notice, StoreError> {
+    let planned = planned(around, record).await?;
+    let (outcome, code, message) = reason(record);
+    let held = matches!(outcome, Some(Outcome::Held | Outcome::Degraded));
+    let findings = planned.iter().filter(|_| held).flat_map(|planned| &planned.verdict.findings);
+    Ok(Notice {
+        version: VERSION,
+        id: id(around, sink, &format!("{}\0{}", record.seq, record.time.0)),
+        installation: around.installation.to_string(),
+        record: record.seq,
+        time: record.time.to_string(),
+        event: event.as_str(),
+        severity,
+        summary: super::words::summary(record, event, planned.as_ref()),
+        application: record.application.clone(),
+        labels: known.labels,
+        target: known.target,
+        revision: record.revision.clone(),
+        plan: record.plan,
+        sync: record.sync.clone(),
+        actor: record.actor.clone(),
+        outcome,
+        code,
+        message: message.map(|text| shortened(text, LONGEST)),
+        findings: findings.take(MOST).map(finding).collect(),
+    })
+}
+
+/// Returns the id by which a receiver knows what it was told already: another one for each sink, and for each `what`. Keyed, and
+/// over the record's time too, so that a store that was restored from a backup gives no id again to another record.
+pub(super) fn id(around: &Surroundings, sink: &Name, what: &str) -> String {
+    let digest = around.store.key().digest("trueup/notification/v1", format!("{sink}\0{what}").as_bytes()).to_string();
+    format!("msg_{}", &digest[..32])
+}
+
+/// Returns text of at most so many bytes.
+pub(super) fn shortened(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
+}
+
+/// Returns the plan that a record closes: the last that was recorded before it, where that is the same.
+async fn planned(around: &Surroundings, record: &Record) -> Result<Option<PlannedBody>, StoreError> {
+    let (Some(plan), Some(application), Kind::Closed) = (record.plan, &record.application, record.kind) else {
+        return Ok(None);
+    };
+    let filter = Filter {
+        application: Some(application.clone()),
+        kinds: vec![Kind::Planned],
+        before: Some(record.seq),
+        newest_first: true,
+        limit: 1,
+        ..Filter::default()
+    };
+    let found = audit::list(&around.store, &filter).await?.pop().filter(|found| found.plan == Some(plan));
+    Ok(match found.and_then(|found| found.body) {
+        Some(Body::Planned(planned)) => Some(planned),
+        _ => None,
+    })
+}
+
+fn reason(record: &Record) -> (Option<Outcome>, Option<String>, Option<String>) {
+    match &record.body {
+        Some(Body::Closed(closed)) => (Some(closed.outcome), closed.code.clone(), closed.message.clone()),
+        Some(Body::Observed(observed)) => {
+            let named = observed.objects.iter().take(MOST).map(|object| format!("\n{object}"));
+            let more = observed.objects.len().saturating_sub(MOST);
+            let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+            (None, None, Some(named.fold(observed.message.clone(), |text, line| text + &line) + &more))
+        }
+        Some(Body::Act(body)) => (None, None, body.reason.clone()),
+        Some(Body::BreakGlass(body)) => (None, None, body.opening.as_ref().map(|opening| opening.reason.clone())),
+        // Kinds that come to be later say it by these names.
+        other => {
+            let body = other.as_ref().and_then(|body| serde_json::to_value(body).ok()).unwrap_or_default();
+            let word = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+            (None, word("code"), word("message").or_else(|| word("reason")))
+        }
+    }
+}
+
+fn finding(finding: &Finding) -> NoticeFinding {
+    NoticeFinding {
+        code: finding.guard.code().into(),
+        message: finding.said(),
+        objects: finding.objects.iter().take(MOST).map(ToString::to_string).collect(),
+        more: finding.objects.len().saturating_sub(MOST),
+        passed: finding.passed,
+    }
+}
