@@ -42,6 +42,9 @@ pub trait Daemon: Auditing + Send + Sync + 'static {
     /// Returns the break-glass that is open, or ended within 30 days, oldest first.
     fn break_glass(&self) -> Vec<BreakGlassView>;
 
+    /// Returns the break-glass that Git asks for, by name.
+    async fn break_glass_requests(&self) -> Vec<BreakGlassAsked>;
+
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem>;
 
     /// Says that somebody else's break-glass is right.

@@ -123,6 +123,10 @@ impl Daemon for Agent {
         self.glasses()
     }
 
+    async fn break_glass_requests(&self) -> Vec<BreakGlassAsked> {
+        self.requests().await
+    }
+
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
         self.open_glass(asked, actor).await
     }

@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_mins(1);
 
 impl Agent {
     pub(super) async fn open_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
+        let asked = self.filled(asked).await?;
         self.check(&asked).await?;
         let rules = self.inner.rules.get();
         let mut needs = 0;
@@ -39,6 +40,7 @@ impl Agent {
             live_edit: asked.live_edit,
             reason: asked.reason.trim().to_owned(),
             ticket: asked.ticket,
+            request: asked.request,
             by: actor.clone(),
             opened: self.inner.clock.now(),
             boot: self.inner.clock.boot(),

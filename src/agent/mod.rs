@@ -25,6 +25,7 @@ mod owners;
 mod poller;
 mod preimages;
 mod reload;
+mod requests;
 mod sinks;
 mod status;
 mod trail;

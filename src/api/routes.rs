@@ -31,6 +31,7 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/applications/{name}/policies", get(explain))
         .route("/v1/policies", get(policies))
         .route("/v1/break-glass", get(break_glass).post(open_break_glass))
+        .route("/v1/break-glass/requests", get(break_glass_requests))
         .route("/v1/break-glass/{id}/agree", post(agree))
         .route("/v1/break-glass/{id}/close", post(close))
         .route("/v1/break-glass/{id}/edits", post(edits))
@@ -143,6 +144,10 @@ async fn policies(State(service): State<Service>) -> Json<Vec<PolicyListed>> {
 
 async fn break_glass(State(service): State<Service>) -> Json<Vec<BreakGlassView>> {
     Json(service.daemon.break_glass())
+}
+
+async fn break_glass_requests(State(service): State<Service>) -> Json<Vec<BreakGlassAsked>> {
+    Json(service.daemon.break_glass_requests().await)
 }
 
 async fn open_break_glass(

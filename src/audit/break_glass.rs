@@ -211,6 +211,7 @@ mod tests {
             live_edit: vec![],
             reason: "the site is down".into(),
             ticket: None,
+            request: None,
             by: actor(1),
             opened: Time(0),
             boot: boot(5_000_000),

@@ -200,6 +200,8 @@ pub(super) enum BreakGlass {
     Open(GlassOpen),
     /// List what is open, and what ended within 30 days
     List,
+    /// List what is asked for in Git
+    Requests,
     /// Show what was edited by hand under it, as a difference
     Show(Propose),
     /// Say that somebody else's is right, where a policy asks for a further person
@@ -211,23 +213,27 @@ pub(super) enum BreakGlass {
 #[derive(Debug, Args)]
 pub(super) struct GlassOpen {
     /// The applications, by name
-    #[arg(required = true, value_name = "APP")]
+    #[arg(required_unless_present = "request", value_name = "APP")]
     pub applications: Vec<String>,
+    /// Open what a `BreakGlass` document in Git asks for, as it stands there
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["applications", "policies", "live_edit", "reason", "ticket", "length"])]
+    pub request: Option<String>,
     /// Let them through this policy; may be given more than once
-    #[arg(long = "policy", value_name = "POLICY", required_unless_present = "live_edit", conflicts_with = "live_edit")]
+    #[arg(long = "policy", value_name = "POLICY", conflicts_with = "live_edit")]
+    #[arg(required_unless_present_any = ["live_edit", "request"])]
     pub policies: Vec<String>,
     /// Leave this object as people make it (`*` stands for any part of its name); may be given more than once
     #[arg(long, value_name = "OBJECT")]
     pub live_edit: Vec<String>,
     /// Say why
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "request")]
+    pub reason: Option<String>,
     /// Name the ticket
     #[arg(long, value_name = "TICKET")]
     pub ticket: Option<String>,
     /// End it after this long, such as 30m or 1h
-    #[arg(long = "for", value_name = "TIME")]
-    pub length: Span,
+    #[arg(long = "for", value_name = "TIME", required_unless_present = "request")]
+    pub length: Option<Span>,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,12 @@ impl Asking<'_> {
                 self.print(&answer, || show::break_glass(&all, self.clock.now()))?;
                 Ok(Exit::Done)
             }
+            BreakGlass::Requests => {
+                let answer = self.client.get(&["break-glass", "requests"], &[]).await?;
+                let all: Vec<BreakGlassAsked> = read(&answer)?;
+                self.print(&answer, || show::requests(&all))?;
+                Ok(Exit::Done)
+            }
             BreakGlass::Agree(id) => self.glass(id, "agree").await,
             BreakGlass::Show(asked) => self.edited(asked).await,
             BreakGlass::Close(asked) => {
@@ -71,12 +77,13 @@ impl Asking<'_> {
             typed.iter().map(parse).collect::<Result<Vec<_>, _>>()
         };
         let asked = BreakGlassAsked {
+            request: names(open.request.as_slice(), "request")?.pop(),
             applications: names(&open.applications, "application")?,
             policies: names(&open.policies, "policy")?,
             live_edit: open.live_edit.clone(),
-            reason: open.reason.clone(),
+            reason: open.reason.clone().unwrap_or_default(),
             ticket: open.ticket.clone(),
-            seconds: u32::try_from(open.length.0.as_secs()).unwrap_or(u32::MAX),
+            seconds: open.length.map_or(0, |length| u32::try_from(length.0.as_secs()).unwrap_or(u32::MAX)),
         };
         self.view(&self.client.post(&["break-glass"], &asked).await?)
     }

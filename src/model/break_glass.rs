@@ -18,6 +18,9 @@ pub struct BreakGlass {
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// The document in Git that asked for it, as it stood then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Name>,
     pub by: Actor,
     pub opened: Time,
     /// The machine's uptime then: a clock that is set back lengthens nothing.

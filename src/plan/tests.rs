@@ -267,6 +267,7 @@ fn glass(patterns: &[&str]) -> BreakGlass {
         live_edit: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(),
         reason: "the site is down".into(),
         ticket: None,
+        request: None,
         by: Actor::unix_user(1000, "ada".into()),
         opened: Time(0),
         boot: Boot { id: "one".into(), elapsed: 0 },

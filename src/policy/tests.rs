@@ -213,6 +213,7 @@ fn glass(policy: &str) -> BreakGlass {
         live_edit: vec![],
         reason: "the site is down".into(),
         ticket: None,
+        request: None,
         by: Actor::unix_user(0, "root".into()),
         opened: Time(0),
         boot: Boot { id: "one".into(), elapsed: 0 },

@@ -13,7 +13,7 @@ const NOBODY: u32 = 65534;
 fn exit_status_tells_done_from_differs_from_trouble() {
     let served = Served::new(Fake::default(), None);
     let open = ["break-glass", "open", "nginx", "--reason", "the site is down", "--for", "1h"];
-    let cases: [(i32, &[&str]); 26] = [
+    let cases: [(i32, &[&str]); 29] = [
         (1, &["status"]),
         (1, &["plan", "nginx"]),
         (1, &["diff", "nginx", "--color", "always"]),
@@ -30,6 +30,9 @@ fn exit_status_tells_done_from_differs_from_trouble() {
         (0, &["policy", "list"]),
         (1, &["policy", "explain", "nginx"]),
         (0, &["break-glass", "list"]),
+        (0, &["break-glass", "requests"]),
+        (0, &["break-glass", "open", "--request", "mend"]),
+        (2, &["break-glass", "open", "nginx", "--request", "mend"]),
         (1, &["break-glass", "show", "0123456789abcdef"]),
         (2, &["break-glass", "agree", "0123456789abcdef"]),
         (0, &["break-glass", "close", "0123456789abcdef"]),

@@ -78,12 +78,17 @@ impl Daemon for Fake {
         samples::break_glass()
     }
 
+    async fn break_glass_requests(&self) -> Vec<BreakGlassAsked> {
+        samples::requests()
+    }
+
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
-        let BreakGlassAsked { applications, policies, live_edit, reason, ticket, seconds } = asked;
+        let BreakGlassAsked { request, applications, policies, live_edit, reason, ticket, seconds } = asked;
         let mut view = samples::break_glass().remove(0);
         let opening = &mut view.opening;
         (opening.applications, opening.policies, opening.live_edit) = (applications, policies, live_edit);
         (opening.reason, opening.ticket, opening.lasts, opening.by) = (reason, ticket, seconds, actor);
+        opening.request = request;
         Ok(view)
     }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use trueup::model::view::{
-    ApplicationStatus, BreakGlassView, Change, Edits, NotificationStatus, PlanView, PolicyListed, PolicyRule,
-    PolicyView, RepositoryStatus, Status, StepReport, SyncReport,
+    ApplicationStatus, BreakGlassAsked, BreakGlassView, Change, Edits, NotificationStatus, PlanView, PolicyListed,
+    PolicyRule, PolicyView, RepositoryStatus, Status, StepReport, SyncReport,
 };
 use trueup::model::{
     Action, Actor, Boot, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Decision, Digest, Finding, Guard, Name,
@@ -230,6 +230,19 @@ pub(crate) fn explained() -> Vec<PolicyView> {
     vec![binding, other]
 }
 
+pub(crate) fn requests() -> Vec<BreakGlassAsked> {
+    let asked = BreakGlassAsked {
+        request: Some(name("mend")),
+        applications: vec![name("nginx")],
+        live_edit: vec!["/etc/nginx/*".into()],
+        reason: "the site is down".into(),
+        ticket: Some("OPS-1".into()),
+        seconds: 3600,
+        ..BreakGlassAsked::default()
+    };
+    vec![asked]
+}
+
 pub(crate) fn break_glass() -> Vec<BreakGlassView> {
     let opening = BreakGlass {
         id: BreakGlassId("0123456789abcdef".into()),
@@ -238,6 +251,7 @@ pub(crate) fn break_glass() -> Vec<BreakGlassView> {
         live_edit: vec![],
         reason: "the site is down".into(),
         ticket: Some("OPS-1".into()),
+        request: None,
         by: Actor::unix_user(0, "root".into()),
         opened: Time(NOW.0 - 60_000_000),
         boot: Boot { id: "one".into(), elapsed: 0 },

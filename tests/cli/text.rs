@@ -114,6 +114,11 @@ ID                STATE             BY    APPLICATIONS  OVER          USED  REAS
 0123456789abcdef  waits for 1 more  root  nginx         freeze        2     the site is down (OPS-1)
 ";
     assert_eq!(show::break_glass(&samples::break_glass(), NOW), glass.trim_start());
+    let asked = r"
+REQUEST  APPLICATIONS  OVER          FOR  REASON
+mend     nginx         /etc/nginx/*  1h   the site is down (OPS-1)
+";
+    assert_eq!(show::requests(&samples::requests()), asked.trim_start());
     let text = plain(&show::edits(&[samples::edits()]));
     assert!(text.starts_with("nginx: put right by plan ") && text.contains("+server {"), "{text}");
 }

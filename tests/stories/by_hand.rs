@@ -18,6 +18,7 @@ fn glass(patterns: &[&str], applications: &[&str], lasts: u32) -> BreakGlass {
         live_edit: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(),
         reason: "the site is down".into(),
         ticket: None,
+        request: None,
         by: Actor::unix_user(1000, "ada".into()),
         opened: Machine.now(),
         boot: Machine.boot(),

@@ -483,5 +483,20 @@ fn break_glass_that_git_asks_for_is_in_force_as_a_request_alone() {
     applied(&world, "web", &first);
     world.edit("/etc/web", "by hand\n");
     world.until_live("/etc/web", "web\n");
+    let asked = world.cli(&["break-glass", "requests"]).code(0);
+    assert!(asked.stdout.contains("mend") && asked.stdout.contains("/etc/web"), "{}", asked.stdout);
+    assert_eq!(world.cli(&["break-glass", "list", "--json"]).code(0).json(), serde_json::json!([]));
+
+    let open = ["break-glass", "open", "--request"];
+    let unknown = world.cli(&[&open[..], &["other"]].concat()).code(2);
+    assert!(unknown.stderr.contains("it asks for: mend"), "{}", unknown.stderr);
+    let _ = world.cli(&[&open[..], &["mend", "--reason", "mine"]].concat()).code(2);
+    let opened = world.cli(&[&open[..], &["mend", "--json"]].concat()).code(0).json();
+    assert_eq!((word(&opened, "request"), word(&opened, "reason"), &opened["lasts"]), ("mend", "down", &3600.into()));
+    world.edit("/etc/web", "by hand\n");
+    ended(&world, "web", "degraded", "drift.live-edit");
+    assert_eq!(world.read("/etc/web").as_deref(), Some("by hand\n"));
+    let _ = world.cli(&["break-glass", "close", word(&opened, "id")]).code(0);
+    world.until_live("/etc/web", "web\n");
     all_is_well(&world, &["declarations", "web"]);
 }

@@ -11,7 +11,7 @@ mod trail;
 mod when;
 
 pub use escape::{printable, printable_content};
-pub use people::{break_glass, edits, explained, policies};
+pub use people::{break_glass, edits, explained, policies, requests};
 pub use plan::{diff, findings, plan, summary};
 pub use report::{mistakes, report};
 pub use status::{application, notified, status};

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::plan::{changed, code_of};
 use super::table::Table;
 use super::{printable, when};
-use crate::model::view::{BreakGlassView, Edits, PolicyListed, PolicyRule, PolicyView};
+use crate::model::view::{BreakGlassAsked, BreakGlassView, Edits, PolicyListed, PolicyRule, PolicyView};
 use crate::model::{Name, Time};
 
 /// Returns a table of the policies in force.
@@ -61,16 +61,37 @@ pub fn break_glass(all: &[BreakGlassView], now: Time) -> String {
     let mut table = Table::new(&["ID", "STATE", "BY", "APPLICATIONS", "OVER", "USED", "REASON"]);
     for one in all {
         let opening = &one.opening;
-        let over = if opening.live_edit.is_empty() { listed(&opening.policies) } else { opening.live_edit.join(", ") };
-        let reason = match &opening.ticket {
-            Some(ticket) => format!("{} ({ticket})", opening.reason),
-            None => opening.reason.clone(),
-        };
+        let over = over(&opening.policies, &opening.live_edit);
+        let reason = why(&opening.reason, opening.ticket.as_deref());
         let (by, used) = (opening.by.to_string(), one.used.to_string());
         let state = state(one, now);
         table.row([&opening.id.0, &state, &by, &listed(&opening.applications), &over, &used, &reason]);
     }
     table.render()
+}
+
+/// Returns what is asked for in Git.
+#[must_use]
+pub fn requests(all: &[BreakGlassAsked]) -> String {
+    if all.is_empty() {
+        return "Git asks for no break-glass\n".into();
+    }
+    let mut table = Table::new(&["REQUEST", "APPLICATIONS", "OVER", "FOR", "REASON"]);
+    for one in all {
+        let name = one.request.as_ref().map_or("", Name::as_str);
+        let over = over(&one.policies, &one.live_edit);
+        let reason = why(&one.reason, one.ticket.as_deref());
+        table.row([name, &listed(&one.applications), &over, &when::length(u64::from(one.seconds)), &reason]);
+    }
+    table.render()
+}
+
+fn over(policies: &[Name], live_edit: &[String]) -> String {
+    if live_edit.is_empty() { listed(policies) } else { live_edit.join(", ") }
+}
+
+fn why(reason: &str, ticket: Option<&str>) -> String {
+    ticket.map_or_else(|| reason.to_owned(), |ticket| format!("{reason} ({ticket})"))
 }
 
 fn state(one: &BreakGlassView, now: Time) -> String {

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Guard, Name, PlanId, Time};
 
-/// What a person asks for with `trueup break-glass open`.
+/// What a person asks for with `trueup break-glass open`: what a request in Git asks for, or everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BreakGlassAsked {
+    /// A `BreakGlass` document in Git, by its name; the rest is taken from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Name>,
     /// On which applications.
     #[serde(default)]
     pub applications: Vec<Name>,

@@ -91,6 +91,7 @@ fn glass(policy: &str) -> BreakGlass {
         live_edit: vec![],
         reason: "the site is down".into(),
         ticket: None,
+        request: None,
         by: Actor::unix_user(0, "root".into()),
         opened: FRIDAY,
         boot: Boot { id: "one".into(), elapsed: 0 },
