@@ -1,16 +1,14 @@
 //! Writes a text to a ref of a repository, as one commit on top of the one before. gix cannot push: that is left to the `git`
 //! program, which is given nothing of this machine's configuration, and secrets by the name of their file.
 
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+mod run;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::path::PathBuf;
+
 use tokio::process::Command;
 
 use super::error::harmless;
-use super::program::{classify, contained, ssh_options};
+use super::program::{contained, ssh_options};
 use super::{SourceError, SourceErrorKind, address, connect, egress, secret};
 use crate::config::{Repository, RepositoryUrl, Transport};
 use crate::model::Time;
@@ -225,74 +223,9 @@ impl Publisher {
         Ok(Some(format!("http.curloptResolve={host}:{port}:{}", found.join(","))))
     }
 
-    /// Runs a command to its end, and returns what it printed.
-    async fn run(&self, mut command: Command, input: &[u8]) -> Result<String, SourceError> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let missing = |error| {
-            let message = "could not start git; is it installed?";
-            SourceError::new(SourceErrorKind::Unreachable, message).because(anyhow::Error::new::<std::io::Error>(error))
-        };
-        let mut child = command.spawn().map_err(missing)?;
-        let group = Group(child.id());
-        let (mut stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let talk = async {
-            if let Some(mut pipe) = stdin.take() {
-                // What it does not read, it says itself.
-                let _ = pipe.write_all(input).await;
-            }
-        };
-        let all = async { tokio::join!(talk, text(stdout), text(stderr), child.wait()) };
-        let limit = self.declared.limits.timeout.0;
-        let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
-        drop(group);
-        let status = status.map_err(|error| SourceError::from(std::io::Error::other(error)))?;
-        outcome(status, printed, &said)
+    async fn run(&self, command: Command, input: &[u8]) -> Result<String, SourceError> {
+        run::run(command, input, self.declared.limits.timeout.0).await
     }
-}
-
-/// A process group that ends with this value, whatever its leader did.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
-async fn text(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> String {
-    let mut bytes = vec![];
-    if let Some(pipe) = pipe {
-        // Where it breaks off, the end of the program tells why.
-        let _ = pipe.take(LONGEST).read_to_end(&mut bytes).await;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn outcome(status: ExitStatus, printed: String, said: &str) -> Result<String, SourceError> {
-    // A push that was refused is told on stdout, and is no failure of the program.
-    if status.success() || printed.lines().any(|line| line.starts_with("!\t")) {
-        return Ok(printed);
-    }
-    let lower = said.to_lowercase();
-    let unauthorised = ["authentication failed", "could not read username", "returned error: 40"];
-    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("git gave no reason");
-    let (kind, message) = match classify(said) {
-        _ if unauthorised.iter().any(|sign| lower.contains(sign)) => {
-            (SourceErrorKind::Unauthorised, format!("the server refused us ({})", harmless(last.as_bytes())))
-        }
-        _ if lower.contains("certificate") => {
-            (SourceErrorKind::Tls, format!("the server's certificate is not trusted ({})", harmless(last.as_bytes())))
-        }
-        Some(told) => told,
-        None => (SourceErrorKind::Unreachable, harmless(last.as_bytes())),
-    };
-    Err(SourceError::new(kind, message))
-}
-
-fn late(limit: Duration) -> SourceError {
-    SourceError::new(SourceErrorKind::TimedOut, format!("the server was too slow: {limit:?} were not enough"))
 }
 
 /// Returns a word for a shell.

@@ -1,0 +1,81 @@
+//! Runs `git` with nothing of ours but pipes, and says in our words why it failed.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use super::LONGEST;
+use crate::source::error::harmless;
+use crate::source::program::classify;
+use crate::source::{SourceError, SourceErrorKind};
+
+/// Runs a command to its end, and returns what it printed. What it started ends with it, and all after `limit`.
+pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String, SourceError> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let missing = |error| {
+        let message = "could not start git; is it installed?";
+        SourceError::new(SourceErrorKind::Unreachable, message).because(anyhow::Error::new::<std::io::Error>(error))
+    };
+    let mut child = command.spawn().map_err(missing)?;
+    let group = Group(child.id());
+    let (mut stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let talk = async {
+        if let Some(mut pipe) = stdin.take() {
+            // What it does not read, it says itself.
+            let _ = pipe.write_all(input).await;
+        }
+    };
+    let all = async { tokio::join!(talk, text(stdout), text(stderr), child.wait()) };
+    let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
+    drop(group);
+    let status = status.map_err(|error| SourceError::from(std::io::Error::other(error)))?;
+    outcome(status, printed, &said)
+}
+
+/// A process group that ends with this value, whatever its leader did.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+async fn text(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> String {
+    let mut bytes = vec![];
+    if let Some(pipe) = pipe {
+        // Where it breaks off, the end of the program tells why.
+        let _ = pipe.take(LONGEST).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn outcome(status: ExitStatus, printed: String, said: &str) -> Result<String, SourceError> {
+    // A push that was refused is told on stdout, and is no failure of the program.
+    if status.success() || printed.lines().any(|line| line.starts_with("!\t")) {
+        return Ok(printed);
+    }
+    let lower = said.to_lowercase();
+    let unauthorised = ["authentication failed", "could not read username", "returned error: 40"];
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("git gave no reason");
+    let (kind, message) = match classify(said) {
+        _ if unauthorised.iter().any(|sign| lower.contains(sign)) => {
+            (SourceErrorKind::Unauthorised, format!("the server refused us ({})", harmless(last.as_bytes())))
+        }
+        _ if lower.contains("certificate") => {
+            (SourceErrorKind::Tls, format!("the server's certificate is not trusted ({})", harmless(last.as_bytes())))
+        }
+        Some(told) => told,
+        None => (SourceErrorKind::Unreachable, harmless(last.as_bytes())),
+    };
+    Err(SourceError::new(kind, message))
+}
+
+fn late(limit: Duration) -> SourceError {
+    SourceError::new(SourceErrorKind::TimedOut, format!("the server was too slow: {limit:?} were not enough"))
+}
