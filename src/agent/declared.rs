@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::Agent;
 use super::reload::refusal;
-use crate::config::{Application, Config, Target};
+use crate::config::{Application, Config, Notification, Repository, Target};
 use crate::model::{Mistake, Name, chain, event};
 use crate::render;
 use crate::store::{StoreError, StoreErrorKind};
@@ -96,8 +96,9 @@ impl Agent {
         let program = std::env::current_exe();
         let named = [configuration.ok(), program.ok(), host.and_then(|host| host.via.clone())];
         let always = [Path::new(PACKAGE), &machine.daemon.data, &machine.daemon.socket];
-        let keys = machine.repositories.values().flat_map(crate::config::Repository::files);
-        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys) {
+        let keys = machine.repositories.values().flat_map(Repository::files);
+        let told = machine.notifications.values().flat_map(Notification::files);
+        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys).chain(told) {
             own.add(path);
         }
         own

@@ -55,6 +55,13 @@ impl Agent {
                     self.mistake("data, socket, group and trail of the Daemon document take a restart".into()),
                 ];
             }
+            let pushed_to = |config: &Config| {
+                let git = config.daemon.trail.publish.git.as_ref()?;
+                config.repositories.get(&git.repository).cloned()
+            };
+            if pushed_to(&estate.machine) != pushed_to(&config) {
+                return vec![self.mistake("the repository that checkpoints are pushed to takes a restart".into())];
+            }
             if estate.machine == config {
                 return vec![];
             }

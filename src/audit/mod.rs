@@ -4,8 +4,8 @@
 //! its size and root are stored with every append, so that a missing tail shows. A leaf commits to its payload by a salted
 //! hash: the payload may be erased, and the tree stays whole.
 //!
-//! What this does not show: a trail that was rewritten whole, head included, by whoever owns the machine. That takes a
-//! checkpoint held elsewhere.
+//! A trail that was rewritten whole, head included, by whoever owns the machine, is shown by a checkpoint that was kept elsewhere:
+//! a signed note of how many records there were, and their root. What came after the newest one that was kept, nothing shows.
 
 mod accept;
 mod append;

@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 
 /// Something about the trail that can be checked without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Proof {
     /// This record is among those that the checkpoint covers: RFC 9162, section 2.1.3.
     Inclusion {

@@ -18,7 +18,7 @@ use super::statement::Statement;
 use super::upkeep::By;
 use super::{Head, TrailError};
 use crate::model::Name;
-use crate::store::{Store, StoreError, credential, random, secret_in_file, write_secret};
+use crate::store::{Store, StoreError, StoreErrorKind, credential, random, secret_in_file, write_secret};
 
 const FILE: &str = "trail.key";
 /// The key that comes, until the trail names it.
@@ -117,12 +117,20 @@ impl Signer {
     /// Makes a checkpoint of all that the trail has, and keeps it; `None` where the newest one covers that.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// When it cannot be read or written; `store.damaged` where the newest one is of more, or of others: nothing is signed beside it.
     pub async fn checkpoint(&self, store: &Store) -> Result<Option<Note>, StoreError> {
         let newest = checkpoint::newest(store).await?.and_then(|note| Checkpoint::parse(&note).ok());
         let head = super::head(store).await?;
-        if newest.map_or(0, |newest| newest.head.size) >= head.size {
-            return Ok(None);
+        match newest.map(|newest| newest.head) {
+            Some(newest) if newest == head => return Ok(None),
+            Some(newest) if newest.size >= head.size => {
+                let message = format!(
+                    "the trail is damaged: it has a checkpoint of {} records that is not of these",
+                    newest.size
+                );
+                return Err(StoreError::new(StoreErrorKind::Damaged, message));
+            }
+            _ => {}
         }
         let note = Checkpoint::sign(head, &[&self.key]);
         let mut tx = store.write().await?;

@@ -148,7 +148,7 @@ impl<'w> Gathered<'w> {
             (typed.metadata.name, typed.spec)
         };
         let sink = |mut typed: Typed<'w, Notification>| {
-            for path in typed.spec.files() {
+            for path in typed.spec.files_mut() {
                 *path = normal(&typed.written.folder.join(&*path));
             }
             (typed.metadata.name, typed.spec)

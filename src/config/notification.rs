@@ -1,7 +1,7 @@
 //! Whom to tell of what: declared on the machine only, since it holds credentials and says what may leave it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,8 +154,12 @@ impl Notification {
         }
     }
 
-    /// Returns every file that it names.
-    pub(super) fn files(&mut self) -> Vec<&mut PathBuf> {
+    /// Returns every file of the machine that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.secrets().filter_map(|secret| secret.file.as_deref()).chain(self.tls.ca.as_deref())
+    }
+
+    pub(super) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
         let webhook = self.webhook.iter_mut().map(|webhook| &mut webhook.secret);
         let slack = self.slack.iter_mut().map(|slack| &mut slack.url);
         let matrix = self.matrix.iter_mut().map(|matrix| &mut matrix.token);

@@ -40,9 +40,18 @@ pub struct Publish {
 pub struct PublishGit {
     /// The name of a Repository document: its URL, credentials and trust.
     pub repository: Name,
-    /// The full name of the ref. Each daemon needs one of its own.
-    #[serde(rename = "ref", default = "default_ref")]
-    pub reference: String,
+    /// The full name of the ref, which is this daemon's alone; by default `refs/trueup/checkpoints/` and the daemon's name.
+    #[serde(rename = "ref", default)]
+    pub reference: Option<String>,
+}
+
+impl PublishGit {
+    /// Returns the ref of a daemon of this name.
+    #[must_use]
+    pub fn reference(&self, name: Option<&Name>) -> String {
+        let usual = || format!("refs/trueup/checkpoints/{}", name.map_or("trueup", Name::as_str));
+        self.reference.clone().unwrap_or_else(usual)
+    }
 }
 
 impl Default for Trail {
@@ -54,8 +63,4 @@ impl Default for Trail {
             reserve_mib: 64,
         }
     }
-}
-
-fn default_ref() -> String {
-    "refs/trueup/checkpoints".into()
 }

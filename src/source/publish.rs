@@ -71,6 +71,8 @@ impl Publisher {
         let listed = self.git(&["ls-remote", "--quiet", "--", &url, &self.reference], b"").await?;
         let found = listed.lines().filter_map(|line| line.split_once('\t')).any(|(_, name)| name == self.reference);
         if !found {
+            // What is pushed next begins anew: the server may have lost what it would build on.
+            self.git(&["update-ref", "-d", SEEN], b"").await?;
             return Ok(None);
         }
         let refs = format!("+{}:{SEEN}", self.reference);

@@ -167,6 +167,23 @@ async fn a_file_that_cannot_be_written_or_read_back_takes_nothing_out() {
 }
 
 #[tokio::test]
+async fn what_is_not_as_it_was_written_is_not_moved_out_and_so_not_dropped() {
+    let years = Years::of(30).await;
+    let Years { folder, store, redactor, .. } = years;
+    store.close().await.unwrap();
+    let data = folder.path().join("data");
+    let edit = "UPDATE records SET payload = replace(payload, 'canary', 'canard') WHERE seq = 7";
+    assert_eq!(crate::attacker::run(&data, edit).await, 1);
+    let store = Store::open(&data).await.unwrap();
+    let (target, keep) = (folder.path().join("archive"), BTreeSet::new());
+    let retention = Retention { folder: &target, before: Time(900 * DAY), published: 31, least: 1, keep: &keep };
+    let by = By { actor: Actor::daemon("retention"), reason: None, redactor: &redactor, now: Time(0) };
+    let error = audit::archive(&store, &retention, &by).await.unwrap_err();
+    assert!(error.kind == StoreErrorKind::Damaged && error.to_string().contains("is not what was to be"), "{error}");
+    assert!(audit::segments(&store).await.unwrap().is_empty() && audit::show(&store, 7).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn records_that_are_gone_without_a_word_show_though_their_hashes_are_there() {
     let years = Years::of(30).await;
     years.move_out(15, 31, &[]).await;

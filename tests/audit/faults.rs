@@ -20,10 +20,7 @@ fn copied(trail: &Trail, files: &[&str]) -> tempfile::TempDir {
 #[tokio::test]
 async fn n8_a_store_whose_journal_was_deleted_is_behind_what_was_published() {
     let trail = Trail::empty().await;
-    let signer = Signer::open(trail.store(), None).await.unwrap();
-    let redactor = Redactor::default();
-    let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
-    signer.introduce(trail.store(), &by).await.unwrap();
+    let signer = trail.signed().await;
     trail.append(&(0..50).map(|n| observed("a", &format!("early {n}"))).collect::<Vec<_>>()).await;
     // What is there so far is written back, as SQLite does from time to time.
     let store = trail.store().clone();
@@ -56,14 +53,11 @@ async fn n8_a_store_whose_journal_was_deleted_is_behind_what_was_published() {
 #[tokio::test]
 async fn n2_a_trail_that_was_gone_on_with_from_a_copy_is_told_from_the_one_that_was_published() {
     let trail = Trail::empty().await;
-    let signer = Signer::open(trail.store(), None).await.unwrap();
-    let redactor = Redactor::default();
-    let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
-    signer.introduce(trail.store(), &by).await.unwrap();
+    let signer = trail.signed().await;
     let copy = copied(&trail, &["trueup.db", "trueup.db-wal", "content.key", "trail.key"]);
     trail.append(&[observed("a", "one way")]).await;
     let note = signer.checkpoint(trail.store()).await.unwrap().unwrap();
-    let fork = Store::open(copy.path()).await.unwrap();
+    let (fork, redactor) = (Store::open(copy.path()).await.unwrap(), Redactor::default());
     let mut tx = fork.write().await.unwrap();
     audit::append(&mut tx, Time(1), &redactor, &[observed("a", "the other way")]).await.unwrap();
     tx.commit().await.unwrap();
@@ -135,4 +129,26 @@ async fn n6_a_replacement_of_the_key_that_a_crash_interrupted_has_happened_or_no
     assert!(!next.exists());
     let report = trail.verify().await;
     assert!(report.is_intact() && report.covered == report.size && report.keys.len() == 2, "{report:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_signed_beside_a_checkpoint_that_the_trail_does_not_bear_out() {
+    for (column, value) in
+        [("note", "replace(note, char(10) || '2' || char(10), char(10) || '900' || char(10))"), ("size", "size")]
+    {
+        let trail = Trail::empty().await;
+        let signer = trail.signed().await;
+        trail.append(&[observed("a", "one")]).await;
+        signer.checkpoint(trail.store()).await.unwrap();
+        let statement = format!("UPDATE checkpoints SET {column} = {value} WHERE size = 2");
+        let folder = trail.store().folder().to_owned();
+        trail.store().clone().close().await.unwrap();
+        crate::attacker::run(&folder, &statement).await;
+        let trail = trail.reopened().await;
+        let again = signer.checkpoint(trail.store()).await;
+        match column {
+            "note" => assert_eq!(again.unwrap_err().kind, StoreErrorKind::Damaged),
+            _ => assert_eq!(again.unwrap(), None),
+        }
+    }
 }

@@ -85,6 +85,15 @@ impl Trail {
         self
     }
 
+    /// Lets a key sign for it.
+    async fn signed(&self) -> Signer {
+        let signer = Signer::open(self.store(), None).await.unwrap();
+        let redactor = Redactor::default();
+        let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
+        signer.introduce(self.store(), &by).await.unwrap();
+        signer
+    }
+
     /// Opens the store again, once whoever had it has closed it.
     async fn reopened(mut self) -> Self {
         drop(self.store.take());
@@ -438,10 +447,7 @@ proptest! {
         let good = EXPORT.get_or_init(|| {
             RUNTIME.block_on(async {
                 let trail = Trail::empty().await;
-                let signer = Signer::open(trail.store(), None).await.unwrap();
-                let redactor = Redactor::default();
-                let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
-                signer.introduce(trail.store(), &by).await.unwrap();
+                let signer = trail.signed().await;
                 trail.append(&(0..5).map(|n| observed("a", &format!("m {n}"))).collect::<Vec<_>>()).await;
                 signer.checkpoint(trail.store()).await.unwrap();
                 trail.exported().await.into_bytes()

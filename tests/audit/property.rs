@@ -215,6 +215,22 @@ async fn what_lies_after_the_newest_checkpoint_is_not_promised() {
 }
 
 #[tokio::test]
+async fn history_before_a_key_cannot_be_changed_without_that_key() {
+    let found = Found::of(&[9]).await;
+    let store = Store::open(&found.data()).await.unwrap();
+    let redactor = Redactor::default();
+    let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(3) };
+    Signer::open(&store, None).await.unwrap().rotate(&store, &by).await.unwrap();
+    store.close().await.unwrap();
+    // Whoever restores the database from a copy that they changed has no key, and nobody kept a checkpoint.
+    std::fs::remove_file(found.data().join("trail.key")).unwrap();
+    attacker::rewrite(&found.data(), |rows| drop(rows.remove(4))).await;
+    let report = audit::verify(&ReadOnly::open(&found.data()).await.unwrap(), &Given::default()).await.unwrap();
+    let told: Vec<_> = report.problems.iter().map(|problem| problem.what.as_str()).collect();
+    assert_eq!(told, ["the key that it introduces was introduced elsewhere"]);
+}
+
+#[tokio::test]
 async fn a_whole_other_trail_is_not_passed_off_for_this_one() {
     let (found, other) = (Found::of(&[9]).await, Found::of(&[9]).await);
     let (_, checkpoint) = found.kept.last().unwrap().clone();

@@ -58,6 +58,14 @@ fn what_decides_trust_in_declarations_stands_on_the_machine_and_each_mistake_has
 }
 
 #[test]
+fn a_notification_may_name_an_application_that_only_git_knows() {
+    let sink = "{ slack: { url: { file: u } }, match: { applications: [web, declarations] } }";
+    let sink = document("Notification", "n", sink);
+    assert_eq!(told(&machine("{}", &sink)).len(), 2);
+    loaded(&machine(FROM_GIT, &sink));
+}
+
+#[test]
 fn git_names_no_target_and_no_repository_that_it_is_not_allowed() {
     let more = document("Repository", "lab", REPOSITORY) + &document("Target", "other", TARGET);
     let machine = loaded(&machine(FROM_GIT, &more));

@@ -263,6 +263,11 @@ fn a_place_that_does_not_answer_holds_up_nothing_and_is_told() {
     eventually("it is published", SOON, || elsewhere.pushed() == records(&world));
     eventually("it is told again", SOON, || at(&world)["code"].is_null());
     assert!(world.stderr().contains("checkpoints are published again"));
+    // A ref that somebody deleted is made again, from what is newest.
+    elsewhere.repo.git_bare(&["update-ref", "-d", REF]);
+    drop(world.cli(&["suspend", "web", "--reason", "to see"]).code(0));
+    drop(world.cli(&["resume", "web"]).code(0));
+    eventually("it is there again", SOON, || elsewhere.pushed() == records(&world));
     all_is_well(&world, &["web"]);
 }
 
@@ -271,7 +276,16 @@ fn somebody_else_at_the_ref_is_found_out_and_never_overwritten() {
     let mut world = world();
     let elsewhere = Elsewhere::of(&mut world);
     world.repo.write("web/root/etc/motd", "one\n");
-    world.repo.land("first");
+    let first = world.repo.land("first");
+    // What is no checkpoint at all says nothing against the trail, and is left as it is.
+    elsewhere.repo.write("checkpoint", "hello\n").land("notes of somebody");
+    let strange = elsewhere.repo.git_bare(&["rev-parse", "main"]);
+    elsewhere.repo.git_bare(&["update-ref", REF, "main"]);
+    world.start();
+    applied(&world, "web", &first);
+    eventually("it is told", SOON, || trail(&world)["places"][1]["code"] == "trail.foreign");
+    assert_eq!(elsewhere.repo.git_bare(&["rev-parse", REF]), strange);
+    assert!(world.stop().success());
     elsewhere.repo.write("checkpoint", "trueup.dev/other/1\n3\nAAAA\n\n— trueup.dev/other/1 AAAAAAAA\n").land("theirs");
     let theirs = elsewhere.repo.git_bare(&["rev-parse", "main"]);
     elsewhere.repo.git_bare(&["update-ref", REF, "main"]);

@@ -305,15 +305,16 @@ fn what_the_daemon_lives_by_is_out_of_reach_though_its_path_is_allowed() {
     // The target is the folder that holds the daemon's own files, whole.
     let root = world.path("").display().to_string().trim_end_matches('/').to_owned();
     world.declared.more = document("Target", "all", &format!("{{ host: {{ root: \"{root}\", allow: [/] }} }}"));
-    world.declared.more = format!("---\n{}", world.declared.more);
-    declare(&mut world, "allow: { targets: [all], paths: [/data, /run, /config.yaml, /root] }", "");
+    let chat = "{ slack: { url: { file: chat-url } } }";
+    world.declared.more = format!("---\n{}---\n{}", world.declared.more, document("Notification", "chat", chat));
+    declare(&mut world, "allow: { targets: [all], paths: [/data, /run, /config.yaml, /chat-url, /root] }", "");
     let spec = "{ source: { repository: platform, path: web }, target: all }";
     world.repo.write("trueup/web.yaml", document("Application", "web", spec)).write("web/root/root/etc/ok", "ok\n");
     let first = world.repo.land("within");
     world.start();
     applied(&world, "web", &first);
     let configuration = std::fs::read(world.path("config.yaml")).unwrap();
-    for path in ["config.yaml", "data/content.key", "data/new", "run/trueup.sock"] {
+    for path in ["config.yaml", "chat-url", "data/content.key", "data/new", "run/trueup.sock"] {
         world.repo.write(&format!("web/root/{path}"), "poison\n");
         world.repo.land("poison");
         let said = format!("path /{path} is what trueup itself lives by");

@@ -94,15 +94,16 @@ impl Agent {
     async fn sign(self) {
         let (trail, store, stop) = (&self.inner.trail, &self.inner.store, &self.inner.stop);
         let (mut appended, mut newest) = (Appended::to(store), 0);
+        let mut told = None;
         loop {
             let covered = newest;
-            let failed = match trail.checkpoint(store).await {
-                Ok(_) => false,
-                Err(error) => {
-                    tracing::warn!(error = chain(&error), "could not make a checkpoint");
-                    true
-                }
-            };
+            let failure = trail.checkpoint(store).await.err().map(|error| chain(&error));
+            // Once for each reason, however often it is tried.
+            if let Some(error) = failure.as_ref().filter(|failure| told.as_ref() != Some(*failure)) {
+                tracing::warn!(error, "could not make a checkpoint");
+            }
+            let failed = failure.is_some();
+            told = failure;
             let more = async {
                 newest = appended.next().await;
                 let many = async {

@@ -38,7 +38,7 @@ impl Trail {
             match timeout(PATIENCE, place.check(store)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(PlaceError::Trail { error, last })) if error.is_lasting() => {
-                    forgone.extend(last.map(|last| last.to_string()));
+                    forgone.push(last.to_string());
                     beside.get_or_insert(error);
                 }
                 Ok(Err(PlaceError::Trail { error, .. })) => return Err(error.into()),

@@ -29,9 +29,12 @@ enum Kind {
 pub(super) enum PlaceError {
     /// What lies there is not of the trail as it is here. `last`: the checkpoint there.
     #[error("{error}")]
-    Trail { error: TrailError, last: Option<Note> },
+    Trail { error: TrailError, last: Note },
     #[error(transparent)]
     Source(SourceError),
+    /// Nobody can say what it is, and so nothing is written over it.
+    #[error("{0} holds something else than checkpoints")]
+    Strange(String),
     #[error("could not use {place}")]
     File {
         place: String,
@@ -45,6 +48,7 @@ impl PlaceError {
         match self {
             Self::Trail { error, .. } => error.code(),
             Self::Source(error) => error.kind.code(),
+            Self::Strange(_) => "trail.foreign",
             Self::File { .. } => "trail.file",
         }
     }
@@ -63,9 +67,10 @@ impl Place {
             // `check` has seen to it that it is declared.
             let repository: &Repository = &config.repositories[&git.repository];
             let folder = data.join("checkpoints.git");
-            let publisher = Publisher::new(repository, &config.daemon.transports, &git.reference, folder);
+            let reference = git.reference(config.name.as_ref());
+            let publisher = Publisher::new(repository, &config.daemon.transports, &reference, folder);
             let publisher = Box::new(publisher.map_err(|error| (git.repository.clone(), error))?);
-            let name = format!("{} of {}", git.reference, git.repository);
+            let name = format!("{reference} of {}", git.repository);
             places.push(Self::new(name, Kind::Git { publisher, looked: false }));
         }
         Ok(places)
@@ -139,7 +144,7 @@ impl Place {
         };
         if let Some(note) = &last {
             let held = hold_against(store, &self.name, note).await;
-            held.map_err(|error| PlaceError::Trail { error, last: last.clone() })?;
+            held.map_err(|error| PlaceError::Trail { error, last: note.clone() })?;
         }
         let (Kind::File { looked, .. } | Kind::Git { looked, .. }) = kind;
         *looked = true;
@@ -148,11 +153,8 @@ impl Place {
 
     fn only(&self, text: &str) -> Result<Note, PlaceError> {
         let mut all = notes(text);
-        if let (Some(Ok(note)), true) = (all.pop(), all.is_empty()) {
-            return Ok(note);
-        }
-        let (place, why) = (self.name.clone(), "it is no checkpoint".into());
-        Err(PlaceError::Trail { error: TrailError::Foreign { place, why }, last: None })
+        let only = all.pop().filter(|_| all.is_empty()).and_then(Result::ok);
+        only.ok_or_else(|| PlaceError::Strange(self.name.clone()))
     }
 
     async fn blocking<T: Send + 'static>(

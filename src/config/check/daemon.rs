@@ -40,11 +40,10 @@ fn trail(trail: &Trail, scope: &mut Scope) {
             scope.say("config.path", pointer, format!("{expected}, found {}", quoted(&path.to_string_lossy())), None);
         }
     }
-    if let Some(git) = &trail.publish.git
-        && !git.reference.strip_prefix("refs/").is_some_and(ref_name)
-    {
-        let message = format!("expected the full name of a ref, found {}", quoted(&git.reference));
-        scope.hint("config.ref", "/spec/trail/publish/git/ref", message, "the default is refs/trueup/checkpoints");
+    let reference = trail.publish.git.as_ref().and_then(|git| git.reference.as_ref());
+    if let Some(reference) = reference.filter(|name| !name.strip_prefix("refs/").is_some_and(ref_name)) {
+        let message = format!("expected the full name of a ref, found {}", quoted(reference));
+        scope.hint("config.ref", "/spec/trail/publish/git/ref", message, "the default is refs/trueup/checkpoints/NAME");
     }
     if trail.keep.0 < DAY {
         let message = format!("expected at least 1d, found {}", trail.keep);

@@ -124,15 +124,15 @@ fn way(email: &Email, host: &str, port: u16, scope: &mut Scope) {
     }
 }
 
-/// Sees that the applications that are named are declared; a pattern may wait for some.
-pub(super) fn applications(matching: &Matching, known: &HashSet<&str>, scope: &mut Scope) {
+/// Sees that the applications that are named are declared, where it is `known` which are; a pattern may wait for some.
+pub(super) fn applications(matching: &Matching, known: Option<&HashSet<&str>>, scope: &mut Scope) {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'*');
     for (at, pattern) in matching.applications.iter().enumerate() {
         let pointer = format!("/spec/match/applications/{at}");
         if pattern.is_empty() || pattern.len() > 63 || !pattern.bytes().all(allowed) {
             let message = format!("no application is called {}", quoted(pattern));
             scope.hint("config.match", &pointer, message, "a name, or a pattern with `*` for any part of one (web-*)");
-        } else if !pattern.contains('*') {
+        } else if let Some(known) = known.filter(|_| !pattern.contains('*')) {
             reference("Application", pattern, known, &pointer, scope);
         }
     }
