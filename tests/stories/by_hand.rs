@@ -6,7 +6,7 @@ use trueup::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Clock};
 use trueup::store::Store;
 
 use super::clock::Machine;
-use super::others::{observed, rounds, settled};
+use super::others::{data_at_rest, observed, rounds, settled};
 use super::telling::{SOON, all_is_well, applied, ended, records, status, until, word, world_of};
 use super::world::{App, Snapshot, World, eventually};
 
@@ -60,7 +60,7 @@ fn a_hand_edit_under_break_glass_stays_is_told_once_for_each_state_and_heals_whe
     let told = ended(&world, "web", "degraded", "drift.live-edit");
     assert!(word(&told, "message").contains("path /etc/motd is edited by hand"), "{told}");
     rounds(&world, 2);
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     rounds(&world, 3);
     data.assert_same(&Snapshot::of(&world.path("data")), "told once, nothing is written");
     let edits = observed(&world, "/etc/motd");
@@ -106,7 +106,7 @@ fn what_git_wants_of_a_file_that_people_edit_waits_and_everything_else_goes_on()
         ("at night\n".into(), "gone\n".into(), "newer\n".into())
     );
     rounds(&world, 2);
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     rounds(&world, 3);
     data.assert_same(&Snapshot::of(&world.path("data")), "told once, nothing is written");
 

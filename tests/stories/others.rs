@@ -38,6 +38,17 @@ pub(super) fn rounds(world: &World, count: u64) {
     until(world, "web", "more rounds", |now| syncs(now) >= enough);
 }
 
+/// Returns the data folder once what was told is published too: a checkpoint follows within a second.
+pub(super) fn data_at_rest(world: &World) -> Snapshot {
+    let mut last = Snapshot::of(&world.path("data"));
+    eventually("nothing more is written", SOON, || {
+        std::thread::sleep(Duration::from_millis(1500));
+        let before = std::mem::replace(&mut last, Snapshot::of(&world.path("data")));
+        before == last
+    });
+    last
+}
+
 /// Somebody who will have a file hold something else, until dropped.
 struct Fighter {
     stop: Arc<AtomicBool>,
@@ -119,7 +130,7 @@ fn held_drift_is_observed_once_and_reported_drift_once_for_each_state() {
         world.edit("/etc/motd", "by hand\n");
         ended(&world, "web", outcome, code);
         rounds(&world, 2);
-        let (data, seen) = (Snapshot::of(&world.path("data")), observed(&world, "/etc/motd"));
+        let (data, seen) = (data_at_rest(&world), observed(&world, "/etc/motd"));
         assert_eq!(seen.len(), 1, "{drift}: {seen:#?}");
         rounds(&world, 3);
         // Written again as it is: its time moves, and nothing else.
@@ -152,7 +163,7 @@ fn reported_drift_is_observed_while_the_newest_revision_is_refused() {
     until(&world, "web", "refused", |status| status["outcome"] == "refused");
     world.edit("/etc/motd", "by hand\n");
     eventually("it is told", SOON, || observed(&world, "/etc/motd").len() == 1);
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     rounds(&world, 3);
     data.assert_same(&Snapshot::of(&world.path("data")), "told once, nothing is written");
     assert_eq!((observed(&world, "/etc/motd").len(), word(&status(&world, "web"), "outcome")), (1, "refused"));
@@ -174,7 +185,7 @@ fn who_writes_a_file_again_and_again_is_named_and_left_and_the_rest_is_kept_true
 
     // Told once, and nothing is written while it lasts; what else drifts is put right.
     rounds(&world, 2);
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     rounds(&world, 3);
     data.assert_same(&Snapshot::of(&world.path("data")), "a fight that is left alone");
     world.edit("/etc/other", "by hand\n");

@@ -11,7 +11,7 @@ use trueup::model::{Actor, Complete, Desired, Inventory, Left, Live, ObjectId, R
 use trueup::store::{ApplicationState, Store, encode_desired};
 use trueup::target::Call;
 
-use super::others::{observed, rounds, settled};
+use super::others::{data_at_rest, observed, rounds, settled};
 use super::telling::{all_is_well, applied, file, held, records, status, unchanged_at, until, word, world, world_of};
 use super::world::{App, Snapshot, World};
 
@@ -115,7 +115,7 @@ fn what_this_version_makes_of_the_same_tree_waits_and_nothing_newer_goes_before_
     rounds(&world, 2);
     // That of the first round put the other file right as well.
     let plan = held(&world, "web", "upgrade");
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     let shown = world.cli(&["plan", "web", "--json"]).code(1).json();
     assert_eq!((word(&shown["plan"], "id"), word(&shown, "revision")), (plan.as_str(), first.as_str()));
     rounds(&world, 3);
@@ -164,7 +164,7 @@ fn a_version_that_sees_all_as_the_one_before_goes_on_at_once_and_heals_what_othe
     world.start();
     unchanged_at(&world, "web", &second);
     rounds(&world, 1);
-    let data = Snapshot::of(&world.path("data"));
+    let data = data_at_rest(&world);
     rounds(&world, 3);
     data.assert_same(&Snapshot::of(&world.path("data")), "written down once");
     world.stop();
