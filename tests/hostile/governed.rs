@@ -6,6 +6,9 @@ use crate::case::{Case, Ground};
 use crate::world::parts;
 use crate::world::signing::{SshKey, trust};
 
+/// What a ground declares in Git beside its own application.
+pub(crate) const OTHERS: [&str; 4] = ["one", "two", "three", "four"];
+
 pub(crate) const GROUPS: [Group; 12] = [
     ("M1, a path", || vec![beside("a path beside those that are allowed", |ground| overlay(ground, "x"))]),
     ("M1, a program", || {
@@ -49,7 +52,7 @@ pub(crate) const GROUPS: [Group; 12] = [
     }),
     ("M3, a part", || {
         vec![of_declarations("M3", "a generator that makes a part", &["guard.delete-limit"], |ground| {
-            for name in ["one", "two", "three", "four"] {
+            for name in OTHERS {
                 ground.repo.remove(&format!("trueup/{name}.yaml"));
             }
         })]
@@ -87,7 +90,7 @@ fn declares(ground: &mut Ground, more: &str) {
         Some(format!("allow: {{ targets: [{name}], paths: [/srv/{name}], units: [\"*\"] }}\n{more}"));
     ground.spec.host = "allow: [/srv]\ncommands: [/usr/bin/env]\nunits: [\"*\"]".into();
     ground.declared(name, "app");
-    for other in ["one", "two", "three", "four"] {
+    for other in OTHERS {
         ground.declared(other, other);
         ground.repo.write(&format!("{other}/root/srv/{name}/{other}"), "x\n");
     }

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::case::{Case, Expect, Faults, Ground, Spec};
+use crate::governed::OTHERS;
 use crate::probe::{Held, forget_peak, peak_kib};
 use crate::trail::{Told, escaped, harmless};
 use crate::world::{App, Fault, Repo, Snapshot, World, eventually};
@@ -103,7 +104,8 @@ impl Bench {
         bench.declare();
         bench.world.start();
         let declaring = bench.grounds.iter().filter(|ground| ground.spec.declares.is_some()).count();
-        let all = bench.grounds.len() + declaring + 1;
+        // With the one that declares, and the healthy one.
+        let all = bench.grounds.len() + declaring * (OTHERS.len() + 1) + 1;
         eventually("every application is live", Duration::from_secs(90), || {
             let status = bench.status();
             let good = |one: &&Value| matches!(one["outcome"].as_str(), Some("applied" | "unchanged"));
