@@ -153,8 +153,10 @@ impl Task {
         self.show();
         if report.steps.iter().any(|step| matches!(step.action, Action::Release | Action::Delete)) {
             self.board.let_go();
-            let waiting = self.board.held_by(Guard::Claim);
-            self.bells.ring("claim", |application, _| waiting.contains(application));
+            self.ring_held(Guard::Claim, "claim");
+        }
+        if !report.steps.is_empty() {
+            self.ring_held(Guard::Limit, "another application's sync has ended");
         }
         if matches!(report.outcome, Outcome::Applied | Outcome::Degraded | Outcome::Held)
             && !self.board.orphans().is_empty()
@@ -178,6 +180,12 @@ impl Task {
         // What waits for a window goes when it opens.
         let opens = report.changes_at.map(|at| at.since(self.subject.clock.now()).max(SOONEST));
         Instant::now() + opens.map_or(wait, |opens| opens.min(wait))
+    }
+
+    /// Rings for those who wait for what has just ended.
+    fn ring_held(&self, guard: Guard, reason: &str) {
+        let waiting = self.board.held_by(guard);
+        self.bells.ring(reason, |application, _| waiting.contains(application));
     }
 
     fn show(&self) {

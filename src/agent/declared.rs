@@ -1,7 +1,7 @@
 //! What is declared in Git, and in force: what the application `declarations` last applied, laid over the machine's own files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -98,7 +98,9 @@ impl Agent {
         let always = [Path::new(PACKAGE), &machine.daemon.data, &machine.daemon.socket];
         let keys = machine.repositories.values().flat_map(Repository::files);
         let told = machine.notifications.values().flat_map(Notification::files);
-        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys).chain(told) {
+        let trail = &machine.daemon.trail;
+        let trail = trail.archive.iter().chain(&trail.publish.file).map(PathBuf::as_path);
+        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys).chain(told).chain(trail) {
             own.add(path);
         }
         own

@@ -65,7 +65,7 @@ impl Prepared {
         assert_eq!((intents.len(), closed.len()), (1, 1), "{}", place.story());
         assert_eq!(closed[0]["body"]["outcome"], "applied", "{}", closed[0]);
         assert!(records.iter().all(|record| record["sync"] == closed[0]["sync"]), "{}", place.story());
-        let report = place.get("/v1/audit/verify");
+        let report = place.post("/v1/audit/verify");
         assert_eq!(report["problems"], Value::Array(vec![]), "{report}");
     }
 }

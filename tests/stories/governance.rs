@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::telling::{all_is_well, applied, ended, held, intact, records, status, until, word, world, world_of};
+use super::telling::{all_is_well, applied, ended, file, held, intact, records, status, until, word, world, world_of};
 use super::world::{App, World, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -203,4 +203,29 @@ fn a_rejected_plan_is_not_offered_again_before_a_person_syncs() {
     let _ = world.cli(&["approve", &plan]).code(0);
     applied(&world, "web", &first);
     all_is_well(&world, &["web"]);
+}
+
+#[test]
+fn applications_that_may_not_change_at_once_change_one_after_the_other() {
+    let slow = |app: &str| App::new(app, &[app]).sync("interval: 1h");
+    let mut world = world_of(&[slow("web"), slow("db")]);
+    world.declared.commands = vec!["/bin/sh".into()];
+    world.declared.more = policy("one-by-one", "{ limit: { applications: 1 } }");
+    let ran = world.path("ran");
+    let handler = format!("echo begin >> {0}; sleep 2; echo end >> {0}", ran.display());
+    for app in ["web", "db"] {
+        let on_change = format!(", onChange: [{{ run: [/bin/sh, -c, \"{handler}\"] }}]");
+        world.repo.write(&format!("{app}/app.yaml"), file(&format!("/etc/{app}"), "one\n", &on_change));
+    }
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    applied(&world, "db", &first);
+    assert_eq!(std::fs::read_to_string(&ran).unwrap(), "begin\nend\nbegin\nend\n");
+    let held = |app: &&str| {
+        let limit = |record: &Value| record["body"]["verdict"]["findings"][0]["guard"] == "limit";
+        records(&world, app).iter().any(|record| limit(record))
+    };
+    assert_eq!(["web", "db"].iter().filter(|app| held(app)).count(), 1);
+    all_is_well(&world, &["web", "db"]);
 }
