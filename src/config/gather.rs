@@ -132,6 +132,11 @@ impl<'w> Gathered<'w> {
         !self.documents("Daemon").is_empty() && self.all.iter().all(waits)
     }
 
+    /// Whether applications, policies and people may come from Git, so that not all of them are known here.
+    pub(super) fn declares_in_git(&self) -> bool {
+        self.daemons.iter().any(|typed| typed.spec.declarations.is_some())
+    }
+
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {

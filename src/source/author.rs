@@ -19,6 +19,7 @@ pub(super) fn read(revision: Revision, commit: CommitRefIter<'_>) -> Commit {
         committer_email: String::new(),
         time: None,
         message: String::new(),
+        cut: false,
         signer: None,
     };
     let text = |text: &BStr| text.to_str_lossy().trim().to_owned();
@@ -31,7 +32,10 @@ pub(super) fn read(revision: Revision, commit: CommitRefIter<'_>) -> Commit {
                 told.time =
                     seconds.filter(|seconds| (0..=253_402_300_799).contains(seconds)).map(|s| Time(s * 1_000_000));
             }
-            Token::Message(message) => told.message = text(message[..message.len().min(LONGEST_MESSAGE)].into()),
+            Token::Message(message) => {
+                told.cut = message.len() > LONGEST_MESSAGE;
+                told.message = text(message[..message.len().min(LONGEST_MESSAGE)].into());
+            }
             _ => {}
         }
     }

@@ -105,8 +105,10 @@ pub struct Commit {
     pub committer_email: String,
     /// When it was committed; `None` where its date makes no sense.
     pub time: Option<Time>,
-    /// The whole message, at most 16 KiB of it.
+    /// The message, at most 16 KiB of it.
     pub message: String,
+    /// There is more of the message: what it does not say here, it may say there.
+    pub cut: bool,
     /// Who signed it, as the trust root names them; `None` where that was not asked or is not so.
     pub signer: Option<SignedBy>,
 }

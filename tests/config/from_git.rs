@@ -66,6 +66,13 @@ fn a_notification_may_name_an_application_that_only_git_knows() {
 }
 
 #[test]
+fn a_policy_of_the_machine_may_ask_for_people_whom_only_git_knows() {
+    let policy = document("Policy", "p", "{ approve: { people: 2, from: [leads] }, override: [oncall] }");
+    assert_eq!(told(&machine("{}", &policy)).len(), 2);
+    loaded(&machine(FROM_GIT, &policy));
+}
+
+#[test]
 fn git_names_no_target_and_no_repository_that_it_is_not_allowed() {
     let more = document("Repository", "lab", REPOSITORY) + &document("Target", "other", TARGET);
     let machine = loaded(&machine(FROM_GIT, &more));

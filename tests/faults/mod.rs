@@ -24,6 +24,7 @@ pub struct Faults {
     fault: Fault,
     wait: bool,
     writes_below: Vec<PathBuf>,
+    clock: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +51,14 @@ impl Faults {
     /// Makes the plan of one run of `trueup`. `folder` takes the log and the marker.
     pub fn new(folder: &Path, fault: Fault) -> Self {
         fs::create_dir_all(folder).expect("the folder of the fault log can be made");
-        let faults =
-            Self { folder: folder.to_owned(), program: "trueup".into(), fault, wait: false, writes_below: vec![] };
+        let faults = Self {
+            folder: folder.to_owned(),
+            program: "trueup".into(),
+            fault,
+            wait: false,
+            writes_below: vec![],
+            clock: false,
+        };
         for file in [faults.log(), faults.marker()] {
             let _ = fs::remove_file(file);
         }
@@ -80,6 +87,21 @@ impl Faults {
         self
     }
 
+    /// The wall clock can be set: [`Faults::set_clock`].
+    #[must_use]
+    pub fn clock(mut self) -> Self {
+        self.clock = true;
+        self
+    }
+
+    /// Sets the wall clock this far from the right time, in seconds. No other clock moves.
+    pub fn set_clock(&self, seconds: i64) {
+        // As a whole: half a number is another one.
+        let next = self.folder.join("clock.next");
+        fs::write(&next, seconds.to_string()).expect("the clock can be written");
+        fs::rename(next, self.folder.join("clock")).expect("the clock can be set");
+    }
+
     /// Lets the counting begin.
     pub fn arm(&self) {
         fs::write(self.marker(), "").expect("the marker can be written");
@@ -95,6 +117,9 @@ impl Faults {
         ];
         if self.wait {
             pairs.push(("TRUEUP_FAULT_ARM".to_owned(), text(&self.marker())));
+        }
+        if self.clock {
+            pairs.push(("TRUEUP_FAULT_CLOCK".to_owned(), text(&self.folder.join("clock"))));
         }
         if !self.writes_below.is_empty() {
             let folders: Vec<_> = self.writes_below.iter().map(|folder| text(folder)).collect();

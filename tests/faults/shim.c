@@ -9,6 +9,7 @@
  *   TRUEUP_FAULT_KILL_AFTER=N   right after it
  *   TRUEUP_FAULT_ERRNO=N:NAME   let the Nth call fail with this errno and do nothing
  *   TRUEUP_FAULT_WRITES=A:B     count only writes to files below these folders, and none of the durable acts
+ *   TRUEUP_FAULT_CLOCK=FILE     the wall clock is wrong by as many seconds as the file says, whenever it is asked
  *
  * The calls are made as raw system calls: nothing depends on the order in which libraries are loaded.
  */
@@ -21,10 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static pid_t counted_pid;
-static const char *log_file, *arm_file, *writes_below;
+static const char *log_file, *arm_file, *writes_below, *clock_file;
 static long kill_before, kill_after, fail_at, count;
 static int fail_errno, armed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,6 +60,7 @@ __attribute__((constructor)) static void begin(void) {
     log_file = getenv("TRUEUP_FAULT_LOG");
     arm_file = getenv("TRUEUP_FAULT_ARM");
     writes_below = getenv("TRUEUP_FAULT_WRITES");
+    clock_file = getenv("TRUEUP_FAULT_CLOCK");
     armed = arm_file == NULL;
     kill_before = number("TRUEUP_FAULT_KILL");
     kill_after = number("TRUEUP_FAULT_KILL_AFTER");
@@ -152,6 +155,19 @@ static void both(int from_folder, const char *from, int to_folder, const char *t
     strcat(path, " -> ");
     size_t used = strlen(path);
     relative(to_folder, to, path + used, size - used);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    long result = syscall(SYS_clock_gettime, id, now);
+    if (result != 0 || id != CLOCK_REALTIME || !clock_file || getpid() != counted_pid) return (int)result;
+    char text[32] = "";
+    int kept = errno, fd = open(clock_file, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (read(fd, text, sizeof text - 1) > 0) now->tv_sec += atol(text);
+        close(fd);
+    }
+    errno = kept;
+    return 0;
 }
 
 int fsync(int fd) { ON_DESCRIPTOR("fsync", fd, syscall(SYS_fsync, fd)); }

@@ -75,6 +75,8 @@ pub(crate) struct Spec {
     pub(crate) sync: String,
     /// Its repository is the one that declares applications in Git, with these lines; it is one of them. One of a daemon.
     pub(crate) declares: Option<String>,
+    /// Documents beside its own, each after its `---`.
+    pub(crate) more: String,
 }
 
 impl Case {
@@ -239,7 +241,8 @@ impl Ground {
         let application =
             format!("{}  source: {{ repository: {name}, path: app }}\n  target: {name}\n{sync}", head("Application"));
         let application = if spec.declares.is_some() { String::new() } else { application };
-        format!("{}{repository}{}  host:\n{host}{application}", head("Repository"), head("Target"))
+        let (of_repository, of_target) = (head("Repository"), head("Target"));
+        format!("{of_repository}{repository}{of_target}  host:\n{host}{application}{}", spec.more)
     }
 
     /// Returns what the daemon's own document says of it.
@@ -268,7 +271,15 @@ impl Ground {
 impl Spec {
     pub(crate) fn new(url: String) -> Self {
         let none = String::new;
-        Self { url, follow: "branch: main".into(), repository: none(), host: none(), sync: none(), declares: None }
+        Self {
+            url,
+            follow: "branch: main".into(),
+            repository: none(),
+            host: none(),
+            sync: none(),
+            declares: None,
+            more: none(),
+        }
     }
 }
 

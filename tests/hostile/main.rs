@@ -17,6 +17,7 @@ mod governed;
 mod history;
 mod host;
 mod lies;
+mod policies;
 mod probe;
 mod raw;
 mod records;
@@ -49,11 +50,16 @@ const LATER: [(&str, &str); 7] = [
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     (
         "J7",
         "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
          one daemon-reload for many files: tests/host/units_kinds.rs",
+    ),
+    (
+        "M6",
+        "break-glass that is over, played again, of another clock, or one's own second word: tests/stories/glass.rs, four_eyes.rs, \
+         tests/approvals.rs, src/audit/break_glass.rs; what people are called: src/config/identity.rs",
     ),
     ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
     ("N1", "records cut, removed, swapped, edited, with every hash made to fit: tests/audit/main.rs and property.rs"),
@@ -72,7 +78,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
 
 type Group = (&'static str, fn() -> Vec<case::Case>);
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("A", transport::cases),
     ("A, declared", declared::cases),
     ("B, trees", content::cases),
@@ -80,6 +86,7 @@ const GROUPS: [Group; 9] = [
     ("C", yaml::cases),
     ("J", host::cases),
     ("J, units", units::cases),
+    ("M", policies::cases),
     ("N", records::cases),
     ("P", signed::cases),
 ];

@@ -7,10 +7,10 @@ use super::telling::{SOON, all_is_well, applied, check, closed, intact, records,
 use super::world::{App, clean, eventually, must, parts};
 
 /// A small file system of its own.
-struct Tmpfs(PathBuf);
+pub(super) struct Tmpfs(PathBuf);
 
 impl Tmpfs {
-    fn mount(path: &Path, size: &str) -> Option<Self> {
+    pub(super) fn mount(path: &Path, size: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             parts::skip("a full disk takes root to make");
             return None;
@@ -25,7 +25,7 @@ impl Tmpfs {
     }
 
     /// Takes all the room that is left.
-    fn fill(&self) {
+    pub(super) fn fill(&self) {
         let ballast = self.0.join("ballast");
         let mut size = 4 << 20;
         let mut file = fs::File::create(ballast).unwrap();
@@ -36,7 +36,7 @@ impl Tmpfs {
         }
     }
 
-    fn empty(&self) {
+    pub(super) fn empty(&self) {
         fs::remove_file(self.0.join("ballast")).unwrap();
     }
 }

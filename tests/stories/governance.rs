@@ -224,7 +224,7 @@ fn applications_that_may_not_change_at_once_change_one_after_the_other() {
     assert_eq!(std::fs::read_to_string(&ran).unwrap(), "begin\nend\nbegin\nend\n");
     let held = |app: &&str| {
         let limit = |record: &Value| record["body"]["verdict"]["findings"][0]["guard"] == "limit";
-        records(&world, app).iter().any(|record| limit(record))
+        records(&world, app).iter().any(limit)
     };
     assert_eq!(["web", "db"].iter().filter(|app| held(app)).count(), 1);
     all_is_well(&world, &["web", "db"]);

@@ -6,6 +6,8 @@
 
 #[path = "../clock/mod.rs"]
 mod clock;
+#[path = "../faults/mod.rs"]
+mod faults;
 #[path = "../world/mod.rs"]
 mod world;
 
@@ -18,7 +20,9 @@ mod declared;
 mod destroyed;
 mod drift;
 mod failure;
+mod four_eyes;
 mod full;
+mod glass;
 mod governance;
 mod guards;
 mod halves;

@@ -12,6 +12,8 @@ use super::{Declared, HttpServer, Repo, Snapshot, clean, eventually, scratch};
 
 /// The daemon answers, or ends, within this.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The user and the group of nobody.
+const NOBODY: u32 = 65534;
 
 /// One repository on a server, one scratch host, one daemon.
 pub struct World {
@@ -186,6 +188,19 @@ impl World {
     pub fn cli(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command();
         command.arg("--config").arg(self.path("config.yaml")).args(arguments);
+        Ran::from(command.output().expect("trueup can be started"))
+    }
+
+    /// Runs `trueup --config FILE …` as another user, with the primary group of `nobody`. Takes root.
+    pub fn cli_as(&self, uid: u32, arguments: &[&str]) -> Ran {
+        // Whoever builds this may keep its folders for themselves.
+        let program = self.path("trueup");
+        if !program.exists() {
+            fs::copy(&self.program, &program).expect("the program can be copied");
+            fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o711)).expect("a mode can be set");
+        }
+        let mut command = clean(&program, &self.path("home"));
+        command.current_dir("/").uid(uid).gid(NOBODY).arg("--config").arg(self.path("config.yaml")).args(arguments);
         Ran::from(command.output().expect("trueup can be started"))
     }
 

@@ -65,6 +65,11 @@ impl Agent {
     pub(in crate::agent) async fn erase_payload(&self, record: u64, reason: &str, actor: Actor) -> Result<(), Problem> {
         let archive = self.inner.estate.lock().await.config.daemon.trail.archive.clone();
         let ledger = self.ledger().await;
+        if ledger.glasses.open_records().contains(&record) {
+            let problem =
+                Problem::new(409, "break-glass.open", format!("record {record} is of a break-glass that is open"));
+            return Err(problem.hint("what it says is in force: `trueup break-glass close` it first"));
+        }
         let (reason, now) = (Some(reason.to_owned()), ledger.clock.now());
         let by = By { actor, reason, redactor: &ledger.redactor, now };
         audit::erase(&ledger.store, record, archive.as_deref(), &by).await.map_err(|error| match &error {

@@ -97,8 +97,7 @@ fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &m
         people::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
     // What Git declares is not known here.
-    let in_git = gathered.daemons.iter().any(|typed| typed.spec.declarations.is_some());
-    let applications = (!in_git).then_some(&known.applications);
+    let applications = (!gathered.declares_in_git()).then_some(&known.applications);
     for typed in gathered.notifications.iter().filter(|_| whole) {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
         notification::applications(&typed.spec.matching, applications, &mut scope);

@@ -75,7 +75,8 @@ impl<'w> Known<'w> {
             applications: names("Application"),
             policies: names("Policy"),
             people: names("Person"),
-            groups: groups(gathered, None),
+            // Who Git declares is not known here.
+            groups: if gathered.declares_in_git() { None } else { groups(gathered, None) },
         }
     }
 

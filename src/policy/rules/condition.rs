@@ -26,13 +26,21 @@ impl Case<'_> {
     }
 
     fn ask(&self, rule: &Expression, condition: &Condition, values: &Values, guard: Guard) -> Option<Finding> {
-        // What heals comes from no commit, so a rule about commits says nothing of it.
-        let about_commits = rule.names("commit") || rule.names("commits");
-        if about_commits && self.facts.commits == Commits::None {
-            return None;
-        }
-        if about_commits && self.facts.commits == Commits::Unknown {
-            return Some(self.unanswered(guard, "which commits are new cannot be told", vec![]));
+        if rule.names("commit") || rule.names("commits") {
+            match &self.facts.commits {
+                // What heals comes from no commit, so a rule about commits says nothing of it.
+                Commits::None => return None,
+                Commits::Unknown => {
+                    return Some(self.unanswered(guard, "which commits are new cannot be told", vec![]));
+                }
+                Commits::New(commits) => {
+                    if let Some(cut) = commits.iter().find(|commit| commit.cut) {
+                        let why =
+                            format!("the message of commit {} is too long to be read whole", cut.revision.short());
+                        return Some(self.unanswered(guard, &why, vec![]));
+                    }
+                }
+            }
         }
         if !rule.names("step") {
             return match rule.evaluate(values.whole()) {

@@ -28,7 +28,8 @@ impl Case<'_> {
 
     fn ticket(&self) -> Option<Finding> {
         let pattern = self.bound.ticket.as_ref()?;
-        self.each(|commit| pattern.matches(&commit.message), "names no ticket as the policy wants it")
+        let long = self.each(|commit| !commit.cut, "has a message that is too long to be read whole");
+        long.or_else(|| self.each(|commit| pattern.matches(&commit.message), "names no ticket as the policy wants it"))
     }
 
     /// Finds the first commit for which something does not hold.

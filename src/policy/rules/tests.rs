@@ -70,6 +70,7 @@ fn commit(author: &str, message: &str, signer: Option<&str>) -> Commit {
         committer_email: format!("{author}@example.org"),
         time: Some(FRIDAY),
         message: message.into(),
+        cut: false,
         signer,
     }
 }
@@ -244,6 +245,16 @@ fn commits_have_to_be_as_the_policy_wants_them() {
     let relation =
         |relation| holds(&json!({ "require": { "descendant": true } }), &update(), &Facts { relation, ..facts() });
     assert!(!relation(None) && relation(Some(crate::source::Relation::Diverged)));
+}
+
+#[test]
+fn a_message_of_which_only_the_beginning_was_read_says_nothing() {
+    let cut = |message: &str| Commits::New(vec![Commit { cut: true, ..commit("ada", message, None) }]);
+    let with = |policy: Value, message: &str| holds(&policy, &update(), &Facts { commits: cut(message), ..facts() });
+    assert!(with(json!({ "require": { "ticket": "^OPS-1$" } }), "OPS-1"));
+    let skips = json!({ "deny": { "when": "commit.message.contains('[skip]')", "message": "no" } });
+    assert!(with(skips, "nothing of the kind yet"));
+    assert!(!with(json!({ "deny": { "when": "plan.deletes > 0", "message": "no" } }), "x"), "it is not asked for");
 }
 
 #[test]
