@@ -72,6 +72,8 @@ pub enum BeginError {
     Claimed { object: ObjectId, holder: String },
     #[error("an approval was used up or has expired")]
     Approval,
+    #[error("the break-glass that let it through has ended")]
+    Glass,
     #[error("other plans began meanwhile, and all of them together would be more than may be; it is planned anew")]
     Bounds,
     #[error("a content went while the plan was made; it is planned anew")]
@@ -126,6 +128,10 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
         if !preparation.approvals.iter().all(|approval| taken.contains(approval)) {
             return Err(BeginError::Approval);
         }
+    }
+    let glasses = ledger.glasses.in_force(application, now, &ledger.clock.boot());
+    if !open.prepared.verdict.forced_by.iter().all(|id| glasses.iter().any(|glass| glass.id == *id)) {
+        return Err(BeginError::Glass);
     }
     keep_within(&mut tx, preparation).await?;
     if preparation.deletes > 0 {

@@ -3,9 +3,10 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::*;
-use crate::audit::{Body, Filter, Kind};
+use crate::audit::{Body, BreakGlassBody, Filter, GlassEvent, Kind};
 use crate::model::{
-    Actor, Boot, Cause, Desired, Digest, Fingerprint, Health, Observed, Plan, Previews, Risk, SyncId, Verdict,
+    Actor, Boot, BreakGlass, BreakGlassId, Cause, Desired, Digest, Fingerprint, Health, Observed, Plan, Previews, Risk,
+    SyncId, Verdict,
 };
 use crate::store::{Preimage, Prepared};
 use crate::target::{Asked, Bell, Interest, Outcomes};
@@ -201,4 +202,43 @@ async fn plans_that_together_would_delete_more_than_may_be_do_not_both_begin() {
     assert!(matches!(second, Err(BeginError::Bounds)), "{second:?}");
     assert_eq!(ledger.store.open_syncs().await.unwrap().len(), 1);
     assert_eq!(ledger.store.spent(Time(0)).await.unwrap().len(), 1, "nothing of it was written");
+}
+
+/// It may be closed between the judgement and the beginning.
+#[tokio::test]
+async fn what_break_glass_let_through_does_not_begin_once_it_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(folder.path()).await;
+    let mut forced = open();
+    let id = BreakGlassId("0123456789abcdef".into());
+    forced.prepared.verdict.forced_by.push(id.clone());
+    let says = async |event| {
+        let opening = BreakGlass {
+            id: id.clone(),
+            applications: vec![forced.prepared.plan.application.clone()],
+            policies: vec!["freeze".parse().unwrap()],
+            live_edit: vec![],
+            reason: "it burns".into(),
+            ticket: None,
+            request: None,
+            by: Actor::daemon("test"),
+            opened: ledger.clock.now(),
+            boot: ledger.clock.boot(),
+            lasts: 3600,
+            needs: 0,
+        };
+        let opening = (event == GlassEvent::Opened).then_some(opening);
+        let entries = [entry(&forced, Body::BreakGlass(BreakGlassBody { opening, ..BreakGlassBody::new(&id, event) }))];
+        let mut tx = ledger.store.write().await.unwrap();
+        let numbers = audit::append(&mut tx, ledger.clock.now(), &ledger.redactor, &entries).await.unwrap();
+        ledger.glasses.follow(&mut tx, ledger.clock.now(), &numbers, &entries);
+        tx.commit().await.unwrap();
+    };
+    let begins = async || begin(&ledger, &forced, &Preparation::default()).await;
+    assert!(matches!(begins().await, Err(BeginError::Glass)), "nobody opened it");
+    assert!(ledger.store.open_syncs().await.unwrap().is_empty(), "nothing of it was written");
+    says(GlassEvent::Opened).await;
+    begins().await.unwrap();
+    says(GlassEvent::Closed).await;
+    assert!(matches!(begins().await, Err(BeginError::Glass)));
 }

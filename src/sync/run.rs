@@ -160,6 +160,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
         BeginError::Bounds => Refusal::new(Outcome::Stale, "policy.limit", chain(error)),
+        BeginError::Glass => Refusal::new(Outcome::Stale, "break-glass.ended", chain(error)),
         BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),
     }
