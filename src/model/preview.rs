@@ -26,6 +26,15 @@ pub struct Preview {
     pub touched: Option<Box<Touched>>,
 }
 
+impl Preview {
+    /// Returns that of what is run, not written: `digest` covers all of it.
+    #[must_use]
+    pub const fn of_run(id: ObjectId, rank: u32, digest: Digest) -> Self {
+        let (live, after) = (Live::Absent, After::Run(digest));
+        Self { id, live, after, calls: vec![], rank, wave: 0, protected: None, touched: None }
+    }
+}
+
 /// What is known of one live object. One refusal spoils one object, not the preview.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

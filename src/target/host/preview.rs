@@ -201,22 +201,12 @@ impl Look<'_> {
                 return self.target.units.preview_signal(id, signal, units::digest(&host));
             }
             host @ HostSpec::DaemonReload if id.kind == HANDLER => {
-                return Ok(units::run(id.clone(), rank::DAEMON_RELOAD, &host));
+                return Ok(Preview::of_run(id.clone(), rank::DAEMON_RELOAD, units::digest(&host)));
             }
             _ => return Err(not_a_path(id)),
         };
         self.target.allowed(&command)?;
-        let after = After::Run(run_digest(&command));
-        Ok(Preview {
-            id: id.clone(),
-            live: Live::Absent,
-            after,
-            calls: vec![],
-            rank,
-            wave: 0,
-            protected: None,
-            touched: None,
-        })
+        Ok(Preview::of_run(id.clone(), rank, run_digest(&command)))
     }
 
     fn find(&mut self, place: Located<'_>) -> Result<Option<Found>, Unknowable> {

@@ -151,17 +151,7 @@ impl Units {
     ) -> Result<Preview, TargetError> {
         self.allowed.check(&signal.unit)?;
         let rank = rank::signal(signal.verb, super::own(&signal.unit));
-        let after = After::Run(after);
-        Ok(Preview {
-            id: id.clone(),
-            live: Live::Absent,
-            after,
-            calls: vec![],
-            rank,
-            wave: 0,
-            protected: None,
-            touched: None,
-        })
+        Ok(Preview::of_run(id.clone(), rank, after))
     }
 
     /// Notes which run of its unit each restart would end, where there is anything to do at all.
@@ -217,12 +207,6 @@ pub(super) fn refuse_alias(name: &str, facts: &Facts) -> Result<(), TargetError>
     }
     let reason = format!("{name} is another name of {}: use that one", facts.id);
     Err(TargetError::Denied { code: "host.unit-alias".into(), reason })
-}
-
-/// Returns the preview of a check or handler of systemd's own.
-pub(in crate::target::host) fn run(id: ObjectId, rank: u32, spec: &HostSpec) -> Preview {
-    let after = After::Run(super::digest(spec));
-    Preview { id, live: Live::Absent, after, calls: vec![], rank, wave: 0, protected: None, touched: None }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::target::bus::Bus;
 
 pub(super) use self::apply::digest;
 pub(super) use self::folders::changed;
-pub(super) use self::look::{Survey, run};
+pub(super) use self::look::Survey;
 use self::own::{itself, own};
 
 /// How many units that were started lately are remembered.

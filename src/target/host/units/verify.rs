@@ -43,7 +43,7 @@ impl Units {
         let place = || Place { file: "systemd".into(), line: 0, column: 0 };
         let mut add = |id: ObjectId, rank, spec: &HostSpec| {
             if !desired.objects.contains_key(&id) {
-                items.push(super::run(id.clone(), rank, spec));
+                items.push(Preview::of_run(id.clone(), rank, super::digest(spec)));
                 runs.insert(id, spec.to_spec(place()));
             }
         };
