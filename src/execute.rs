@@ -23,7 +23,7 @@ use crate::audit::{self, BreakGlasses, Redactor};
 use crate::model::{
     Action, Clock, Contents, Digest, Inventory, Left, Name, ObjectId, Observed, Origin, Owned, Spec, Step, Time, host,
 };
-use crate::policy::Bounds;
+use crate::policy::{Bounds, DeleteBound};
 use crate::store::{ApplicationState, Approval, Open, Owed, Preimages, Purpose, Spent, Store, StoreError, Tx};
 use crate::target::{Act, Batch, Call, Done, StepOutcome, Target, TargetError};
 
@@ -72,6 +72,8 @@ pub enum BeginError {
     Claimed { object: ObjectId, holder: String },
     #[error("an approval was used up or has expired")]
     Approval,
+    #[error("a person has said no to it meanwhile")]
+    Rejected,
     #[error("the break-glass that let it through has ended")]
     Glass,
     #[error("other plans began meanwhile, and all of them together would be more than may be; it is planned anew")]
@@ -129,6 +131,9 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
             return Err(BeginError::Approval);
         }
     }
+    if tx.is_rejected(&plan.id).await? {
+        return Err(BeginError::Rejected);
+    }
     let glasses = ledger.glasses.in_force(application, now, &ledger.clock.boot());
     if !open.prepared.verdict.forced_by.iter().all(|id| glasses.iter().any(|glass| glass.id == *id)) {
         return Err(BeginError::Glass);
@@ -172,13 +177,15 @@ pub async fn begin(ledger: &Ledger, open: &Open, preparation: &Preparation) -> R
 
 /// Holds a plan against the bounds that others may have come up to since it was judged.
 async fn keep_within(tx: &mut Tx, preparation: &Preparation) -> Result<(), BeginError> {
-    if let Some(most) = preparation.bounds.at_once
-        && tx.count_running().await? >= most
-    {
-        return Err(BeginError::Bounds);
+    let bounds = &preparation.bounds;
+    if let Some(most) = bounds.at_once {
+        let running = tx.running().await?.iter().filter(|name| bounds.among.contains(*name)).count();
+        if running as u64 >= most {
+            return Err(BeginError::Bounds);
+        }
     }
-    for (since, most) in &preparation.bounds.deletes {
-        if preparation.deletes > 0 && tx.spent_since(*since).await? + preparation.deletes > *most {
+    for DeleteBound { since, most, more } in &bounds.deletes {
+        if *more > 0 && tx.spent_since(*since).await? + more > *most {
             return Err(BeginError::Bounds);
         }
     }

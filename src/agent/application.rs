@@ -35,6 +35,7 @@ pub(super) struct Task {
     pub(super) owners: Arc<Owners>,
     pub(super) pace: Pace,
     pub(super) turns: Arc<Turns>,
+    pub(super) begun: CancellationToken,
     pub(super) stop: CancellationToken,
     pub(super) failures: u32,
 }
@@ -45,7 +46,7 @@ impl Task {
         self.show();
         let mut due = Instant::now();
         let mut quiet = Instant::now() + QUIET;
-        let mut waiting = VecDeque::new();
+        let mut waiting = self.look_on().await;
         while !self.stop.is_cancelled() {
             let Some(command) = self.next(&mut waiting, due.min(quiet)).await else { break };
             if Instant::now() >= quiet {
@@ -58,6 +59,27 @@ impl Task {
             self.gather(&mut waiting);
         }
         Box::pin(self.flush()).await;
+    }
+
+    /// Keeps what was edited by hand, where it is asked to, and does nothing else before the daemon has begun; returns what was
+    /// asked for meanwhile.
+    async fn look_on(&mut self) -> VecDeque<Box<Command>> {
+        let mut waiting = VecDeque::new();
+        let begun = self.begun.clone();
+        loop {
+            let command = tokio::select! {
+                command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+                () = begun.cancelled() => return waiting, // level-triggered
+                () = self.stop.cancelled() => return waiting, // level-triggered
+            };
+            match command {
+                Some(command) if matches!(*command, Command::Edits(..)) => {
+                    self.obey(command).await;
+                }
+                Some(command) => waiting.push_back(command),
+                None => return waiting,
+            }
+        }
     }
 
     /// Returns what to do next, or nothing when it is time to stop.

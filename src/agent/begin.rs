@@ -132,6 +132,7 @@ impl Agent {
                 format!("application {name} of {}", force.config.daemon.data.display()),
             ),
             turns: self.inner.turns.clone(),
+            begun: self.inner.begun.clone(),
             stop: stop.clone(),
             failures: 0,
         };

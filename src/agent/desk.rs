@@ -274,8 +274,11 @@ fn facts_of(name: &Name, declared: &Declared<Application>, config: &Config, now:
 /// Returns the id of a held plan that only waits for adoption.
 fn only_adoption(held: &Held) -> Result<PlanId, Problem> {
     let plan = held.prepared.plan.id;
-    let adoption =
-        |guard: Guard| guard.passed_by() != PassedBy::Approval || matches!(guard, Guard::Adoption | Guard::Manual);
+    // What takes a yes of its own is not said yes to by the way.
+    let adoption = |guard: Guard| {
+        let takes_a_yes = [PassedBy::Approval, PassedBy::Approvals, PassedBy::Acceptance].contains(&guard.passed_by());
+        !takes_a_yes || matches!(guard, Guard::Adoption | Guard::Manual)
+    };
     match held.prepared.verdict.findings.iter().find(|finding| !adoption(finding.guard)) {
         None => Ok(plan),
         Some(other) => {

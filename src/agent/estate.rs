@@ -11,7 +11,7 @@ use super::owners::Owners;
 use super::sinks::Telling;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
-use crate::model::{DigestKey, Name};
+use crate::model::{BreakGlassId, DigestKey, Name};
 use crate::notify;
 use crate::policy::Rules;
 use crate::render::MemoryCache;
@@ -88,6 +88,8 @@ pub enum StartError {
         #[source]
         source: TargetError,
     },
+    #[error("could not end break-glass {id}: {why}")]
+    BreakGlass { id: BreakGlassId, why: String },
 }
 
 impl Agent {

@@ -82,6 +82,9 @@ impl Agent {
         let mut body = BreakGlassBody::new(&glass.opening.id, event);
         body.end = Some(end);
         body.edits = self.keep_edits(glass).await;
+        // Looking takes a while, in which somebody else, or the time, may have ended it.
+        let _one = self.inner.ending_glass.lock().await;
+        self.find_glass(&glass.opening.id.0)?.is_open().then_some(()).ok_or_else(ended)?;
         let applications = &glass.opening.applications;
         self.record_glass(applications, actor, body).await?;
         self.ring_glass(applications, "break-glass ended");
@@ -143,7 +146,7 @@ impl Agent {
         if glass.is_open() && !over {
             return Ok(glass);
         }
-        Err(Problem::new(409, "break-glass.ended", "it has ended").hint("open another one"))
+        Err(ended())
     }
 
     /// Keeps what was edited by hand in each application, as far as it can be looked at.
@@ -168,16 +171,19 @@ impl Agent {
         let ledger = self.ledger().await;
         // With one application it is part of that one's history; with several, of the daemon's.
         let application = if let [one] = on { Some(one.clone()) } else { None };
+        let ends = matches!(body.event, GlassEvent::Closed | GlassEvent::Expired);
         let body = Body::BreakGlass(body);
         let entries = [Entry { application, revision: None, plan: None, sync: None, actor: actor.clone(), body }];
-        let written = async {
+        let write = || async {
             let now = ledger.clock.now();
             let mut tx = ledger.store.write().await?;
             let numbers = audit::append(&mut tx, now, &ledger.redactor, &entries).await?;
             ledger.glasses.follow(&mut tx, now, &numbers, &entries);
             tx.commit().await
         };
-        written.await.map_err(|error: StoreError| store_problem(&error))?;
+        // An end has to be written down even on a full disk: without it, what has ended would be open again.
+        let written = if ends { ledger.store.insist(write).await } else { write().await };
+        written.map_err(|error: StoreError| store_problem(&error))?;
         self.inner.glass_changed.notify_one();
         Ok(())
     }
@@ -212,10 +218,17 @@ impl Agent {
             return wrong("it lasts from 10 seconds to 7 days", "say for how long: --for 1h");
         }
         for application in applications {
+            if !live_edit.is_empty() && *application == Name::declarations() {
+                return wrong("what is declared in Git is nothing that anybody edits by hand", "change it in Git");
+            }
             self.find(application.as_str()).await?;
         }
         Ok(())
     }
+}
+
+fn ended() -> Problem {
+    Problem::new(409, "break-glass.ended", "it has ended").hint("open another one")
 }
 
 fn refused(policy: &Name, why: &NoOverride, rules: &crate::policy::Rules) -> Problem {
@@ -228,6 +241,10 @@ fn refused(policy: &Name, why: &NoOverride, rules: &crate::policy::Rules) -> Pro
             } else {
                 format!("declared are: {}", known.join(", "))
             })
+        }
+        NoOverride::Undeclared => {
+            let title = format!("policy {policy} takes several people, and you are nobody who is declared");
+            Problem::new(403, "break-glass.forbidden", title).hint("a Person document says who you are, by unix user")
         }
         NoOverride::Forbidden => {
             Problem::new(403, "break-glass.forbidden", format!("policy {policy} lets nobody break the glass over it"))

@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Agent;
+use super::estate::StartError;
 use crate::audit::{BreakGlassBody, Glass, GlassEvent};
 use crate::model::{Actor, BreakGlassEnd, Time};
 
@@ -31,14 +32,19 @@ impl Agent {
 
     /// Ends what a start finds to be over; and all of it, where the clock stands before the last record: how long it has lasted
     /// cannot be told.
-    pub(super) async fn end_stale_glass(&self, last_record: Option<Time>) {
+    ///
+    /// # Errors
+    /// When it cannot be written down: it would go on counting.
+    pub(super) async fn end_stale_glass(&self, last_record: Option<Time>) -> Result<(), StartError> {
         let set_back = last_record.is_some_and(|last| self.inner.clock.now() < last);
         for glass in self.inner.glasses.all().into_iter().filter(Glass::is_open) {
             let over = glass.opening.ended(self.inner.clock.now(), &self.inner.clock.boot());
             if let Some(end) = if set_back { Some(BreakGlassEnd::ClockSetBack) } else { over } {
-                let _ = self.expire(&glass, end).await;
+                let ended = self.end_glass(&glass, end, &Actor::daemon("expiry")).await;
+                ended.map_err(|problem| StartError::BreakGlass { id: glass.opening.id.clone(), why: problem.title })?;
             }
         }
+        Ok(())
     }
 
     /// Does what is due, and returns when to look again; never, where none is open.
@@ -67,6 +73,9 @@ impl Agent {
     /// Returns whether the end is recorded. Without its record it counts no more all the same.
     async fn expire(&self, glass: &Glass, end: BreakGlassEnd) -> bool {
         let ended = self.end_glass(glass, end, &Actor::daemon("expiry")).await;
+        if self.inner.glasses.get(&glass.opening.id.0).is_none_or(|glass| !glass.is_open()) {
+            return true;
+        }
         if let Err(problem) = &ended {
             tracing::error!(id = %glass.opening.id, code = %problem.code, error = %problem.title, "could not record the end of a break-glass");
         }

@@ -77,9 +77,13 @@ struct Inner {
     /// Mistakes of documents in Git that were accepted, and do not fit the machine's files any more.
     left_out: Mutex<Vec<Mistake>>,
     turns: Arc<watchdog::Turns>,
+    /// Cancelled once all is done that a start does before any application syncs.
+    begun: CancellationToken,
     glasses: BreakGlasses,
     /// One was opened or ended.
     glass_changed: Notify,
+    /// Held while an end is written down: each ends once.
+    ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
     /// What those who tell people work with.
     surroundings: Surroundings,
@@ -125,8 +129,10 @@ impl Agent {
             rejected: Mutex::default(),
             left_out: Mutex::default(),
             turns: Arc::default(),
+            begun: CancellationToken::new(),
             glasses,
             glass_changed: Notify::new(),
+            ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
             surroundings,
             trail,
@@ -138,9 +144,11 @@ impl Agent {
         let last_record = audit::last_time(&inner.store).await?;
         let agent = Self { inner: Arc::new(inner) };
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
-        agent.end_stale_glass(last_record).await;
         agent.keep_trail();
         Box::pin(agent.settle(config)).await?;
+        // What was edited by hand is kept before it is put right.
+        Box::pin(agent.end_stale_glass(last_record)).await?;
+        agent.inner.begun.cancel();
         agent.keep_glass();
         agent.keep_house();
         agent.follow_orphans();

@@ -54,8 +54,11 @@ impl Glass {
     /// Whether this person already stands behind it.
     #[must_use]
     pub fn has(&self, actor: &Actor) -> bool {
-        let principal = actor.principal();
-        self.agreed.iter().chain([&self.opening.by]).any(|one| one.principal() == principal)
+        // Whoever was declared as a Person meanwhile is who they were.
+        let same = |one: &Actor| {
+            one.principal() == actor.principal() || (one.kind, &one.subject) == (actor.kind, &actor.subject)
+        };
+        self.agreed.iter().chain([&self.opening.by]).any(same)
     }
 }
 

@@ -149,7 +149,7 @@ fn not_started(error: &StartError) -> Trouble {
     let lasting = match error {
         StartError::Store(error) => error.kind.is_lasting(),
         StartError::Trail(error) => error.is_lasting(),
-        StartError::Source { .. } | StartError::Target { .. } => false,
+        StartError::Source { .. } | StartError::Target { .. } | StartError::BreakGlass { .. } => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
     match error {

@@ -96,9 +96,16 @@ impl Effective {
 /// Returns a policy that holds whatever the document would bind, as far as that can be read: an expression that is none has no
 /// answer.
 fn closed(document: &Value, mistake: &Mistake) -> Option<Policy> {
-    let deny = json!({ "when": "", "message": format!("it cannot be read: {}", mistake.message) });
-    let bound = part(&json!({ "match": document["spec"]["match"], "deny": deny }));
-    bound.or_else(|| part(&json!({ "deny": deny })))
+    let mut spec = json!({ "deny": { "when": "", "message": format!("it cannot be read: {}", mistake.message) } });
+    for field in ["match", "override", "overridePeople"] {
+        let Some(value) = document["spec"].get(field) else { continue };
+        let mut more = spec.clone();
+        more[field] = value.clone();
+        if part::<Policy>(&more).is_some() {
+            spec = more;
+        }
+    }
+    part(&spec)
 }
 
 fn part<T: DeserializeOwned>(value: &Value) -> Option<T> {

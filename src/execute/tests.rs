@@ -8,7 +8,7 @@ use crate::model::{
     Actor, Boot, BreakGlass, BreakGlassId, Cause, Desired, Digest, Fingerprint, Health, Observed, Plan, Previews, Risk,
     SyncId, Verdict,
 };
-use crate::store::{Preimage, Prepared};
+use crate::store::{Preimage, Prepared, Rejection};
 use crate::target::{Asked, Bell, Interest, Outcomes};
 
 struct Stopped;
@@ -195,13 +195,29 @@ async fn what_a_plan_is_about_to_delete_is_kept_counted_and_told_before_anything
 async fn plans_that_together_would_delete_more_than_may_be_do_not_both_begin() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = ledger(folder.path()).await;
-    let bounds = Bounds { deletes: vec![(Time(0), 10)], ..Bounds::default() };
+    let deletes = vec![DeleteBound { since: Time(0), most: 10, more: 7 }];
+    let bounds = Bounds { deletes, ..Bounds::default() };
     let preparation = Preparation { deletes: 7, bounds, ..Preparation::default() };
     begin(&ledger, &open(), &preparation).await.unwrap();
     let second = begin(&ledger, &open_of("other", ObjectId::new("path", "/etc/other"), "2"), &preparation).await;
     assert!(matches!(second, Err(BeginError::Bounds)), "{second:?}");
     assert_eq!(ledger.store.open_syncs().await.unwrap().len(), 1);
     assert_eq!(ledger.store.spent(Time(0)).await.unwrap().len(), 1, "nothing of it was written");
+}
+
+/// Two may be asked at the same time.
+#[tokio::test]
+async fn what_somebody_said_no_to_after_it_was_judged_does_not_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, open) = (ledger(folder.path()).await, open());
+    let plan = &open.prepared.plan;
+    let actor = Actor::daemon("test");
+    let (application, time) = (plan.application.clone(), Time(0));
+    let mut tx = ledger.store.write().await.unwrap();
+    tx.reject(&Rejection { plan: plan.id, application, actor, time, reason: None }).await.unwrap();
+    tx.commit().await.unwrap();
+    let begun = begin(&ledger, &open, &Preparation::default()).await;
+    assert!(matches!(begun, Err(BeginError::Rejected)), "{begun:?}");
 }
 
 /// It may be closed between the judgement and the beginning.

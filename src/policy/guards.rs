@@ -63,15 +63,12 @@ fn deletes(plan: &Plan, facts: &Facts) -> Vec<Finding> {
     let deleted: Vec<_> = plan.steps.iter().filter(|step| step.action == Action::Delete).map(|step| &step.id).collect();
     let counted: Vec<_> = counted_deletes(plan, facts).cloned().collect();
     let mut findings = vec![];
+    let undone = facts.takes_back && deleted.iter().all(|id| facts.uncounted.contains(*id));
     let removes = plan.steps.iter().any(|step| matches!(step.action, Action::Delete | Action::Release));
     if !facts.missing_paths.is_empty() && !plan.steps.is_empty() {
         let message = format!("the revision has no {}", facts.missing_paths.join(", "));
         findings.push(Finding::new(Guard::EmptyRender, message, vec![]));
-    } else if facts.rendered == 0
-        && removes
-        && !facts.destroys
-        && !deleted.iter().all(|id| facts.uncounted.contains(*id))
-    {
+    } else if facts.rendered == 0 && removes && !facts.destroys && !undone {
         findings.push(Finding::new(Guard::EmptyRender, "the revision renders to nothing", vec![]));
     }
     let share = counted.len() * 100 > facts.owned * MOST_DELETES_PERCENT && counted.len() >= FEWEST_DELETES_HELD;

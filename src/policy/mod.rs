@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::{Decision, Finding, Plan, Verdict};
 
-pub use bounds::{Bounds, bounds};
+pub use bounds::{Bounds, DeleteBound, bounds};
 pub use explain::explain;
 pub use facts::{Commits, Facts, Fight, Upgrade};
 pub use guards::{FEWEST_DELETES_HELD, MOST_DELETES, MOST_DELETES_PERCENT};

@@ -12,11 +12,11 @@ pub(super) mod window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Bounds, Facts, People, explain};
-use crate::config::{Declared, Limit, Person, Policy};
+use super::{Bounds, DeleteBound, Facts, People, explain};
+use crate::config::{Declared, Person, Policy};
 use crate::expression::{Expression, Pattern};
 use crate::model::view::PolicyListed;
-use crate::model::{Actor, Finding, Guard, Name, Plan, Step};
+use crate::model::{Action, Actor, Finding, Guard, Name, Plan, Step};
 use crate::schedule::Recurrence;
 
 /// Every policy in force, ready to be asked, and the people that they speak of. A clone is the same.
@@ -57,6 +57,8 @@ pub enum NoOverride {
     Forbidden,
     /// These groups may.
     Others(Vec<Name>),
+    /// It takes several people, and this is nobody who is declared: they could be one of the others.
+    Undeclared,
 }
 
 impl Rules {
@@ -102,14 +104,28 @@ impl Rules {
     }
 
     pub(super) fn bounds(&self, plan: &Plan, facts: &Facts) -> Bounds {
-        let binding = self.binding(facts).filter(|bound| !matching::steps(&bound.policy.matches, plan).is_empty());
-        let limits: Vec<_> = binding.filter_map(|bound| bound.policy.limit.as_ref()).collect();
-        let budget =
-            |limit: &&Limit| Some((limit::since(limit.budget.as_ref()?, facts.now), limit.budget.as_ref()?.deletes));
-        Bounds {
-            at_once: limits.iter().filter_map(|limit| limit.applications).min(),
-            deletes: limits.iter().filter_map(budget).collect(),
+        let overridden =
+            |bound: &&Bound| facts.break_glass.iter().any(|glass| glass.overrides(&facts.application, &bound.name));
+        let mut bounds = Bounds::default();
+        for bound in self.binding(facts).filter(|bound| !overridden(bound)) {
+            let steps = matching::steps(&bound.policy.matches, plan);
+            let Some(limit) = bound.policy.limit.as_ref().filter(|_| !steps.is_empty()) else { continue };
+            bounds.at_once = bounds.at_once.into_iter().chain(limit.applications).min();
+            let more = Case { bound, plan, facts, people: &self.0.people, steps }.of(Action::Delete).len() as u64;
+            let budget = limit.budget.as_ref();
+            bounds.deletes.extend(budget.map(|budget| DeleteBound {
+                since: limit::since(budget, facts.now),
+                most: budget.deletes,
+                more,
+            }));
         }
+        bounds
+    }
+
+    /// Whether these are the very same: none was changed, added or taken out between.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns how many further people must agree before break-glass of `actor` over a policy counts.
@@ -119,6 +135,9 @@ impl Rules {
     pub fn may_override(&self, policy: &Name, actor: &Actor) -> Result<usize, NoOverride> {
         let bound = self.0.policies.get(policy).ok_or(NoOverride::Unknown)?;
         let further = usize::try_from(bound.policy.override_people).unwrap_or(usize::MAX);
+        if further > 0 && bound.policy.overrides.as_ref().is_none_or(|groups| !groups.is_empty()) {
+            self.people().person(actor).ok_or(NoOverride::Undeclared)?;
+        }
         match bound.policy.overrides.as_deref() {
             None => Ok(further),
             Some([]) => Err(NoOverride::Forbidden),

@@ -294,7 +294,14 @@ fn the_delete_limit_is_ten_or_a_fifth_from_three_on() {
 fn taking_back_what_a_failed_sync_created_counts_against_no_limit() {
     let plan = plan(Action::Delete, 50);
     let uncounted = plan.steps.iter().map(|step| step.id.clone()).collect();
-    assert_eq!(judge(&plan, &Rules::default(), &Facts { uncounted, rendered: 0, ..facts() }).decision, Decision::Go);
+    let back = Facts { uncounted, rendered: 0, takes_back: true, ..facts() };
+    assert_eq!(judge(&plan, &Rules::default(), &back).decision, Decision::Go);
+}
+
+#[test]
+fn a_render_to_nothing_waits_though_all_of_it_would_only_be_let_go_of() {
+    let verdict = judge(&plan(Action::Release, 3), &Rules::default(), &Facts { rendered: 0, ..facts() });
+    assert_eq!((verdict.decision, verdict.findings[0].guard), (Decision::Hold, Guard::EmptyRender));
 }
 
 #[test]

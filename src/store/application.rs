@@ -34,6 +34,9 @@ pub struct ApplicationState {
     /// The last revision that changed policies or people: only one that descends from it changes them again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
+    /// What was left out of what was applied, and is still to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// How it was declared last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definition: Option<Definition>,
@@ -44,6 +47,16 @@ pub struct ApplicationState {
 pub struct Heals {
     pub count: u32,
     pub last: Time,
+}
+
+/// Objects that were left as they are while the rest of a revision was applied: what Git wants of them is as new as it was, for
+/// whoever asks by which commits it comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What was applied before the first of them was left out; nothing, at first contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Revision>,
+    pub objects: BTreeSet<ObjectId>,
 }
 
 /// A revision that what judges was taken from, and where it lay.

@@ -55,6 +55,12 @@ impl Store {
 }
 
 impl Tx {
+    /// Whether somebody said no to a plan, as of this change.
+    pub async fn is_rejected(&mut self, plan: &PlanId) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM rejections WHERE plan = $1").bind(plan.to_string());
+        Ok(row.fetch_optional(self.connection()).await.map_err(database(READ))?.is_some())
+    }
+
     /// Writes down a yes; a later one of the same person replaces an earlier one.
     pub async fn approve(&mut self, approval: &Approval) -> Result<()> {
         sqlx::query(

@@ -30,7 +30,9 @@ use tokio::sync::watch;
 
 use crate::model::DigestKey;
 
-pub use application::{Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, Suspended};
+pub use application::{
+    Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, LeftOut, Suspended,
+};
 pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;
 pub use desired::encode_desired;

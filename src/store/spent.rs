@@ -27,12 +27,10 @@ impl Store {
         rows.iter().map(spent).collect()
     }
 
-    /// Returns the applications whose plans are being carried out.
+    /// Returns the applications whose plans have begun and are not closed.
     pub async fn running(&self) -> Result<Vec<Name>> {
-        let mut session = self.session().await?;
-        let rows = sqlx::query("SELECT application FROM syncs ORDER BY application").fetch_all(&mut *session).await;
-        let name = |row: &AnyRow| super::states::parse_name(&row.try_get::<String, _>(0).map_err(database(READ))?);
-        rows.map_err(database(READ))?.iter().map(name).collect()
+        let rows = sqlx::query(RUNNING).fetch_all(&mut *self.session().await?).await.map_err(database(READ))?;
+        rows.iter().map(name).collect()
     }
 }
 
@@ -65,13 +63,15 @@ impl Tx {
         Ok(u64::try_from(sum).unwrap_or(0))
     }
 
-    /// Returns how many plans are being carried out, as of this change.
-    pub async fn count_running(&mut self) -> Result<u64> {
-        let row =
-            sqlx::query("SELECT COUNT(*) FROM syncs").fetch_one(self.connection()).await.map_err(database(READ))?;
-        let count: i64 = row.try_get(0).map_err(database(READ))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+    /// Returns the applications whose plans have begun and are not closed, as of this change.
+    pub async fn running(&mut self) -> Result<Vec<Name>> {
+        let rows = sqlx::query(RUNNING).fetch_all(self.connection()).await.map_err(database(READ))?;
+        rows.iter().map(name).collect()
     }
+}
+
+fn name(row: &AnyRow) -> Result<Name> {
+    super::states::parse_name(&row.try_get::<String, _>(0).map_err(database(READ))?)
 }
 
 fn spent(row: &AnyRow) -> Result<Spent> {
@@ -85,5 +85,6 @@ fn spent(row: &AnyRow) -> Result<Spent> {
     })
 }
 
+const RUNNING: &str = "SELECT application FROM syncs ORDER BY application";
 const READ: &str = "read what was deleted lately";
 const WRITE: &str = "write what will be deleted";

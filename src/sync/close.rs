@@ -8,8 +8,10 @@ use crate::audit::{self, Body, Counts};
 use crate::execute::{self, Carried, End, Reason, Timed};
 use crate::health;
 use crate::model::view::{StepReport, SyncReport};
-use crate::model::{Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, Step, chain, declared, host};
-use crate::store::{self, Accepted, ApplicationState, Applied, BadInputs, Good, Open};
+use crate::model::{
+    Action, Cause, Digest, Guard, HealthState, ObjectId, Outcome, PassedBy, Step, chain, declared, host,
+};
+use crate::store::{self, Accepted, ApplicationState, Applied, BadInputs, Good, LeftOut, Open};
 use crate::target::{Asked, Call, TargetError};
 
 /// How long changed objects may take to settle.
@@ -192,6 +194,7 @@ impl Subject {
                     state.accepted = Some(accepted);
                     self.origin.source.accepted(&self.name, at.clone());
                 }
+                state.left_out = left_out(open, &state);
                 state.applied =
                     Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
                 state.bad_inputs = None;
@@ -262,4 +265,16 @@ fn created(open: &Open, carried: &Carried) -> BTreeSet<ObjectId> {
 fn done<'a>(open: &'a Open, carried: &'a Carried) -> impl Iterator<Item = &'a Step> {
     let done = carried.outcomes.iter().filter(|timed| timed.outcome.result.is_ok());
     done.filter_map(|timed| open.prepared.plan.steps.get(timed.outcome.number))
+}
+
+/// Returns what is left out from here on, and since when something is.
+fn left_out(open: &Open, state: &ApplicationState) -> Option<LeftOut> {
+    let left_out =
+        open.prepared.verdict.findings.iter().filter(|finding| finding.guard.passed_by() == PassedBy::LeftOut);
+    let objects: BTreeSet<_> = left_out.flat_map(|finding| finding.objects.iter().cloned()).collect();
+    let since = match &state.left_out {
+        Some(before) => before.since.clone(),
+        None => state.applied.as_ref().map(|applied| applied.revision.clone()),
+    };
+    (!objects.is_empty()).then_some(LeftOut { since, objects })
 }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Holds};
 use super::facts::Judged;
 use super::inherited::{Claims, Inherited};
 use super::subject::{PATIENCE, Ring, Subject};
@@ -86,8 +86,9 @@ impl Subject {
         if let Some(within) = &self.origin.within {
             within.check(named)?;
         }
-        let unnamed = self.memory.owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
-        let desired = with_owed(desired, &self.memory.owed);
+        let owed = self.owed();
+        let unnamed = owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
+        let desired = with_owed(desired, &owed);
         let complete = objects(&desired)?;
         let sync = store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let call = self.call(sync, &ring.actor);
@@ -101,7 +102,9 @@ impl Subject {
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let (handed, blind) = self.handed(&previews).await;
         let beyond = self.origin.within.as_ref().map(|within| within.beyond(&previews)).unwrap_or_default();
-        let glasses = self.glasses.in_force(&self.name, self.clock.now(), &self.clock.boot());
+        let mut glasses = self.glasses.in_force(&self.name, self.clock.now(), &self.clock.boot());
+        // What judges is put in force whole, or not at all.
+        glasses.retain(|glass| glass.live_edit.is_empty() || !matches!(self.origin.holds, Holds::Declarations(_)));
         let left_alone = match purpose {
             Purpose::Keep => self.left_alone(&previews, complete, &owned),
             Purpose::Forward(_) | Purpose::Upgrade(_) | Purpose::RollBack { .. } | Purpose::Destroy => BTreeSet::new(),
@@ -113,7 +116,7 @@ impl Subject {
             desired: complete,
             owned: &owned,
             previews: &previews,
-            owed: &self.memory.owed.keys().cloned().collect(),
+            owed: &owed.into_keys().collect(),
             held: &held,
             handed: &handed,
             // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
@@ -150,6 +153,19 @@ impl Subject {
             inherited,
             unnamed,
         })
+    }
+
+    /// Returns the handlers that are owed. What the machine has taken out of reach of Git does not run, though it was called before.
+    fn owed(&self) -> BTreeMap<ObjectId, Spec> {
+        let within = |id: &ObjectId, spec: &Spec| {
+            self.origin.within.as_ref().is_none_or(|within| within.refuses(id, spec).is_none())
+        };
+        self.memory
+            .owed
+            .iter()
+            .filter(|(id, spec)| within(id, spec))
+            .map(|(id, spec)| (id.clone(), spec.clone()))
+            .collect()
     }
 
     /// Returns the drift that is not put right while another plan, which waits for a person, is about it.

@@ -10,7 +10,7 @@ use crate::model::{Action, Complete, Outcome, Plan, Revision, Time, Verdict, hos
 use crate::plan::Planned;
 use crate::policy::{self, Bounds, Commits, Facts, Rules};
 use crate::source::{Relation, SourceError};
-use crate::store::{Applied, Approval, LONGEST_BUDGET, StoreError};
+use crate::store::{Applied, Approval, LONGEST_BUDGET, LeftOut, StoreError};
 
 /// What judging may take. Each expression is bounded; this is for all of them over all steps.
 const JUDGEMENT: Duration = Duration::from_secs(30);
@@ -24,6 +24,7 @@ pub(super) struct Judged {
     pub(super) deletes: u64,
     /// What must still hold when it begins.
     pub(super) bounds: Bounds,
+    pub(super) rules: Rules,
     /// What it was judged by.
     pub(super) facts: Box<Facts>,
 }
@@ -116,18 +117,15 @@ impl Subject {
         }
         let rules = self.rules.get();
         if !planned.plan.steps.is_empty() && rules.asks_for_commits(&facts) {
-            facts.commits = self.commits(purpose, facts.now).await?;
+            facts.commits = self.commits(purpose, &planned.plan, facts.now).await?;
         }
         let verdict = self.verdict(&planned.plan, rules.clone(), facts.clone()).await?;
         let attended = verdict.findings.iter().any(|finding| finding.passed && finding.forced_by.is_none());
         let approvals = if attended { facts.approvals.clone() } else { vec![] };
         let deletes = if attended || facts.takes_back { 0 } else { planned.plan.count(Action::Delete) as u64 };
-        let bounds = if attended || facts.takes_back {
-            Bounds::default()
-        } else {
-            policy::bounds(&planned.plan, &rules, &facts)
-        };
-        Ok(Judged { verdict, approvals, deletes, bounds, facts: Box::new(facts) })
+        let bounds = policy::bounds(&planned.plan, &rules, &facts, attended);
+        let bounds = Bounds { among: self.neighbours.active(), ..bounds };
+        Ok(Judged { verdict, approvals, deletes, bounds, rules, facts: Box::new(facts) })
     }
 
     /// Judges where it may take long: expressions are bounded, and there may be many steps to ask them about.
@@ -145,12 +143,19 @@ impl Subject {
         }
     }
 
-    /// Returns what is new in Git since what was last applied.
-    async fn commits(&self, purpose: &Purpose, now: Time) -> Result<Commits, Refusal> {
-        let Purpose::Forward(candidate) = purpose else { return Ok(Commits::None) };
-        let from = self.memory.state.applied.as_ref().filter(|applied| follows_same(applied, candidate));
-        let from = from.map(|applied| &applied.revision);
-        let news = self.origin.source.source().news(from, &candidate.revision, now).await;
+    /// Returns what is new in Git since what was last applied; since before that, where the plan brings what was left out then.
+    async fn commits(&self, purpose: &Purpose, plan: &Plan, now: Time) -> Result<Commits, Refusal> {
+        let state = &self.memory.state;
+        let applied = state.applied.as_ref().map(|applied| &applied.revision);
+        let brings = |left: &&LeftOut| plan.steps.iter().any(|step| left.objects.contains(&step.id));
+        let late = state.left_out.as_ref().filter(brings);
+        let from = late.map_or(applied, |left| left.since.as_ref());
+        let to = match (purpose, applied) {
+            (Purpose::Forward(candidate), _) => &candidate.revision,
+            (Purpose::Keep | Purpose::Upgrade(_), Some(applied)) if late.is_some() => applied,
+            _ => return Ok(Commits::None),
+        };
+        let news = self.origin.source.source().news(from, to, now).await;
         Ok(match news.map_err(|error| Refusal::source(&error))? {
             None => Commits::Unknown,
             Some(none) if none.is_empty() => Commits::None,
@@ -172,7 +177,8 @@ impl Subject {
         facts.approvals = self.store.approvals(&planned.plan.id, facts.now).await?;
         facts.rejection = self.store.rejection(&planned.plan.id).await?;
         facts.spent = self.store.spent(facts.now.plus_seconds(-LONGEST_BUDGET)).await?;
-        facts.running = self.store.running().await?.into_iter().filter(|name| *name != self.name).collect();
+        let (running, active) = (self.store.running().await?, self.neighbours.active());
+        facts.running = running.into_iter().filter(|name| *name != self.name && active.contains(name)).collect();
         facts.break_glass = self.glasses.in_force(&self.name, facts.now, &self.clock.boot());
         Ok(())
     }

@@ -53,6 +53,12 @@ impl Neighbours {
         declared.iter().map(|(_, name)| name.clone()).collect()
     }
 
+    /// Returns every application whose plans are carried out: what is open of any other waits until it is declared again, or destroyed.
+    pub(super) fn active(&self) -> BTreeSet<Name> {
+        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.names().into_iter().chain(leaving.iter().map(|(_, name)| name.clone())).collect()
+    }
+
     /// Takes note of an application that is declared now.
     pub fn declare(&self, name: &Name, target: &Name, origin: Origin) {
         let neighbour = Neighbour { target: target.clone(), origin, candidate: None };

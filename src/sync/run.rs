@@ -18,6 +18,10 @@ impl Subject {
     /// Executes a draft that may go.
     pub(super) async fn run(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
         let (open, preparation) = self.prepare(&draft, ring).await?;
+        if !self.rules.get().is(&draft.judged.rules) {
+            let message = "the policies have changed since the plan was judged; it is planned anew";
+            return Err(Refusal::new(Outcome::Stale, "policy.changed", message));
+        }
         execute::begin(&self.ledger(), &open, &preparation).await.map_err(|error| refuse_begin(&error))?;
         self.memory.inventory.objects.extend(draft.inherited.owned.objects);
         self.memory.inventory.objects.extend(preparation.inventory);
@@ -160,6 +164,7 @@ fn refuse_begin(error: &BeginError) -> Refusal {
         BeginError::Store(error) => Refusal::store(error),
         BeginError::Claimed { .. } => Refusal::new(Outcome::Held, "guard.claim", chain(error)),
         BeginError::Bounds => Refusal::new(Outcome::Stale, "policy.limit", chain(error)),
+        BeginError::Rejected => Refusal::new(Outcome::Stale, "guard.rejected", chain(error)),
         BeginError::Glass => Refusal::new(Outcome::Stale, "break-glass.ended", chain(error)),
         BeginError::Swept => Refusal::new(Outcome::Stale, "store.content-swept", chain(error)),
         BeginError::Approval => Refusal::new(Outcome::Held, "guard.approval-used", chain(error)),

@@ -33,6 +33,8 @@ spec: { unix: [bin], groups: [ops] }
 const BOB: u32 = 65534;
 const EVE: u32 = 1;
 const JOE: u32 = 2;
+/// Who is nobody that is declared.
+const SYS: u32 = 3;
 
 fn world() -> Option<World> {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -117,9 +119,51 @@ fn a_break_glass_that_takes_two_counts_with_the_second_person() {
     assert_eq!(opened["in_force"], false);
     says(&world.cli_as(BOB, &["break-glass", "agree", id]).code(2), "break-glass.same-person");
     says(&world.cli_as(EVE, &["break-glass", "agree", id]).code(2), "only people of ops");
+    says(&world.cli_as(SYS, &["break-glass", "agree", id]).code(2), "nobody who is declared");
     held(&world, "web", "approve");
     assert_eq!(world.read("/etc/web"), None);
     let _ = world.cli_as(JOE, &["break-glass", "agree", id]).code(0);
     world.until_live("/etc/web", "one\n");
     intact(&world);
+}
+
+#[test]
+fn to_adopt_is_no_yes_to_what_takes_one() {
+    let Some(mut world) = world() else { return };
+    world.edit("/etc/web", "found\n");
+    world.repo.write("web/root/etc/web", "one\n").land("one");
+    world.start();
+    let plan = held(&world, "web", "adoption");
+    says(&world.cli_as(BOB, &["adopt", "web"]).code(2), "does more than adopt");
+    assert_eq!(world.read("/etc/web").as_deref(), Some("found\n"));
+    let _ = world.cli_as(BOB, &["approve", &plan]).code(0);
+    world.until_live("/etc/web", "one\n");
+    all_is_well(&world, &["web"]);
+}
+
+#[test]
+fn who_wrote_what_was_left_out_for_a_while_still_does_not_approve_it() {
+    let Some(mut world) = world() else { return };
+    world.repo.write("web/root/etc/web", "one\n").write("web/root/etc/other", "one\n");
+    world.repo.land("one");
+    world.start();
+    let first = held(&world, "web", "approve");
+    let _ = world.cli_as(BOB, &["approve", &first]).code(0);
+    world.until_live("/etc/web", "one\n");
+
+    // While somebody edits the file, what its author pushes is left out, and the rest goes.
+    let open = ["break-glass", "open", "web", "--live-edit", "/etc/web", "--reason", "x", "--for", "1h", "--json"];
+    let opened = world.cli(&open).code(0).json();
+    world.repo.write("web/root/etc/web", "two\n").write("web/root/etc/other", "two\n").land("two");
+    let second = held(&world, "web", "approve");
+    let _ = world.cli_as(BOB, &["approve", &second]).code(1);
+    world.until_live("/etc/other", "two\n");
+    assert_eq!(world.read("/etc/web").as_deref(), Some("one\n"));
+    let _ = world.cli(&["break-glass", "close", word(&opened, "id")]).code(0);
+    let third = held(&world, "web", "approve");
+    says(&world.cli(&["approve", &third]).code(1), "none of them ada");
+    assert_eq!(world.read("/etc/web").as_deref(), Some("one\n"));
+    let _ = world.cli_as(BOB, &["approve", &third]).code(0);
+    world.until_live("/etc/web", "two\n");
+    all_is_well(&world, &["web"]);
 }

@@ -154,3 +154,29 @@ fn without_a_record_there_is_no_break_glass() {
     world.stop();
     drop(disk);
 }
+
+#[test]
+fn what_was_edited_by_hand_is_kept_though_its_time_ran_out_while_nothing_ran() {
+    let mut world = frozen();
+    begin(&mut world);
+    let open = ["break-glass", "open", "web", "--live-edit", "/etc/*", "--reason", "night", "--for", "10s", "--json"];
+    let opened = world.cli(&open).code(0).json();
+    world.edit("/etc/web", "by hand\n");
+    world.stop();
+    std::thread::sleep(Duration::from_secs(11));
+    world.start();
+    world.until_live("/etc/web", "one\n");
+    ended(&world, "expired");
+    let shown = world.cli(&["break-glass", "show", word(&opened, "id")]).code(1);
+    assert!(shown.stdout.contains("+by hand"), "{}", shown.stdout);
+    intact(&world);
+}
+
+#[test]
+fn what_judges_is_edited_by_nobody() {
+    let mut world = frozen();
+    begin(&mut world);
+    let open = ["break-glass", "open", "declarations", "--live-edit", "*", "--reason", "mine", "--for", "1h"];
+    let refused = world.cli(&open).code(2);
+    assert!(refused.stderr.contains("break-glass.asked"), "{}", refused.stderr);
+}

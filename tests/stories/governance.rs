@@ -25,6 +25,14 @@ fn freeze_for(seconds: u64) -> String {
     policy("freeze", &format!("{{ window: {{ deny: \"{minute} {hour} * * *\", for: {}s }} }}", into + seconds))
 }
 
+/// Returns the name of the user who runs this.
+fn me() -> String {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let user = users.lines().find(|line| line.split(':').nth(2) == Some(&uid)).unwrap();
+    user.split(':').next().unwrap().to_owned()
+}
+
 fn glass(world: &World, arguments: &[&str]) -> Value {
     world.cli(&[&["break-glass"], arguments, &["--json"]].concat()).code(0).json()
 }
@@ -162,7 +170,8 @@ fn a_policy_says_who_may_break_the_glass_and_how_many_more_must_agree() {
     world.declared.more = policy("closed", "{ deny: { when: \"false\", message: no }, override: [] }")
         + &policy("leads-only", "{ deny: { when: \"false\", message: no }, override: [leads] }")
         + &policy("two", "{ deny: { when: plan.updates > 0, message: no }, overridePeople: 1 }")
-        + &person("somebody", "{ unix: [nobody], groups: [leads] }");
+        + &person("somebody", "{ unix: [nobody], groups: [leads] }")
+        + &person("me", &format!("{{ unix: [{}] }}", me()));
     world.start();
     applied(&world, "web", &first);
     let open = |policy: &str| {

@@ -23,7 +23,7 @@ impl Case<'_> {
         findings
     }
 
-    fn of(&self, action: Action) -> Vec<&ObjectId> {
+    pub(super) fn of(&self, action: Action) -> Vec<&ObjectId> {
         let counted = |step: &&&Step| step.action == action && !self.facts.uncounted.contains(&step.id);
         self.steps.iter().filter(counted).map(|step| &step.id).collect()
     }

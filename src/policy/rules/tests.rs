@@ -181,6 +181,25 @@ fn a_budget_over_the_daemon_says_when_there_is_room_again() {
 }
 
 #[test]
+fn what_must_hold_at_the_beginning_is_what_was_judged() {
+    let deletes = plan(&[
+        (Action::Delete, Cause::Intentional, "/srv/x"),
+        (Action::Delete, Cause::Intentional, "/etc/a"),
+        (Action::Delete, Cause::Intentional, "/etc/b"),
+    ]);
+    let limit = json!({ "match": { "names": ["/srv/*"] }, "limit": { "applications": 2, "budget": { "deletes": 1, "within": "1h" } } });
+    let bounds = |facts: &Facts, attended| {
+        let bounds = crate::policy::bounds(&deletes, &rules(&limit), facts, attended);
+        (bounds.at_once, bounds.deletes.iter().map(|one| (one.most, one.more)).collect::<Vec<_>>())
+    };
+    assert!(!holds(&limit, &deletes, &facts()), "one of them is what it counts");
+    assert_eq!(bounds(&facts(), false), (Some(2), vec![(1, 1), (100, 3)]));
+    assert_eq!(bounds(&facts(), true), (Some(2), vec![(1, 1)]), "an approval passes no limit of a policy");
+    assert_eq!(bounds(&Facts { break_glass: vec![glass("rule")], ..facts() }, false), (None, vec![(100, 3)]));
+    assert_eq!(bounds(&Facts { takes_back: true, ..facts() }, false), (None, vec![]));
+}
+
+#[test]
 fn what_is_protected_is_neither_deleted_nor_replaced() {
     let protect = json!({ "protect": { "paths": ["/srv/db"] } });
     for (action, path, held) in [
@@ -353,6 +372,8 @@ fn who_may_break_the_glass_is_the_policys_word() {
         may(json!({ "deny": rule, "override": ["oncall"] }), "ada"),
         Err(NoOverride::Others(vec![name("oncall")]))
     );
+    let two = json!({ "deny": rule, "overridePeople": 1 });
+    assert_eq!(may(two, "mallory"), Err(NoOverride::Undeclared), "they could be the other one, too");
     assert_eq!(rules(&json!({ "deny": rule })).may_override(&name("gone"), &actor("ada")), Err(NoOverride::Unknown));
 }
 
