@@ -86,9 +86,9 @@ impl Subject {
         if let Some(within) = &self.origin.within {
             within.check(named)?;
         }
-        let owed = self.owed();
-        let unnamed = owed.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
-        let desired = with_owed(desired, &owed);
+        let called = self.owed();
+        let unnamed = called.keys().filter(|id| !named.objects.contains_key(*id)).cloned().collect();
+        let desired = with_owed(desired, &called);
         let complete = objects(&desired)?;
         let sync = store::new_sync_id().map_err(|error| Refusal::store(&error))?;
         let call = self.call(sync, &ring.actor);
@@ -116,7 +116,7 @@ impl Subject {
             desired: complete,
             owned: &owned,
             previews: &previews,
-            owed: &owed.into_keys().collect(),
+            owed: &called.into_keys().collect(),
             held: &held,
             handed: &handed,
             // What was last applied has nothing to delete: what is there beside it, a failed sync or an adoption left.
