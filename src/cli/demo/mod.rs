@@ -3,6 +3,7 @@
 
 mod daemon;
 mod fixtures;
+mod freeze;
 mod git;
 mod mishaps;
 mod proof;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::stage::{APPLICATION, Stage};
 use super::words::{sequence, told};
-use super::{Told, expect, mishaps, proof, untrue};
+use super::{Told, expect, freeze, mishaps, proof, untrue};
 
 const MOTD: &str = "etc/motd";
 pub(super) const SITE: &str = "etc/nginx/conf.d/site.conf";
@@ -17,6 +17,7 @@ pub(super) fn tell(stage: &mut Stage) -> Told<()> {
     mishaps::broken_commit(stage)?;
     mishaps::mass_deletion(stage)?;
     mishaps::kill(stage)?;
+    freeze::freeze(stage)?;
     nothing_left(stage)?;
     proof::trail(stage)?;
     proof::tampering(stage)?;
