@@ -64,6 +64,11 @@ impl Publisher {
     /// # Errors
     /// When the server cannot be asked, or what lies there was not published by the likes of us.
     pub async fn last(&mut self) -> Result<Option<String>, SourceError> {
+        let found = self.found().await;
+        self.doubted(found)
+    }
+
+    async fn found(&mut self) -> Result<Option<String>, SourceError> {
         let url = self.address.to_string();
         self.fresh().await?;
         let listed = self.git(&["ls-remote", "--quiet", "--", &url, &self.reference], b"").await?;
@@ -88,6 +93,20 @@ impl Publisher {
     /// # Errors
     /// `Rejected` where the ref has moved meanwhile, or the server does not take it; others when it cannot be asked.
     pub async fn push(&mut self, text: &str, now: Time) -> Result<(), SourceError> {
+        let pushed = self.pushed(text, now).await;
+        self.doubted(pushed)
+    }
+
+    /// Has the repository at hand made anew after a failure: it may be what is broken. What the server says of the ref is no sign of
+    /// that.
+    fn doubted<T>(&mut self, done: Result<T, SourceError>) -> Result<T, SourceError> {
+        if done.as_ref().is_err_and(|error| error.kind != SourceErrorKind::Rejected) {
+            self.pushes = PUSHES;
+        }
+        done
+    }
+
+    async fn pushed(&mut self, text: &str, now: Time) -> Result<(), SourceError> {
         let commit = self.commit(text, now).await?;
         let (url, refs) = (self.address.to_string(), format!("{commit}:{}", self.reference));
         let told = self.git(&["push", "--quiet", "--porcelain", "--no-verify", "--", &url, &refs], b"").await?;

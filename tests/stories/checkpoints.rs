@@ -302,6 +302,49 @@ fn somebody_else_at_the_ref_is_found_out_and_never_overwritten() {
 }
 
 #[test]
+fn somebody_else_who_pushes_between_two_of_ours_is_never_built_on() {
+    let mut world = world();
+    let elsewhere = Elsewhere::of(&mut world);
+    world.repo.write("web/root/etc/motd", "one\n");
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    eventually("it is published", SOON, || elsewhere.pushed() == records(&world));
+    let ours = elsewhere.repo.git_bare(&["rev-parse", REF]);
+    let at = || elsewhere.repo.git_bare(&["rev-parse", REF]);
+    let theirs = |text: &str| {
+        elsewhere.repo.write("checkpoint", text).land("theirs");
+        let theirs = elsewhere.repo.git_bare(&["rev-parse", "main"]);
+        elsewhere.repo.git_bare(&["update-ref", REF, "main"]);
+        theirs
+    };
+    let act = |world: &World| {
+        drop(world.cli(&["suspend", "web", "--reason", "to see"]).code(0));
+        drop(world.cli(&["resume", "web"]).code(0));
+    };
+    // The repository at hand broke meanwhile: it is made anew, and nobody has to know.
+    fs::remove_dir_all(world.path("data/checkpoints.git/objects")).unwrap();
+    act(&world);
+    eventually("it is published again", SOON, || elsewhere.pushed() == records(&world));
+    let strange = theirs("hello\n");
+    act(&world);
+    eventually("it is told", SOON, || trail(&world)["places"][1]["code"] == "trail.foreign");
+    // It was fetched by now, and is what the next push would stand on.
+    for _ in 0..3 {
+        act(&world);
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(at(), strange);
+    }
+    elsewhere.repo.git_bare(&["update-ref", REF, &ours]);
+    eventually("it goes on once that is gone", SOON, || elsewhere.pushed() == records(&world));
+    // What shows that the trail is not what was published ends the daemon, and its last push stays away too.
+    let forked = theirs("trueup.dev/other/1\n3\nAAAA\n\n— trueup.dev/other/1 AAAAAAAA\n");
+    drop(world.cli(&["suspend", "web", "--reason", "to see"]).code(0));
+    assert_eq!(world.wait().code(), Some(78), "{}", world.stderr());
+    assert_eq!(at(), forked);
+}
+
+#[test]
 fn a_key_is_replaced_without_a_gap_in_trust_and_the_old_one_is_erased() {
     let mut world = world();
     world.declared.daemon = format!("trail: {{ publish: {{ file: {} }} }}", world.path("checkpoints").display());

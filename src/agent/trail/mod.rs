@@ -177,6 +177,7 @@ impl Agent {
         if let PlaceError::Trail { error, .. } = error
             && error.is_lasting()
         {
+            place.lose();
             tracing::error!(code, "the trail is not what was published: ending, {message}");
             *self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             self.inner.stop.cancel();
@@ -191,7 +192,7 @@ impl Agent {
         }
         let Some(note) = trail.newest.borrow().clone() else { return };
         let mut all = JoinSet::new();
-        for place in &trail.places {
+        for place in trail.places.iter().filter(|place| !place.is_lost()) {
             let place = place.clone();
             let (note, store, now) = (note.clone(), store.clone(), self.inner.clock.now());
             all.spawn(async move {
