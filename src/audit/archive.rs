@@ -62,6 +62,15 @@ pub async fn segments(store: &impl Readable) -> Result<Vec<Segment>, StoreError>
     Ok(told(store).await?.into_iter().filter_map(segment).collect())
 }
 
+/// Returns the records whose payloads were erased, as the records tell.
+async fn erasures(store: &impl Readable) -> Result<Vec<u64>, StoreError> {
+    let erased = |body| match body {
+        TrailBody::Erased { record, .. } => Some(record),
+        _ => None,
+    };
+    Ok(told(store).await?.into_iter().filter_map(erased).collect())
+}
+
 /// Moves out what may be, and returns it. What an earlier call had to leave in the store as well goes now, where it may.
 ///
 /// # Errors
@@ -122,7 +131,7 @@ async fn write(store: &Store, folder: &Path, segment: &Segment, note: &str) -> R
     let mut file = tokio::io::BufWriter::with_capacity(1 << 18, file.map_err(failed)?);
     export(store, segment.first - 1, Some(segment.last), &mut file).await?;
     file.into_inner().sync_all().await.map_err(failed)?;
-    let mut given = Given::default();
+    let mut given = Given { erasures: erasures(store).await?, ..Given::default() };
     let odd = |error| StoreError::because(StoreErrorKind::Damaged, "a checkpoint is damaged", error);
     given.hold_against("its checkpoint", note.to_owned()).map_err(odd)?;
     let report = verify_export(BufReader::new(File::open(&beside).map_err(failed)?), &given).await?;

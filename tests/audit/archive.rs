@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use trueup::audit::{self, By, EraseError, Filter, Given, Redactor, Retention, Segment, Signer};
-use trueup::model::{Actor, Time};
+use trueup::audit::{self, By, EraseError, Filter, Given, Item, Line, Redactor, Retention, Segment, Signer};
+use trueup::model::{Actor, Digest, Time};
 use trueup::store::{Store, StoreErrorKind};
 
-use crate::{observed, verified};
+use crate::{RECORDS, Trail, names, observed, verified};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -212,8 +212,65 @@ async fn a_payload_is_erased_from_the_archive_as_well() {
         audit::erase(&years.store, record, Some(&years.archive()), &years.by(1001)).await.unwrap();
         assert!(!there(day) && there(day - 3));
     }
-    let segment = verified(&std::fs::read(&path).unwrap()).await;
+    let text = std::fs::read(&path).unwrap();
+    let given = Given { erasures: vec![9, 10], ..Given::default() };
+    let segment = audit::verify_export(text.as_slice(), &given).await.unwrap();
     assert_eq!((segment.problems, segment.erased), (vec![], vec![9, 10]));
+    assert_eq!(verified(&text).await.problems.len(), 2, "the file alone cannot tell");
     let report = years.whole().await;
     assert_eq!((report.erasures, report.erased), (vec![9, 10], vec![10]));
+}
+
+/// Whoever makes a copy that lacks what they do not want known must not be able to say that it is none of that copy's business.
+#[tokio::test]
+async fn a_part_that_says_where_it_ends_is_to_have_all_that_it_is_of() {
+    let trail = Trail::long().await;
+    trail.signed().await;
+    let text = trail.exported().await;
+    let begin = format!(r#"{{"begin":{{"after":0,"until":{},"peaks":[],"keys":[]}}}}"#, RECORDS + 1);
+    let claimed = |change: &dyn Fn(&mut Line)| {
+        let lines = text.lines().map(|line| match serde_json::from_str(line).unwrap() {
+            Item::Record(mut line) => {
+                change(&mut line);
+                serde_json::to_string(&line).unwrap()
+            }
+            Item::Mark(_) => line.to_owned(),
+        });
+        [begin.clone()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(verified(claimed(&|_| {}).as_bytes()).await.problems, []);
+    let hashed = |line: &mut Line| {
+        let leaf = [&[0], line.bytes.as_bytes()].concat();
+        (line.hash, line.bytes) = (Some(Digest::of(&leaf)), String::new());
+        (line.salt, line.payload) = (None, None);
+    };
+    let emptied = |line: &mut Line| (line.salt, line.payload) = (None, None);
+    for seq in [5, RECORDS + 1] {
+        for (what, change) in [("hash alone", &hashed as &dyn Fn(&mut Line)), ("no payload", &emptied)] {
+            let text = claimed(&|line| if line.seq == seq { change(line) });
+            let report = verified(text.as_bytes()).await;
+            assert!(names(&report, seq), "{what} of {seq}: {:?}", report.problems);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_record_says_of_the_trail_is_never_erased_whoever_says_so() {
+    let mut trail = Trail::long().await;
+    trail.signed().await;
+    let key = RECORDS + 1;
+    // The record that claims so is real, and the tree fits.
+    let data = trail.store().folder().to_owned();
+    let redactor = Redactor::default();
+    let by = By { actor: Actor::unix_user(0, "root".into()), reason: None, redactor: &redactor, now: Time(0) };
+    audit::erase(trail.store(), 5, None, &by).await.unwrap();
+    trail.store.take().unwrap().close().await.unwrap();
+    crate::attacker::rewrite(&data, |rows| {
+        let last = rows.last_mut().unwrap();
+        last.rephrase(r#""record":5"#, &format!(r#""record":{key}"#));
+        (rows[700].salt, rows[700].payload) = (None, None);
+    })
+    .await;
+    let report = audit::verify(&Store::open(&data).await.unwrap(), &Given::default()).await.unwrap();
+    assert!(names(&report, key), "{:?}", report.problems);
 }

@@ -108,7 +108,12 @@ fn judge(line: &Line) -> (Checked, Option<Leaf>) {
                 }
             }
         }
-        (None, None) => checked.payload = Payload::Erased,
+        (None, None) => {
+            checked.payload = Payload::Erased;
+            if leaf.kind == Kind::Trail {
+                checked.problems.push("what it says of the trail is gone, which is never erased".into());
+            }
+        }
         _ => checked.problems.push("its payload is not the one that was written".into()),
     }
     (checked, Some(leaf))

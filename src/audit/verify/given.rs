@@ -12,6 +12,9 @@ pub struct Given {
     pub keys: Vec<VerifyKey>,
     /// Sizes whose roots are wanted beside: to hold files of the archive against them.
     pub sizes: Vec<u64>,
+    /// Records whose payloads were erased, as the whole trail tells: a file of the archive ends before the records that say so.
+    #[serde(skip)]
+    pub erasures: Vec<u64>,
 }
 
 /// What was given is of no use.
