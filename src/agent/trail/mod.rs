@@ -35,6 +35,9 @@ pub(super) struct Trail {
     /// Held while it signs or is replaced, so that what is signed goes out in order.
     signer: Mutex<Signer>,
     places: Vec<Arc<Place>>,
+    /// Held while records are moved into the archive, or a payload is erased: a file is written before its records are dropped, and
+    /// what was erased in between would stay in it.
+    upkeep: Mutex<()>,
     /// The checkpoint that is to be at each place.
     newest: watch::Sender<Option<Note>>,
 }
@@ -44,6 +47,7 @@ impl Trail {
         let trail = Self {
             signer: Mutex::new(signer),
             places: places.into_iter().map(Arc::new).collect(),
+            upkeep: Mutex::default(),
             newest: watch::Sender::new(None),
         };
         if let Some(note) = newest {

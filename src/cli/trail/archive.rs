@@ -9,7 +9,7 @@ use super::shown;
 use crate::audit::{Given, Problem, Report, Segment, verify_export};
 use crate::model::chain;
 
-/// Returns the sizes at which files of the archive end, as their names say: `records-FIRST-LAST.jsonl`.
+/// Returns the sizes at which files of the archive end, as their names say: `records-TRAIL-FIRST-LAST.jsonl`.
 pub(super) fn sizes(folder: &Path) -> Result<Vec<u64>, Trouble> {
     let unreadable = |error: std::io::Error| Trouble::new(format!("could not read {}: {error}", shown(folder)));
     let mut sizes = vec![];
