@@ -307,6 +307,33 @@ async fn n7_no_form_of_a_secret_reaches_the_disk() {
     assert!(trail.verify().await.is_intact());
 }
 
+/// The name of the daemon is in that of the trail, and may well be somebody's password.
+#[tokio::test]
+async fn n7_what_is_signed_stays_as_it_was_signed_whatever_is_a_secret() {
+    let trail = Trail::empty().await;
+    let name = "web-prod-1".parse().unwrap();
+    let signer = Signer::open(trail.store(), Some(&name)).await.unwrap();
+    let redactor = Redactor::new(["web-prod-1", "records"]);
+    let reason = Some("the key of web-prod-1".to_owned());
+    let by = By { actor: Actor::unix_user(0, "root".into()), reason, redactor: &redactor, now: Time(0) };
+    signer.introduce(trail.store(), &by).await.unwrap();
+    let (signer, _) = signer.rotate(trail.store(), &by).await.unwrap();
+    let archive = trail.folder.path().join("archive");
+    let keep = std::collections::BTreeSet::new();
+    let retention = audit::Retention { folder: &archive, before: Time(1), published: 2, least: 1, keep: &keep };
+    let moved = audit::archive(trail.store(), &retention, &by).await.unwrap();
+    assert!(archive.join(&moved[0].file).exists());
+    signer.checkpoint(trail.store()).await.unwrap();
+    // The next start reads the keys, and the reason alone was anybody else's word.
+    let trail = trail.reopened().await;
+    assert!(Signer::open(trail.store(), Some(&name)).await.is_ok());
+    let report = trail.verify().await;
+    assert!(report.is_intact() && report.covered == report.size, "{:?}", report.problems);
+    assert_eq!(report.segments, moved);
+    let text = trail.exported().await;
+    assert_eq!(text.matches("the key of [redacted]").count(), 2, "{text}");
+}
+
 #[tokio::test]
 async fn an_erased_payload_leaves_the_tree_whole_and_no_byte_of_itself() {
     let trail = Trail::long().await;
