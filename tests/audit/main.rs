@@ -12,10 +12,10 @@ use sqlx::{Connection, SqliteConnection};
 use std::io::Write as _;
 use tempfile::TempDir;
 use trueup::audit::{
-    self, Act, ActBody, Body, By, DaemonBody, Entry, EraseError, Filter, Given, Kind, ObservedBody, Quiet, QuietBody,
-    Redactor, Report, Signer,
+    self, Act, ActBody, Body, BreakGlassBody, BreakGlasses, By, DaemonBody, Entry, EraseError, Filter, Given,
+    GlassEvent, Kind, ObservedBody, Quiet, QuietBody, Redactor, Report, Signer,
 };
-use trueup::model::{Actor, ActorKind, Digest, ObjectId, Time};
+use trueup::model::{Actor, ActorKind, BreakGlassId, Digest, ObjectId, Time};
 use trueup::store::{ApplicationState, Store, StoreErrorKind, new_sync_id};
 
 const RECORDS: u64 = 700;
@@ -207,10 +207,27 @@ async fn n1_every_edit_of_a_row_is_named() {
         "UPDATE records SET kind = 'act' WHERE seq = 7",
         "UPDATE records SET sync = 'x' WHERE seq = 7",
         "UPDATE records SET bytes = '' WHERE seq = 7",
+        // The same bytes, which no word is equal to.
+        "UPDATE records SET kind = CAST(kind AS BLOB) WHERE seq = 7",
+        "UPDATE records SET application = CAST(application AS BLOB) WHERE seq = 7",
+        "UPDATE records SET sync = CAST(sync AS BLOB) WHERE seq = 7",
     ] {
         let report = Trail::long().await.tampered(&[statement]).await.verify().await;
         assert!(names(&report, 7), "{statement}: {:?}", report.problems);
     }
+}
+
+#[tokio::test]
+async fn n1_the_end_of_a_break_glass_is_not_passed_over_where_its_bytes_are_gone() {
+    let trail = Trail::empty().await;
+    let id = BreakGlassId("0123456789abcdef".into());
+    let body = Body::BreakGlass(BreakGlassBody::new(&id, GlassEvent::Closed));
+    trail.append(&[Entry { body, sync: None, ..observed("a", "") }]).await;
+    assert!(BreakGlasses::load(trail.store()).await.is_ok());
+    let gone = "UPDATE records SET bytes = '', salt = NULL, payload = NULL WHERE seq = 1";
+    let trail = trail.tampered(&[gone]).await;
+    let error = BreakGlasses::load(trail.store()).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Damaged);
 }
 
 #[tokio::test]

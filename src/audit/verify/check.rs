@@ -45,6 +45,9 @@ pub(super) fn page(page: &Page) -> Result<Vec<Checked>, StoreError> {
 
 fn filed(filed: &Filed) -> Checked {
     let (mut checked, leaf) = judge(&filed.line);
+    if !filed.is_text {
+        checked.problems.push("it is filed under bytes that no word finds".into());
+    }
     if filed.hash != Some(checked.hash) {
         checked.problems.push("it is not what its hash was made of".into());
     }
