@@ -134,6 +134,15 @@ fn what_is_recorded_is_signed_and_published_within_a_second() {
         assert!(held.len() > 2 && held.iter().all(|one| one["holds"] == true), "{report}");
         assert_eq!(report["covered"], report["size"], "{report}");
     }
+    // A file that grew for years is more than one question takes.
+    let years = world.path("years");
+    let text = fs::read_to_string(&file).unwrap();
+    let (times, notes) = ((9 << 20) / text.len() + 1, text.matches("\n\n\u{2014}").count());
+    fs::write(&years, text.repeat(times)).unwrap();
+    let report = world.cli(&["audit", "verify", "--checkpoint", &years.display().to_string(), "--json"]).code(0).json();
+    let held = report["checkpoints"].as_array().unwrap();
+    assert_eq!(held.len(), times * notes);
+    assert!(held.iter().all(|one| one["holds"] == true));
     let journal = world.stderr();
     assert!(journal.contains("checkpoint of") && journal.contains(r"\n\n— trueup.dev/story/"), "{journal}");
     for secret in ["t0ken", "PRIVATE+KEY"] {
