@@ -14,7 +14,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sqlx::AnyConnection;
 
 use super::append::number;
 use super::body::TrailBody;
@@ -70,12 +69,12 @@ fn among(told: Vec<TrailBody>) -> Vec<Segment> {
 }
 
 /// Returns the records whose payloads were erased, as the records tell.
-pub(super) async fn erasures_in(connection: &mut AnyConnection) -> Result<Vec<u64>, StoreError> {
+async fn erasures(store: &impl Readable) -> Result<Vec<u64>, StoreError> {
     let erased = |body| match body {
         TrailBody::Erased { record, .. } => Some(record),
         _ => None,
     };
-    Ok(told_in(connection).await?.into_iter().filter_map(erased).collect())
+    Ok(told(store).await?.into_iter().filter_map(erased).collect())
 }
 
 /// Moves out what may be, and returns it. What an earlier call had to leave in the store as well goes now, where it may.

@@ -237,8 +237,7 @@ pub(super) fn trail_problem(error: &TrailError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Body;
-    use crate::audit::{DaemonBody, Entry, Redactor, append};
+    use crate::audit::{Body, DaemonBody, Entry, Redactor, append};
     use crate::model::Time;
 
     #[tokio::test]

@@ -120,15 +120,12 @@ impl Place {
         if kind.is_unseen() && self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {
             return Ok(());
         }
+        if let Kind::File { file, .. } = kind {
+            let (file, note) = (file.clone(), note.clone());
+            return self.blocking(move || file.append(&note)).await;
+        }
         let text = note.to_string();
-        let pushed = match kind {
-            Kind::File { file, .. } => {
-                let (file, note) = (file.clone(), note.clone());
-                return self.blocking(move || file.append(&note)).await;
-            }
-            Kind::Git { .. } => kind.push(&text, now).await,
-        };
-        match pushed {
+        match kind.push(&text, now).await {
             // The ref moved: an earlier push may have come through though its answer did not.
             Err(error) if error.kind == SourceErrorKind::Rejected => {
                 if self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {

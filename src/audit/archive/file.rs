@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Segment, erasures_in};
+use super::{Segment, erasures};
 use crate::audit::export::{Item, Line, export, verify_export};
 use crate::audit::verify::{Given, head};
 use crate::audit::{Keys, leaves};
@@ -86,7 +86,7 @@ pub(super) async fn write(store: &Store, folder: &Path, segment: &Segment, note:
     let mut file = tokio::io::BufWriter::with_capacity(1 << 18, file.map_err(failed)?);
     export(store, segment.first - 1, Some(segment.last), &mut file).await?;
     file.into_inner().sync_all().await.map_err(failed)?;
-    let mut given = Given { erasures: erasures_in(&mut *store.session().await?).await?, ..Given::default() };
+    let mut given = Given { erasures: erasures(store).await?, ..Given::default() };
     let odd = |error| StoreError::because(StoreErrorKind::Damaged, "a checkpoint is damaged", error);
     given.hold_against("its checkpoint", note.to_owned()).map_err(odd)?;
     let report = verify_export(BufReader::new(File::open(&beside).map_err(failed)?), &given).await?;
