@@ -3,10 +3,10 @@
 use std::fs;
 
 use super::telling::{SOON, all_is_well, applied, world};
-use super::world::eventually;
+use super::world::{World, eventually};
 
-#[test]
-fn old_records_move_into_the_archive_and_are_verified_with_it() {
+/// A world with an archive, and something applied in it.
+fn archiving() -> World {
     let mut world = world();
     let (archive, file) = (world.path("archive"), world.path("checkpoints"));
     world.declared.daemon =
@@ -15,6 +15,13 @@ fn old_records_move_into_the_archive_and_are_verified_with_it() {
     let first = world.repo.land("first");
     world.start();
     applied(&world, "web", &first);
+    world
+}
+
+#[test]
+fn old_records_move_into_the_archive_and_are_verified_with_it() {
+    let mut world = archiving();
+    let (archive, file) = (world.path("archive"), world.path("checkpoints"));
     let records = || world.cli(&["audit", "list", "-n", "1000", "--json"]).code(0).json().as_array().unwrap().len();
     let before = records();
     eventually("all is published", SOON, || {
@@ -71,14 +78,8 @@ fn old_records_move_into_the_archive_and_are_verified_with_it() {
 
 #[test]
 fn who_archives_and_who_erases_wait_for_each_other() {
-    let mut world = world();
-    let (archive, file) = (world.path("archive"), world.path("checkpoints"));
-    world.declared.daemon =
-        format!("trail: {{ archive: {}, publish: {{ file: {} }} }}", archive.display(), file.display());
-    world.repo.write("web/root/etc/motd", "one\n");
-    let first = world.repo.land("first");
-    world.start();
-    applied(&world, "web", &first);
+    let world = archiving();
+    let archive = world.path("archive");
     let act = |reason: &str| {
         drop(world.cli(&["suspend", "web", "--reason", reason]).code(0));
         let acts = world.cli(&["audit", "list", "-n", "5", "--json"]).code(0).json();
@@ -91,8 +92,8 @@ fn who_archives_and_who_erases_wait_for_each_other() {
         let newest = world.cli(&["audit", "list", "-n", "1", "--json"]).code(0).json()[0]["seq"].clone();
         world.cli(&["status", "--json"]).json()["trail"]["places"][0]["published"] == newest
     });
-    let world = &world;
     std::thread::scope(|all| {
+        let world = &world;
         for act in &acts {
             all.spawn(|| drop(world.cli(&["audit", "archive", "--older-than", "0s"]).code(0)));
             all.spawn(move || drop(world.cli(&["audit", "erase", act, "--reason", "a name slipped in"]).code(0)));
@@ -102,5 +103,5 @@ fn who_archives_and_who_erases_wait_for_each_other() {
     for file in fs::read_dir(&archive).unwrap().map(|file| file.unwrap().path()) {
         assert!(!fs::read_to_string(&file).unwrap().contains("canary number"), "{}", file.display());
     }
-    all_is_well(world, &["web"]);
+    all_is_well(&world, &["web"]);
 }
