@@ -4,11 +4,12 @@
 //! # Guarantees
 //! Nothing is dropped from the store before the file was written, synced, and read back and verified against that checkpoint.
 //! Records that are still needed stay in the store as well: those about the trail, of syncs that are open, and those that the
-//! caller names.
+//! caller names. One segment follows the other: who would move out what was moved out meanwhile is refused. That nothing is erased
+//! meanwhile is for the caller to see to: it would stay in the file.
+
+mod file;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -16,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::append::number;
 use super::body::TrailBody;
-use super::export::{Item, Line, export, export_page, verify_export};
+use super::export::{Item, export_page};
 use super::leaf::Leaf;
-use super::upkeep::{By, told};
-use super::verify::Given;
+use super::upkeep::{By, told, told_in};
 use super::{Kind, checkpoint};
 use crate::model::Time;
-use crate::store::{Readable, Store, StoreError, StoreErrorKind, database, statement};
+use crate::store::{Readable, Store, StoreError, StoreErrorKind, Tx, database, statement};
+
+pub(super) use file::{Rewritten, sweep};
 
 /// A file of the archive has as many records as lie between checkpoints, at least, and about this many at the most.
 const MOST: u64 = 10_000;
@@ -55,11 +57,24 @@ pub struct Retention<'a> {
 /// # Errors
 /// When it cannot be read.
 pub async fn segments(store: &impl Readable) -> Result<Vec<Segment>, StoreError> {
+    Ok(among(told(store).await?))
+}
+
+fn among(told: Vec<TrailBody>) -> Vec<Segment> {
     let segment = |body| match body {
         TrailBody::Archived { first, last, file } => Some(Segment { first, last, file }),
         _ => None,
     };
-    Ok(told(store).await?.into_iter().filter_map(segment).collect())
+    told.into_iter().filter_map(segment).collect()
+}
+
+/// Returns the records whose payloads were erased, as the records tell.
+async fn erasures(store: &impl Readable) -> Result<Vec<u64>, StoreError> {
+    let erased = |body| match body {
+        TrailBody::Erased { record, .. } => Some(record),
+        _ => None,
+    };
+    Ok(told(store).await?.into_iter().filter_map(erased).collect())
 }
 
 /// Moves out what may be, and returns it. What an earlier call had to leave in the store as well goes now, where it may.
@@ -69,14 +84,16 @@ pub async fn segments(store: &impl Readable) -> Result<Vec<Segment>, StoreError>
 pub async fn archive(store: &Store, retention: &Retention<'_>, by: &By<'_>) -> Result<Vec<Segment>, StoreError> {
     let failed = |error| StoreError::file(format!("could not use the archive {}", retention.folder.display()), error);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(retention.folder).map_err(failed)?;
-    let mut last = segments(store).await?.last().map_or(0, |segment| segment.last);
+    let segments = segments(store).await?;
+    sweep(store, retention.folder, &segments).await?;
+    let mut last = segments.last().map_or(0, |segment| segment.last);
     drop_bytes(store, 1, last, retention.keep).await?;
     let limit = old(store, last, retention).await?;
     let mut moved = vec![];
     let enough = |(end, _): &(u64, String), last: u64| end - last >= retention.least;
     while let Some((end, note)) = ending(store, last, limit).await?.filter(|ending| enough(ending, last)) {
-        let segment = Segment { first: last + 1, last: end, file: format!("records-{:012}-{end:012}.jsonl", last + 1) };
-        write(store, retention.folder, &segment, &note).await?;
+        let segment = Segment { first: last + 1, last: end, file: file::name(store, last + 1, end).await? };
+        file::write(store, retention.folder, &segment, &note).await?;
         take_out(store, &segment, retention.keep, by).await?;
         last = end;
         moved.push(segment);
@@ -114,29 +131,15 @@ async fn ending(store: &Store, after: u64, limit: u64) -> Result<Option<(u64, St
     }
 }
 
-/// Writes the file of a segment, and verifies it by reading it back.
-async fn write(store: &Store, folder: &Path, segment: &Segment, note: &str) -> Result<(), StoreError> {
-    let failed = |error| StoreError::file(format!("could not write {}", segment.file), error);
-    let (path, beside) = (folder.join(&segment.file), folder.join(format!("{}.new", segment.file)));
-    let file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).await;
-    let mut file = tokio::io::BufWriter::with_capacity(1 << 18, file.map_err(failed)?);
-    export(store, segment.first - 1, Some(segment.last), &mut file).await?;
-    file.into_inner().sync_all().await.map_err(failed)?;
-    let mut given = Given::default();
-    let odd = |error| StoreError::because(StoreErrorKind::Damaged, "a checkpoint is damaged", error);
-    given.hold_against("its checkpoint", note.to_owned()).map_err(odd)?;
-    let report = verify_export(BufReader::new(File::open(&beside).map_err(failed)?), &given).await?;
-    if let Some(problem) = report.problems.first() {
-        let message = format!("what was written into {} is not what was to be: {}", segment.file, problem.what);
-        return Err(StoreError::new(StoreErrorKind::Damaged, message));
-    }
-    std::fs::rename(&beside, &path).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)
-}
-
 /// Drops the records of a segment from the store, with a record of that.
 async fn take_out(store: &Store, segment: &Segment, keep: &BTreeSet<u64>, by: &By<'_>) -> Result<(), StoreError> {
     let Segment { first, last, file } = segment.clone();
     let mut tx = store.write().await?;
+    let before = among(told_in(tx.connection()).await?).last().map_or(0, |segment| segment.last);
+    if before + 1 != first {
+        let message = format!("could not move out the records from number {first} on: others were moved out meanwhile");
+        return Err(StoreError::new(StoreErrorKind::Unavailable, message));
+    }
     dropped(&mut tx, first, last, keep).await?;
     by.append(&mut tx, TrailBody::Archived { first, last, file }).await?;
     tx.commit().await
@@ -152,7 +155,9 @@ async fn drop_bytes(store: &Store, first: u64, last: u64, keep: &BTreeSet<u64>) 
 }
 
 /// Empties rows of the store, but for those that are needed. Returns how many there were.
-async fn dropped(tx: &mut crate::store::Tx, first: u64, last: u64, keep: &BTreeSet<u64>) -> Result<u64, StoreError> {
+async fn dropped(tx: &mut Tx, first: u64, last: u64, keep: &BTreeSet<u64>) -> Result<u64, StoreError> {
+    // They may be erased later, and nobody knows any more then on which pages they were.
+    tx.delete_securely().await?;
     let kept: Vec<_> = keep.range(first..=last).map(ToString::to_string).collect();
     // Numbers alone, and words of ours.
     let text = format!(
@@ -170,21 +175,4 @@ async fn dropped(tx: &mut crate::store::Tx, first: u64, last: u64, keep: &BTreeS
         .await
         .map_err(database("drop records that are in the archive"))?;
     Ok(done.rows_affected())
-}
-
-/// Writes a file of the archive anew, with some of its records changed. Blocking.
-pub(super) fn rewrite(path: &Path, change: impl Fn(&mut Line)) -> std::io::Result<()> {
-    let beside = path.with_extension("jsonl.new");
-    let mut out = BufWriter::new(File::create(&beside)?);
-    std::fs::set_permissions(&beside, std::fs::metadata(path)?.permissions())?;
-    for line in BufReader::new(File::open(path)?).lines() {
-        let mut item: Item = serde_json::from_str(&line?)?;
-        if let Item::Record(line) = &mut item {
-            change(line);
-        }
-        writeln!(out, "{}", serde_json::to_string(&item)?)?;
-    }
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

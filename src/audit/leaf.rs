@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tree::{Tree, hash};
-use super::{Entry, Kind, Redactor};
+use super::{Body, Entry, Kind, Redactor};
 use crate::model::{Actor, Digest, Name, PlanId, Revision, SyncId, Time};
 use crate::store::{StoreError, StoreErrorKind, random};
 
@@ -42,13 +42,17 @@ pub(super) struct Row {
     pub(super) payload: Option<String>,
 }
 
-/// Makes the row of an entry: redacted first, then hashed.
+/// Makes the row of an entry: redacted first, then hashed. Of what is said of the trail itself only the reason is anybody else's: the rest
+/// is signed, or names a file, and would be worth nothing with a word of it masked.
 pub(super) fn row(seq: u64, now: Time, redactor: &Redactor, entry: &Entry) -> Result<Row, StoreError> {
     let failed = |e| StoreError::because(StoreErrorKind::Unavailable, "could not encode a record", e);
     let mut payload = serde_json::to_string(&entry.body).map_err(failed)?;
     if !redactor.finds_nothing(&payload) {
         let mut body = serde_json::to_value(&entry.body).map_err(failed)?;
-        redactor.clean(&mut body);
+        match &entry.body {
+            Body::Trail(_) => body.get_mut("reason").into_iter().for_each(|reason| redactor.clean(reason)),
+            _ => redactor.clean(&mut body),
+        }
         payload = serde_json::to_string(&body).map_err(failed)?;
     }
     let salt = format!("{:032x}", u128::from_be_bytes(random()?));

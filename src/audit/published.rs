@@ -85,7 +85,12 @@ impl CheckpointFile {
         let length = file.metadata()?.len();
         let part = if torn > 0 && file.set_len(length.saturating_sub(torn)).is_err() { "\n\n" } else { "" };
         file.write_all(format!("{part}{note}\n").as_bytes())?;
-        file.sync_data()
+        file.sync_data()?;
+        if length == 0 {
+            // It may be new: its name lies in the folder.
+            File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
     }
 }
 

@@ -114,16 +114,18 @@ impl Signer {
         replace(store, by, forgone, SigningKey::generate(&origin(name)?)?, old.map(|old| &*old.key)).await
     }
 
-    /// Makes a checkpoint of all that the trail has, and keeps it; `None` where the newest one covers that.
+    /// Returns a checkpoint of all that the trail has: the newest one where that covers it, else one that is made and kept. It may be
+    /// new to the caller in either case: whoever had the newest one made may not have waited for it.
     ///
     /// # Errors
     /// When it cannot be read or written; `store.damaged` where the newest one is of more, or of others: nothing is signed beside it.
-    pub async fn checkpoint(&self, store: &Store) -> Result<Option<Note>, StoreError> {
-        let newest = checkpoint::newest(store).await?.and_then(|note| Checkpoint::parse(&note).ok());
+    pub async fn checkpoint(&self, store: &Store) -> Result<Note, StoreError> {
+        let read = |note| Checkpoint::parse(&note).ok().map(|checkpoint| (checkpoint.head, note));
+        let newest = checkpoint::newest(store).await?.and_then(read);
         let head = super::head(store).await?;
-        match newest.map(|newest| newest.head) {
-            Some(newest) if newest == head => return Ok(None),
-            Some(newest) if newest.size >= head.size => {
+        match newest {
+            Some((newest, note)) if newest == head => return Ok(note),
+            Some((newest, _)) if newest.size >= head.size => {
                 let message = format!(
                     "the trail is damaged: it has a checkpoint of {} records that is not of these",
                     newest.size
@@ -136,7 +138,7 @@ impl Signer {
         let mut tx = store.write().await?;
         checkpoint::keep(&mut tx, &head, &note).await?;
         tx.commit().await?;
-        Ok(Some(note))
+        Ok(note)
     }
 }
 

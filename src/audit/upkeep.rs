@@ -1,7 +1,7 @@
 //! What is done to the trail itself, each time with a record of it.
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use super::append::append;
 use super::body::TrailBody;
@@ -23,9 +23,14 @@ pub struct By<'a> {
 /// # Errors
 /// `store.damaged` where one is not what was written.
 pub(super) async fn told(store: &impl Readable) -> Result<Vec<TrailBody>, StoreError> {
+    told_in(&mut *store.session().await?).await
+}
+
+/// The same, as a change has it.
+pub(super) async fn told_in(connection: &mut AnyConnection) -> Result<Vec<TrailBody>, StoreError> {
     let rows = sqlx::query("SELECT bytes, salt, payload FROM records WHERE kind = $1 ORDER BY seq")
         .bind(Kind::Trail.as_str())
-        .fetch_all(&mut *store.session().await?)
+        .fetch_all(connection)
         .await
         .map_err(database(READ))?;
     rows.iter().map(body).collect()

@@ -22,6 +22,9 @@ const LONGEST: u64 = 256 * 1024;
 /// Each push leaves three small files in the repository at hand; after so many it is made anew.
 const PUSHES: u32 = 256;
 
+/// `http.curloptResolve` came with this version; `GIT_CONFIG_COUNT`, before.
+const LEAST: (u32, u32) = (2, 37);
+
 /// Prints what `git` asks a credential helper for. The secret goes from its file into a pipe, through no argument and no
 /// environment.
 const HELPER: &str = "!f() { test \"$1\" = get || exit 0; IFS= read -r secret <\"$TRUEUP_CREDENTIAL\"; \
@@ -64,6 +67,11 @@ impl Publisher {
     /// # Errors
     /// When the server cannot be asked, or what lies there was not published by the likes of us.
     pub async fn last(&mut self) -> Result<Option<String>, SourceError> {
+        let found = self.found().await;
+        self.doubted(found)
+    }
+
+    async fn found(&mut self) -> Result<Option<String>, SourceError> {
         let url = self.address.to_string();
         self.fresh().await?;
         let listed = self.git(&["ls-remote", "--quiet", "--", &url, &self.reference], b"").await?;
@@ -88,6 +96,20 @@ impl Publisher {
     /// # Errors
     /// `Rejected` where the ref has moved meanwhile, or the server does not take it; others when it cannot be asked.
     pub async fn push(&mut self, text: &str, now: Time) -> Result<(), SourceError> {
+        let pushed = self.pushed(text, now).await;
+        self.doubted(pushed)
+    }
+
+    /// Has the repository at hand made anew after a failure: it may be what is broken. What the server says of the ref is no sign of
+    /// that.
+    fn doubted<T>(&mut self, done: Result<T, SourceError>) -> Result<T, SourceError> {
+        if done.as_ref().is_err_and(|error| error.kind != SourceErrorKind::Rejected) {
+            self.pushes = PUSHES;
+        }
+        done
+    }
+
+    async fn pushed(&mut self, text: &str, now: Time) -> Result<(), SourceError> {
         let commit = self.commit(text, now).await?;
         let (url, refs) = (self.address.to_string(), format!("{commit}:{}", self.reference));
         let told = self.git(&["push", "--quiet", "--porcelain", "--no-verify", "--", &url, &refs], b"").await?;
@@ -122,6 +144,7 @@ impl Publisher {
         if self.pushes < PUSHES && self.folder.is_dir() {
             return Ok(());
         }
+        self.recent().await?;
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SourceError::mirror(format!("could not empty {}", self.folder.display()), error));
@@ -133,6 +156,24 @@ impl Publisher {
         self.run(command, b"").await?;
         self.pushes = 0;
         Ok(())
+    }
+
+    /// Makes sure that `git` knows the settings that an HTTP server is reached with: an older one passes over them without a word, the
+    /// address that was judged among them.
+    async fn recent(&self) -> Result<(), SourceError> {
+        if !matches!(self.address.transport(), Transport::Https | Transport::Http) {
+            return Ok(());
+        }
+        let mut command = contained("git");
+        command.arg("version");
+        let printed = self.run(command, b"").await?;
+        if version(&printed).is_some_and(|version| version >= LEAST) {
+            return Ok(());
+        }
+        let (major, minor) = LEAST;
+        let found = harmless(printed.as_bytes());
+        let message = format!("git {major}.{minor} or newer is needed to push over HTTP, and here is {found}");
+        Err(SourceError::new(SourceErrorKind::Transport, message))
     }
 
     /// Whether the ref is to be looked at again before the next push.
@@ -228,7 +269,34 @@ impl Publisher {
     }
 }
 
+/// Returns major and minor version of what `git version` prints.
+fn version(printed: &str) -> Option<(u32, u32)> {
+    let mut parts = printed.trim().strip_prefix("git version ")?.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// Returns a word for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_git_that_would_pass_over_our_settings_is_too_old() {
+        for (printed, recent) in [
+            ("git version 2.37.0\n", true),
+            ("git version 2.39.5 (Apple Git-154)\n", true),
+            ("git version 3.0\n", true),
+            ("git version 2.50.GIT\n", true),
+            ("git version 2.36.9\n", false),
+            ("git version 1.99.1\n", false),
+            ("git version two\n", false),
+            ("", false),
+        ] {
+            assert_eq!(version(printed).is_some_and(|version| version >= LEAST), recent, "{printed}");
+        }
+    }
 }

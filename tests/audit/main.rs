@@ -12,10 +12,10 @@ use sqlx::{Connection, SqliteConnection};
 use std::io::Write as _;
 use tempfile::TempDir;
 use trueup::audit::{
-    self, Act, ActBody, Body, By, DaemonBody, Entry, EraseError, Filter, Given, Kind, ObservedBody, Quiet, QuietBody,
-    Redactor, Report, Signer,
+    self, Act, ActBody, Body, BreakGlassBody, BreakGlasses, By, DaemonBody, Entry, EraseError, Filter, Given,
+    GlassEvent, Kind, ObservedBody, Quiet, QuietBody, Redactor, Report, Signer,
 };
-use trueup::model::{Actor, ActorKind, Digest, ObjectId, Time};
+use trueup::model::{Actor, ActorKind, BreakGlassId, Digest, ObjectId, Time};
 use trueup::store::{ApplicationState, Store, StoreErrorKind, new_sync_id};
 
 const RECORDS: u64 = 700;
@@ -207,10 +207,27 @@ async fn n1_every_edit_of_a_row_is_named() {
         "UPDATE records SET kind = 'act' WHERE seq = 7",
         "UPDATE records SET sync = 'x' WHERE seq = 7",
         "UPDATE records SET bytes = '' WHERE seq = 7",
+        // The same bytes, which no word is equal to.
+        "UPDATE records SET kind = CAST(kind AS BLOB) WHERE seq = 7",
+        "UPDATE records SET application = CAST(application AS BLOB) WHERE seq = 7",
+        "UPDATE records SET sync = CAST(sync AS BLOB) WHERE seq = 7",
     ] {
         let report = Trail::long().await.tampered(&[statement]).await.verify().await;
         assert!(names(&report, 7), "{statement}: {:?}", report.problems);
     }
+}
+
+#[tokio::test]
+async fn n1_the_end_of_a_break_glass_is_not_passed_over_where_its_bytes_are_gone() {
+    let trail = Trail::empty().await;
+    let id = BreakGlassId("0123456789abcdef".into());
+    let body = Body::BreakGlass(BreakGlassBody::new(&id, GlassEvent::Closed));
+    trail.append(&[Entry { body, sync: None, ..observed("a", "") }]).await;
+    assert!(BreakGlasses::load(trail.store()).await.is_ok());
+    let gone = "UPDATE records SET bytes = '', salt = NULL, payload = NULL WHERE seq = 1";
+    let trail = trail.tampered(&[gone]).await;
+    let error = BreakGlasses::load(trail.store()).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Damaged);
 }
 
 #[tokio::test]
@@ -305,6 +322,33 @@ async fn n7_no_form_of_a_secret_reaches_the_disk() {
     }
     assert_eq!(text.matches("before ").count(), 8, "what stands around a secret stays");
     assert!(trail.verify().await.is_intact());
+}
+
+/// The name of the daemon is in that of the trail, and may well be somebody's password.
+#[tokio::test]
+async fn n7_what_is_signed_stays_as_it_was_signed_whatever_is_a_secret() {
+    let trail = Trail::empty().await;
+    let name = "web-prod-1".parse().unwrap();
+    let signer = Signer::open(trail.store(), Some(&name)).await.unwrap();
+    let redactor = Redactor::new(["web-prod-1", "records"]);
+    let reason = Some("the key of web-prod-1".to_owned());
+    let by = By { actor: Actor::unix_user(0, "root".into()), reason, redactor: &redactor, now: Time(0) };
+    signer.introduce(trail.store(), &by).await.unwrap();
+    let (signer, _) = signer.rotate(trail.store(), &by).await.unwrap();
+    let archive = trail.folder.path().join("archive");
+    let keep = std::collections::BTreeSet::new();
+    let retention = audit::Retention { folder: &archive, before: Time(1), published: 2, least: 1, keep: &keep };
+    let moved = audit::archive(trail.store(), &retention, &by).await.unwrap();
+    assert!(archive.join(&moved[0].file).exists());
+    signer.checkpoint(trail.store()).await.unwrap();
+    // The next start reads the keys, and the reason alone was anybody else's word.
+    let trail = trail.reopened().await;
+    assert!(Signer::open(trail.store(), Some(&name)).await.is_ok());
+    let report = trail.verify().await;
+    assert!(report.is_intact() && report.covered == report.size, "{:?}", report.problems);
+    assert_eq!(report.segments, moved);
+    let text = trail.exported().await;
+    assert_eq!(text.matches("the key of [redacted]").count(), 2, "{text}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ impl Found {
             audit::append(&mut tx, Time(1), &redactor, &entries).await.unwrap();
             tx.commit().await.unwrap();
             size += part;
-            kept.push((size, signer.checkpoint(&store).await.unwrap().unwrap().to_string()));
+            kept.push((size, signer.checkpoint(&store).await.unwrap().to_string()));
         }
         // And some that nobody holds a checkpoint of.
         let mut tx = store.write().await.unwrap();

@@ -134,6 +134,15 @@ fn what_is_recorded_is_signed_and_published_within_a_second() {
         assert!(held.len() > 2 && held.iter().all(|one| one["holds"] == true), "{report}");
         assert_eq!(report["covered"], report["size"], "{report}");
     }
+    // A file that grew for years is more than one question takes.
+    let years = world.path("years");
+    let text = fs::read_to_string(&file).unwrap();
+    let (times, notes) = ((9 << 20) / text.len() + 1, text.matches("\n\n\u{2014}").count());
+    fs::write(&years, text.repeat(times)).unwrap();
+    let report = world.cli(&["audit", "verify", "--checkpoint", &years.display().to_string(), "--json"]).code(0).json();
+    let held = report["checkpoints"].as_array().unwrap();
+    assert_eq!(held.len(), times * notes);
+    assert!(held.iter().all(|one| one["holds"] == true));
     let journal = world.stderr();
     assert!(journal.contains("checkpoint of") && journal.contains(r"\n\n— trueup.dev/story/"), "{journal}");
     for secret in ["t0ken", "PRIVATE+KEY"] {
@@ -299,6 +308,49 @@ fn somebody_else_at_the_ref_is_found_out_and_never_overwritten() {
     elsewhere.server.inject(Fault::None);
     assert_eq!(world.wait().code(), Some(78), "{}", world.stderr());
     assert_eq!(elsewhere.repo.git_bare(&["rev-parse", REF]), theirs);
+}
+
+#[test]
+fn somebody_else_who_pushes_between_two_of_ours_is_never_built_on() {
+    let mut world = world();
+    let elsewhere = Elsewhere::of(&mut world);
+    world.repo.write("web/root/etc/motd", "one\n");
+    let first = world.repo.land("first");
+    world.start();
+    applied(&world, "web", &first);
+    eventually("it is published", SOON, || elsewhere.pushed() == records(&world));
+    let ours = elsewhere.repo.git_bare(&["rev-parse", REF]);
+    let at = || elsewhere.repo.git_bare(&["rev-parse", REF]);
+    let theirs = |text: &str| {
+        elsewhere.repo.write("checkpoint", text).land("theirs");
+        let theirs = elsewhere.repo.git_bare(&["rev-parse", "main"]);
+        elsewhere.repo.git_bare(&["update-ref", REF, "main"]);
+        theirs
+    };
+    let act = |world: &World| {
+        drop(world.cli(&["suspend", "web", "--reason", "to see"]).code(0));
+        drop(world.cli(&["resume", "web"]).code(0));
+    };
+    // The repository at hand broke meanwhile: it is made anew, and nobody has to know.
+    fs::remove_dir_all(world.path("data/checkpoints.git/objects")).unwrap();
+    act(&world);
+    eventually("it is published again", SOON, || elsewhere.pushed() == records(&world));
+    let strange = theirs("hello\n");
+    act(&world);
+    eventually("it is told", SOON, || trail(&world)["places"][1]["code"] == "trail.foreign");
+    // It was fetched by now, and is what the next push would stand on.
+    for _ in 0..3 {
+        act(&world);
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(at(), strange);
+    }
+    elsewhere.repo.git_bare(&["update-ref", REF, &ours]);
+    eventually("it goes on once that is gone", SOON, || elsewhere.pushed() == records(&world));
+    // What shows that the trail is not what was published ends the daemon, and its last push stays away too.
+    let forked = theirs("trueup.dev/other/1\n3\nAAAA\n\n— trueup.dev/other/1 AAAAAAAA\n");
+    drop(world.cli(&["suspend", "web", "--reason", "to see"]).code(0));
+    assert_eq!(world.wait().code(), Some(78), "{}", world.stderr());
+    assert_eq!(at(), forked);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::Agent;
 use crate::audit::{Appended, By, Checkpoint, Note, Signer, TrailError};
 use crate::model::view::TrailStatus;
 use crate::model::{Actor, Pace, Problem, chain, event};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use place::{Place, PlaceError};
 
 /// Records that come within this of each other go under one checkpoint: it leaves time for publishing within the second.
@@ -35,6 +35,9 @@ pub(super) struct Trail {
     /// Held while it signs or is replaced, so that what is signed goes out in order.
     signer: Mutex<Signer>,
     places: Vec<Arc<Place>>,
+    /// Held while records are moved into the archive, or a payload is erased: a file is written before its records are dropped, and
+    /// what was erased in between would stay in it.
+    upkeep: Mutex<()>,
     /// The checkpoint that is to be at each place.
     newest: watch::Sender<Option<Note>>,
 }
@@ -44,6 +47,7 @@ impl Trail {
         let trail = Self {
             signer: Mutex::new(signer),
             places: places.into_iter().map(Arc::new).collect(),
+            upkeep: Mutex::default(),
             newest: watch::Sender::new(None),
         };
         if let Some(note) = newest {
@@ -52,15 +56,16 @@ impl Trail {
         trail
     }
 
-    /// Makes a checkpoint of all that the trail has. Returns whether there was anything new.
-    pub(super) async fn checkpoint(&self, store: &Store) -> Result<bool, crate::store::StoreError> {
+    /// Makes a checkpoint of all that the trail has, and publishes it where that was not done. A caller may hang up at any point: what
+    /// one has signed and not published, the next one publishes.
+    pub(super) async fn checkpoint(&self, store: &Store) -> Result<(), StoreError> {
         let signer = self.signer.lock().await;
-        let made = signer.checkpoint(store).await?;
-        let new = made.is_some();
-        if let Some(note) = made {
+        let note = signer.checkpoint(store).await?;
+        let published = self.newest.borrow().as_ref() == Some(&note);
+        if !published {
             self.publish(note);
         }
-        Ok(new)
+        Ok(())
     }
 
     /// Gives a checkpoint to the log and to each place.
@@ -177,6 +182,7 @@ impl Agent {
         if let PlaceError::Trail { error, .. } = error
             && error.is_lasting()
         {
+            place.lose();
             tracing::error!(code, "the trail is not what was published: ending, {message}");
             *self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             self.inner.stop.cancel();
@@ -191,7 +197,7 @@ impl Agent {
         }
         let Some(note) = trail.newest.borrow().clone() else { return };
         let mut all = JoinSet::new();
-        for place in &trail.places {
+        for place in trail.places.iter().filter(|place| !place.is_lost()) {
             let place = place.clone();
             let (note, store, now) = (note.clone(), store.clone(), self.inner.clock.now());
             all.spawn(async move {
@@ -225,5 +231,37 @@ pub(super) fn trail_problem(error: &TrailError) -> Problem {
     match error {
         TrailError::Store(error) => super::desk::store_problem(error),
         error => Problem::new(409, error.code(), chain(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Body, DaemonBody, Entry, Redactor, append};
+    use crate::model::Time;
+
+    #[tokio::test]
+    async fn what_was_signed_for_a_caller_who_hung_up_is_published_by_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("data")).await.unwrap();
+        let redactor = Redactor::default();
+        let by = By { actor: Actor::daemon("run"), reason: None, redactor: &redactor, now: Time(0) };
+        let signer = Signer::open(&store, None).await.unwrap();
+        let first = signer.introduce(&store, &by).await.unwrap();
+        let trail = Trail::new(signer.clone(), vec![], first);
+        let mut newest = trail.newest.subscribe();
+        let body = Body::Started(DaemonBody { version: "0.1.0".into() });
+        let entry =
+            Entry { application: None, revision: None, plan: None, sync: None, actor: Actor::daemon("run"), body };
+        let mut tx = store.write().await.unwrap();
+        append(&mut tx, Time(0), &redactor, &[entry]).await.unwrap();
+        tx.commit().await.unwrap();
+        // It went as far as the commit.
+        let note = signer.checkpoint(&store).await.unwrap();
+        assert!(!newest.has_changed().unwrap());
+        trail.checkpoint(&store).await.unwrap();
+        assert_eq!(newest.borrow_and_update().as_ref(), Some(&note));
+        trail.checkpoint(&store).await.unwrap();
+        assert!(!newest.has_changed().unwrap(), "once is enough");
     }
 }

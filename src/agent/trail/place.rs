@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,11 @@ pub(super) struct Place {
     /// Held while it is looked at or written to.
     kind: AsyncMutex<Kind>,
     status: Mutex<PlaceStatus>,
+    /// The trail here is not what was found there: nothing is published to it any more.
+    lost: AtomicBool,
 }
 
+/// `looked`: what is there is of this trail, and we alone wrote since. It holds as long as nothing failed.
 enum Kind {
     File { file: CheckpointFile, looked: bool },
     Git { publisher: Box<Publisher>, looked: bool },
@@ -78,7 +82,7 @@ impl Place {
 
     fn new(name: String, kind: Kind) -> Self {
         let status = PlaceStatus { place: name.clone(), published: None, code: None, message: None };
-        Self { name, kind: AsyncMutex::new(kind), status: Mutex::new(status) }
+        Self { name, kind: AsyncMutex::new(kind), status: Mutex::new(status), lost: AtomicBool::new(false) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -87,6 +91,15 @@ impl Place {
 
     pub(super) fn status(&self) -> PlaceStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note that what was found there is not of the trail here.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 
     /// Holds the trail against the last checkpoint that is there.
@@ -107,15 +120,12 @@ impl Place {
         if kind.is_unseen() && self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {
             return Ok(());
         }
+        if let Kind::File { file, .. } = kind {
+            let (file, note) = (file.clone(), note.clone());
+            return self.blocking(move || file.append(&note)).await;
+        }
         let text = note.to_string();
-        let pushed = match kind {
-            Kind::File { file, .. } => {
-                let (file, note) = (file.clone(), note.clone());
-                return self.blocking(move || file.append(&note)).await;
-            }
-            Kind::Git { publisher, .. } => publisher.push(&text, now).await,
-        };
-        match pushed {
+        match kind.push(&text, now).await {
             // The ref moved: an earlier push may have come through though its answer did not.
             Err(error) if error.kind == SourceErrorKind::Rejected => {
                 if self.look(kind, store).await?.is_some_and(|last| covers(&last, note)) {
@@ -124,14 +134,13 @@ impl Place {
             }
             pushed => return pushed.map_err(PlaceError::Source),
         }
-        match kind {
-            Kind::Git { publisher, .. } => publisher.push(&text, now).await.map_err(PlaceError::Source),
-            Kind::File { .. } => Ok(()),
-        }
+        kind.push(&text, now).await.map_err(PlaceError::Source)
     }
 
-    /// Looks at what is there, and returns it where it is of this trail.
+    /// Looks at what is there, and returns it where it is of this trail. Until it is, each call looks again: a Git ref that was
+    /// fetched is what the next push would build on.
     async fn look(&self, kind: &mut Kind, store: &Store) -> Result<Option<Note>, PlaceError> {
+        *kind.looked() = false;
         let last = match kind {
             Kind::File { file, .. } => {
                 let file = file.clone();
@@ -146,8 +155,7 @@ impl Place {
             let held = hold_against(store, &self.name, note).await;
             held.map_err(|error| PlaceError::Trail { error, last: note.clone() })?;
         }
-        let (Kind::File { looked, .. } | Kind::Git { looked, .. }) = kind;
-        *looked = true;
+        *kind.looked() = true;
         Ok(last)
     }
 
@@ -186,6 +194,21 @@ impl Kind {
             Self::File { looked, .. } => !looked,
             Self::Git { publisher, looked } => !looked || publisher.is_stale(),
         }
+    }
+
+    fn looked(&mut self) -> &mut bool {
+        let (Self::File { looked, .. } | Self::Git { looked, .. }) = self;
+        looked
+    }
+
+    /// Pushes to a ref; a file has no such thing.
+    async fn push(&mut self, text: &str, now: Time) -> Result<(), SourceError> {
+        let Self::Git { publisher, looked } = self else { return Ok(()) };
+        // One that fails, or is dropped, may have come through, or not: that is looked at.
+        *looked = false;
+        publisher.push(text, now).await?;
+        *looked = true;
+        Ok(())
     }
 }
 

@@ -45,6 +45,7 @@ impl Agent {
             problem.hint("name a folder in the Daemon document: trail: { archive: PATH }")
         };
         let folder = folder.ok_or_else(none)?;
+        let _alone = self.inner.trail.upkeep.lock().await;
         let ledger = self.ledger().await;
         let now = ledger.clock.now();
         let older = i64::try_from(older.as_micros()).unwrap_or(i64::MAX);
@@ -64,6 +65,7 @@ impl Agent {
 
     pub(in crate::agent) async fn erase_payload(&self, record: u64, reason: &str, actor: Actor) -> Result<(), Problem> {
         let archive = self.inner.estate.lock().await.config.daemon.trail.archive.clone();
+        let _alone = self.inner.trail.upkeep.lock().await;
         let ledger = self.ledger().await;
         if ledger.glasses.open_records().contains(&record) {
             let problem =

@@ -45,6 +45,9 @@ pub(super) fn page(page: &Page) -> Result<Vec<Checked>, StoreError> {
 
 fn filed(filed: &Filed) -> Checked {
     let (mut checked, leaf) = judge(&filed.line);
+    if !filed.is_text {
+        checked.problems.push("it is filed under bytes that no word finds".into());
+    }
     if filed.hash != Some(checked.hash) {
         checked.problems.push("it is not what its hash was made of".into());
     }
@@ -108,7 +111,12 @@ fn judge(line: &Line) -> (Checked, Option<Leaf>) {
                 }
             }
         }
-        (None, None) => checked.payload = Payload::Erased,
+        (None, None) => {
+            checked.payload = Payload::Erased;
+            if leaf.kind == Kind::Trail {
+                checked.problems.push("what it says of the trail is gone, which is never erased".into());
+            }
+        }
         _ => checked.problems.push("its payload is not the one that was written".into()),
     }
     (checked, Some(leaf))

@@ -15,8 +15,11 @@ const MANY: u32 = 256;
 const UNIT: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
 
-/// Columns that may be empty have a letter before what is in them, so that nothing and no text are told apart.
+/// Columns that may be empty have a letter before what is in them, so that nothing and no text are told apart. What is joined becomes
+/// text, whatever it was: where a column by which records are found holds bytes, no word finds it, and it is not equal to its own text.
 const PAGE: &str = "SELECT COUNT(*), MAX(seq), string_agg( \
+     CASE WHEN kind = CAST(kind AS TEXT) AND (application IS NULL OR application = CAST(application AS TEXT)) \
+     AND (sync IS NULL OR sync = CAST(sync AS TEXT)) THEN '' ELSE '!' END || $3 || \
      seq || $3 || bytes || $3 || hash || $3 || kind || $3 || COALESCE('=' || salt, '') || $3 || COALESCE('=' || payload, '') || $3 || \
      COALESCE('=' || application, '') || $3 || COALESCE('=' || sync, ''), $4) \
      FROM (SELECT * FROM records WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $5) AS page";
@@ -31,6 +34,8 @@ pub(super) struct Page {
 
 /// One record as it is filed.
 pub(super) struct Filed {
+    /// Each column by which records are found holds text, or nothing.
+    pub(super) is_text: bool,
     pub(super) line: Line,
     pub(super) hash: Option<Digest>,
     pub(super) kind: String,
@@ -88,12 +93,12 @@ impl Filed {
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(UNIT);
         let mut part = || parts.next();
-        let (seq, bytes, hash, kind) = (part()?.parse().ok()?, part()?, part()?, part()?);
+        let (is_text, seq, bytes, hash, kind) = (part()?.is_empty(), part()?.parse().ok()?, part()?, part()?, part()?);
         let mut maybe = || part().map(|part| part.strip_prefix('=').map(str::to_owned));
         let (salt, payload, application, sync) = (maybe()?, maybe()?, maybe()?, maybe()?);
         let hash = hash.parse().ok();
         let line =
             Line { seq, bytes: bytes.to_owned(), hash: if bytes.is_empty() { hash } else { None }, salt, payload };
-        parts.next().is_none().then(|| Self { line, hash, kind: kind.to_owned(), application, sync })
+        parts.next().is_none().then(|| Self { is_text, line, hash, kind: kind.to_owned(), application, sync })
     }
 }

@@ -60,4 +60,14 @@ impl Report {
     pub const fn is_intact(&self) -> bool {
         self.problems.is_empty()
     }
+
+    /// Joins what the same trail was found to be beside two parts of what was given.
+    #[must_use]
+    pub fn and(mut self, mut later: Self) -> Self {
+        self.checkpoints.append(&mut later.checkpoints);
+        self.problems.retain(|problem| !later.problems.contains(problem));
+        self.problems.append(&mut later.problems);
+        let (covered, omitted) = (self.covered.max(later.covered), self.omitted.max(later.omitted));
+        Self { checkpoints: self.checkpoints, problems: self.problems, covered, omitted, ..later }
+    }
 }

@@ -28,6 +28,8 @@ pub(in crate::audit) struct Verifier {
     begin: u64,
     /// Where a part is meant to end.
     until: Option<u64>,
+    /// What the trail that the part is of says was erased.
+    known_erased: BTreeSet<u64>,
     /// The number of the last record.
     last: u64,
     erased: Ranges,
@@ -62,6 +64,7 @@ impl Verifier {
             tree: Tree::default(),
             begin: 0,
             until: None,
+            known_erased: given.erasures.iter().copied().collect(),
             last: 0,
             erased: Ranges::default(),
             archived: Ranges::default(),

@@ -38,11 +38,24 @@ impl Verify {
     }
 }
 
-/// Has the running daemon verify its trail.
+/// So much of checkpoints goes into one request; as JSON, and with the end of a note, it stays below what the daemon takes.
+const MOST: usize = 6 * 1024 * 1024;
+
+/// Has the running daemon verify its trail: as often as it takes to hold it against all checkpoints.
 pub(super) async fn online(asking: &Asking<'_>, verify: &Verify) -> Result<Exit, Trouble> {
-    let given = verify.given()?;
-    let answer = waiting("reading the whole trail", asking.client.post(&["audit", "verify"], &json!(given))).await?;
-    told(read(&answer)?, verify, asking.screen).await
+    let mut whole: Option<Report> = None;
+    for given in verify.given()?.parts(MOST) {
+        let given = json!(given);
+        let asked = asking.client.post(&["audit", "verify"], &given);
+        let report: Report = read(&waiting("reading the whole trail", asked).await?)?;
+        whole = Some(match whole {
+            Some(before) => before.and(report),
+            None => report,
+        });
+    }
+    // There is a part at the least.
+    let report = whole.ok_or_else(|| Trouble::new("there was nothing to ask"))?;
+    told(report, verify, asking.screen).await
 }
 
 /// Verifies an export, a data folder or a proof by itself: it takes neither the daemon nor the machine that it comes from.

@@ -57,25 +57,26 @@ impl Verifier {
         }
     }
 
-    /// Names what is gone without a record that says so. What a part that ends early may say later is not known.
+    /// Names what is gone without a record that says so. A part that ends early is a file of the archive: it was written with all
+    /// of its records, so that none may lack its bytes, and what was erased since, the trail tells.
     fn untold(&mut self) {
-        if let Some(until) = self.until {
-            if until != self.tree.size {
-                self.problem(None, format!("it is to end with record {until}"));
-            }
-            return;
+        let part = self.until.is_some();
+        if let Some(until) = self.until.filter(|until| *until != self.tree.size) {
+            self.problem(None, format!("it is to end with record {until}"));
         }
         self.told_archived.sort_by_key(|segment| segment.first);
         let (told, archived) = (&self.told_erased, &self.told_archived);
+        let told = |seq: &u64| told.contains(seq) || part && self.known_erased.contains(seq);
         let within = |seq: u64| {
             let at = archived.partition_point(|segment| segment.first <= seq);
             archived[..at].last().is_some_and(|segment| seq <= segment.last)
         };
-        let erased = self.erased.each().filter(|seq| !told.contains(seq)).map(|seq| (seq, "its payload is gone"));
-        let gone = self.archived.each().filter(|seq| !within(*seq)).map(|seq| (seq, "it is gone"));
+        let erased = self.erased.each().filter(|seq| !told(seq)).map(|seq| (seq, "its payload is gone"));
+        let gone = self.archived.each().filter(|seq| part || !within(*seq)).map(|seq| (seq, "it is gone"));
         let untold: Vec<_> = erased.chain(gone).collect();
+        let why = if part { "no record of this part says why" } else { "no record says why" };
         for (seq, what) in untold {
-            self.problem(Some(seq), format!("{what}, and no record says why"));
+            self.problem(Some(seq), format!("{what}, and {why}"));
         }
     }
 
