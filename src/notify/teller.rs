@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Line;
-use super::fault::Fault;
+use super::fault::{Failures, Fault};
 use super::notice::notice;
 use super::queue::{Queue, chosen};
 use super::sink::Sink;
@@ -40,7 +40,7 @@ pub(super) struct Teller {
 /// How the last one fared that was not taken.
 struct Trying {
     seq: u64,
-    failures: u32,
+    failures: Failures,
     due: Instant,
 }
 
@@ -139,16 +139,17 @@ impl Teller {
 
     /// Tries again later, or gives up what is never taken.
     fn failed(&mut self, seq: u64, fault: Fault) {
-        let before = self.trying.as_ref().filter(|trying| trying.seq == seq);
-        let failures = before.map_or(0, |trying| trying.failures) + 1;
+        let before = self.trying.take().filter(|trying| trying.seq == seq);
+        let mut failures = before.map(|trying| trying.failures).unwrap_or_default();
+        let last = failures.are_final_with(fault.kind);
         let (name, code, why) = (&self.sink.name, fault.kind.code(), fault.message.clone());
-        if fault.kind.tries().is_some_and(|most| failures >= most) {
+        if last {
             let event = event::NOTIFICATION_DROPPED.name;
             tracing::error!(event, notification = %name, code, record = seq, "a notification was given up: {why}");
             self.queue.tally(|tally| (tally.dropped, tally.last_dropped) = (tally.dropped + 1, Some(seq)));
             return self.done(seq);
         }
-        let wait = self.pace.back_off(FIRST_RETRY, failures).max(fault.wait.unwrap_or_default());
+        let wait = self.pace.back_off(FIRST_RETRY, failures.count()).max(fault.wait.unwrap_or_default());
         if self.sink.show_fault(Some(fault)) {
             let (event, retry_in) = (event::NOTIFICATION_FAILED.name, format!("{wait:.0?}"));
             tracing::warn!(event, notification = %name, code, record = seq, retry_in, "could not notify: {why}");
