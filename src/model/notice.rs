@@ -33,7 +33,7 @@ pub enum NoticeEvent {
     BreakGlass,
     /// The daemon started or stopped, or refused a configuration.
     Daemon,
-    /// Something is wrong with the trail itself.
+    /// Something was done to the trail itself: another key signs, records were archived, a payload was erased.
     Trail,
 }
 

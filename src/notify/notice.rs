@@ -95,12 +95,8 @@ fn reason(record: &Record) -> (Option<Outcome>, Option<String>, Option<String>) 
         }
         Some(Body::Act(body)) => (None, None, body.reason.clone()),
         Some(Body::BreakGlass(body)) => (None, None, body.opening.as_ref().map(|opening| opening.reason.clone())),
-        // Kinds that come to be later say it by these names.
-        other => {
-            let body = other.as_ref().and_then(|body| serde_json::to_value(body).ok()).unwrap_or_default();
-            let word = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-            (None, word("code"), word("message").or_else(|| word("reason")))
-        }
+        Some(Body::Trail(body)) => (None, None, body.reason().map(str::to_owned)),
+        _ => (None, None, None),
     }
 }
 

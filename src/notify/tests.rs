@@ -12,6 +12,7 @@ use super::queue::{Queue, chosen};
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{
     self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody, Redactor,
+    TrailBody,
 };
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};
@@ -249,6 +250,31 @@ async fn the_past_is_read_as_far_back_as_it_matters() {
     entries.push(ran(Outcome::Applied, "", 'a', "1"));
     let trail = Trail::of(&entries).await;
     assert_eq!(trail.tells(&sink(r#", "events": ["held", "recovered"]"#)).await, ["1 held", "42 recovered"]);
+}
+
+#[tokio::test]
+async fn what_is_done_to_the_trail_itself_is_told_to_whom_asks_for_it() {
+    let key = |forgone: &[&str]| {
+        let forgone = forgone.iter().map(|&note| note.to_owned()).collect();
+        TrailBody::Key { statement: "a note".into(), reason: Some("it was lost".into()), forgone }
+    };
+    let bodies = [
+        key(&[]),
+        TrailBody::Archived { first: 1, last: 9, file: "trail-1.jsonl".into() },
+        key(&["a checkpoint"]),
+        TrailBody::Erased { record: 7, reason: "a password".into() },
+    ];
+    let entries = bodies.map(|body| Entry { application: None, ..entry(Body::Trail(body)) });
+    let trail = Trail::of(&entries).await;
+    assert!(trail.tells(&sink("")).await.is_empty(), "it is quiet by default");
+    assert_eq!(trail.tells(&sink(ALL)).await, ["1 trail", "2 trail", "3 trail", "4 trail"]);
+    let of = |severity: &str| sink(&format!(r#", "events": ["trail"], "severity": "{severity}""#));
+    assert_eq!(trail.tells(&of("notice")).await, ["1 trail", "3 trail", "4 trail"]);
+    assert_eq!(trail.tells(&of("critical")).await, ["3 trail", "4 trail"]);
+    let erased = trail.notice(&sink(ALL), 4).await;
+    assert_eq!(erased.summary, "trueup: the payload of record 7 is erased: a password");
+    assert_eq!(erased.message.as_deref(), Some("a password"));
+    assert!(trail.notice(&sink(ALL), 3).await.summary.contains("beside what was published before: it was lost"));
 }
 
 #[tokio::test]
