@@ -77,8 +77,9 @@ async fn planned(around: &Surroundings, record: &Record) -> Result<Option<Planne
         limit: 1,
         ..Filter::default()
     };
-    let found = audit::list(&around.store, &filter).await?.pop().filter(|found| found.plan == Some(plan));
-    Ok(match found.and_then(|found| found.body) {
+    // One that is damaged is left out: what it closes is told all the same.
+    let found = audit::each(&around.store, &filter).await?.pop().and_then(|(_, found)| found.ok());
+    Ok(match found.filter(|found| found.plan == Some(plan)).and_then(|found| found.body) {
         Some(Body::Planned(planned)) => Some(planned),
         _ => None,
     })

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::message::{Escape, Message, chat, mrkdwn, plain};
 use super::notice::notice;
 use super::queue::{Queue, chosen};
+use super::sink::Sink;
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{
     self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody, Redactor,
@@ -275,6 +277,60 @@ async fn what_is_done_to_the_trail_itself_is_told_to_whom_asks_for_it() {
     assert_eq!(erased.summary, "trueup: the payload of record 7 is erased: a password");
     assert_eq!(erased.message.as_deref(), Some("a password"));
     assert!(trail.notice(&sink(ALL), 3).await.summary.contains("beside what was published before: it was lost"));
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_given_up_and_hides_no_other() {
+    let plan = Some(PlanId(Digest::of(b"1")));
+    let verdict = Verdict { decision: Decision::Go, findings: vec![], forced_by: vec![], changes_at: None };
+    let planned = Body::Planned(PlannedBody { verdict, signer: None, steps: vec![] });
+    let trail = Trail::of(&[
+        ended(Outcome::Held, "guard.manual", 'a'),
+        ended(Outcome::Refused, "verify.unsigned", 'b'),
+        ended(Outcome::Refused, "render.invalid", 'c'),
+        Entry { plan, ..entry(planned) },
+        ran(Outcome::Applied, "", 'a', "1"),
+    ])
+    .await;
+    let (around, name) = (&trail.around, "chat".parse().unwrap());
+    for damage in [
+        "UPDATE records SET payload = '{' WHERE seq = 1",
+        "UPDATE records SET bytes = CAST(x'ff' AS TEXT) WHERE seq = 3",
+        "UPDATE records SET payload = '{}' WHERE seq = 4",
+    ] {
+        let mut tx = around.store.write().await.unwrap();
+        sqlx::query(damage).execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    // Where it goes cannot be read, so that it tries for as long as it takes.
+    let sink = Arc::new(Sink::new("chat".parse().unwrap(), sink(""), around.clone()));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(sink.clone().run(stop.clone()));
+    let comes = async |state: &str| {
+        for _ in 0..500 {
+            if sink.status().state == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no {state}: {:?}", sink.status());
+    };
+    comes("notify.credentials").await;
+    let status = sink.status();
+    assert_eq!((status.dropped, status.last_dropped, status.waiting), (1, Some(1), 3));
+    let chosen = audit::each(&around.store, &Filter::default()).await.unwrap();
+    let read: Vec<_> = chosen.iter().map(|(seq, record)| (*seq, record.is_ok())).collect();
+    assert_eq!(read, [(1, false), (2, true), (3, false), (4, false), (5, true)]);
+    let recovered = trail.notice(&sink.declared, 5).await;
+    assert_eq!((recovered.event, &*recovered.summary), ("recovered", "web is well again at aaaaaaaaaa: 1 step"));
+    // What keeps all of it from being told is shown, too.
+    around.store.clone().close().await.unwrap();
+    sink.again.notify_one();
+    comes("notify.store").await;
+    assert!(sink.status().message.unwrap().contains("closed"));
+    stop.cancel();
+    task.await.unwrap();
 }
 
 #[tokio::test]
