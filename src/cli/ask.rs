@@ -69,9 +69,8 @@ impl Asking<'_> {
         self.print(&answer, || render(&view))?;
         let held = view.verdict.decision == Decision::Hold;
         if held && plan.revision.is_none() && !view.plan.steps.is_empty() && !self.screen.json {
-            let id = view.plan.id.short();
-            self.screen
-                .hint(&format!("`trueup approve {id}` lets exactly this plan through, where an approval passes it"));
+            let way = show::way_on(&view.plan.application, view.plan.id, &view.verdict.findings);
+            way.into_iter().for_each(|way| self.screen.hint(&way));
         }
         Ok(Exit::differs_unless(view.plan.steps.is_empty() && !held))
     }
@@ -92,9 +91,9 @@ impl Asking<'_> {
         let report: SyncReport = read(answer)?;
         self.print(answer, || show::report(&report))?;
         if let (Outcome::Held, Some(plan), false) = (report.outcome, &report.plan, self.screen.json) {
-            let (name, id) = (&report.application, plan.short());
-            self.screen
-                .hint(&format!("look at it with `trueup plan {name}`, let it through with `trueup approve {id}`"));
+            let name = &report.application;
+            let way = show::way_on(name, *plan, &report.findings).map(|way| format!("; {way}")).unwrap_or_default();
+            self.screen.hint(&format!("look at it with `trueup plan {name}`{way}"));
         }
         Ok(Exit::differs_unless(report.outcome.is_good()))
     }

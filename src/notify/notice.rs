@@ -1,7 +1,7 @@
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{self, Body, Filter, Kind, PlannedBody, Record};
 use crate::model::notice::{Notice, NoticeEvent, NoticeFinding, Severity};
-use crate::model::{Finding, Name, Outcome};
+use crate::model::{Finding, Name, Outcome, Waits};
 use crate::store::StoreError;
 
 /// How a notification is read. It grows when a field comes to mean something else.
@@ -24,7 +24,8 @@ pub(super) async fn notice(
     let planned = planned(around, record).await?;
     let (outcome, code, message) = reason(record);
     let held = matches!(outcome, Some(Outcome::Held | Outcome::Degraded));
-    let findings = planned.iter().filter(|_| held).flat_map(|planned| &planned.verdict.findings);
+    let findings = planned.as_ref().filter(|_| held).map_or(&[][..], |planned| &planned.verdict.findings);
+    let waits = Waits::of(findings);
     Ok(Notice {
         version: VERSION,
         id: id(around, sink, &format!("{}\0{}", record.seq, record.time.0)),
@@ -44,7 +45,9 @@ pub(super) async fn notice(
         outcome,
         code,
         message: message.map(|text| shortened(text, LONGEST)),
-        findings: findings.take(MOST).map(finding).collect(),
+        findings: findings.iter().take(MOST).map(finding).collect(),
+        approvable: waits == Some(Waits::Approval),
+        until: waits.and_then(|waits| if let Waits::Until(time) = waits { Some(time.to_string()) } else { None }),
     })
 }
 

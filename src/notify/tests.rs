@@ -377,11 +377,44 @@ async fn a_notice_says_what_was_found_and_who_it_is_about() {
     assert_eq!((notice.findings.len(), notice.findings[0].objects.len(), notice.findings[0].more), (1, 20, 10));
     assert_eq!((notice.target, notice.labels.len()), ("host".parse().ok(), 1));
     assert_eq!(notice.time, "2023-11-14T22:13:20.000Z");
+    assert!(notice.approvable && notice.until.is_none());
     let again = trail.notice(&sink(""), 2).await;
     assert_eq!(notice.id, again.id, "told again, it is the same");
     let acted = trail.notice(&sink(ALL), 3).await;
     assert_eq!(acted.summary, "ada: approve for web: it must");
     assert_ne!(notice.id, acted.id);
+}
+
+#[test]
+fn nobody_is_told_to_approve_what_no_approval_passes() {
+    let [most, _] = Notice::samples();
+    let text = |approvable: bool, until: Option<&str>, code: &str| {
+        let until = until.map(str::to_owned);
+        let notice = Notice { approvable, until, code: Some(code.into()), ..most.clone() };
+        let declared = serde_json::from_str(&format!("{{{WEBHOOK}}}")).unwrap();
+        let text = Message::new(&notice, &declared, &"chat".parse().unwrap(), &Redactor::default()).text;
+        text.lines().find(|line| line.starts_with("look")).unwrap().to_owned()
+    };
+    let look = "look at it with `trueup plan web`";
+    let approve = format!("{look}, let it through with `trueup approve {}`", most.plan.unwrap().short());
+    assert_eq!(text(true, None, "policy.approve"), approve);
+    let until = format!("{look}; it waits until 2027-01-02T08:00:00.000Z");
+    assert_eq!(text(false, Some("2027-01-02T08:00:00.000Z"), "policy.window"), until);
+    assert_eq!(text(false, None, "policy.deny"), format!("{look}; `trueup policy explain web` says what holds it"));
+    assert_eq!(text(false, None, "guard.rejected"), look);
+}
+
+#[tokio::test]
+async fn a_window_that_holds_is_told_with_its_end() {
+    let window = Finding { changes_at: Some(Time(0)), ..Finding::new(Guard::Window, "not now", vec![]) };
+    let findings = vec![Finding::new(Guard::DeleteLimit, "too many", vec![]), window];
+    let verdict = Verdict { decision: Decision::Hold, findings, forced_by: vec![], changes_at: None };
+    let plan = Some(PlanId(Digest::of(b"1")));
+    let planned = Body::Planned(PlannedBody { verdict, signer: None, steps: vec![] });
+    let closed = Entry { plan, ..ended(Outcome::Held, "guard.delete-limit", 'a') };
+    let trail = Trail::of(&[Entry { plan, ..entry(planned) }, closed]).await;
+    let notice = trail.notice(&sink(""), 2).await;
+    assert_eq!((notice.approvable, notice.until.as_deref()), (false, Some("1970-01-01T00:00:00.000Z")));
 }
 
 #[tokio::test]

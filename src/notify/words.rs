@@ -13,7 +13,9 @@ pub(super) const TEXT: &str = "\
 {% endfor %}{% if application %}application {{ application }}{% if target %} on {{ target }}{% endif %}
 {% endif %}{% if revision %}revision {{ revision }}
 {% endif %}{% if plan %}plan {{ plan }}
-{% endif %}{% if event == 'held' and plan %}look at it with `trueup plan {{ application }}`, let it through with `trueup approve {{ plan[:12] }}`
+{% endif %}{% if event == 'held' and plan %}look at it with `trueup plan {{ application }}`\
+{% if approvable %}, let it through with `trueup approve {{ plan[:12] }}`{% elif until %}; it waits until {{ until }}\
+{% elif code and code[:7] == 'policy.' %}; `trueup policy explain {{ application }}` says what holds it{% endif %}
 {% endif %}record {{ record }}, {{ time }}, {{ actor.display }}";
 
 /// Returns all of it in one line. `planned` is the plan that the record closes.

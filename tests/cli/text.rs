@@ -2,7 +2,8 @@
 
 use anstream::adapter::strip_str;
 use trueup::cli::show;
-use trueup::model::{Mistake, Outcome, Place};
+use trueup::model::view::ApplicationStatus;
+use trueup::model::{Finding, Guard, Mistake, Outcome, Place, Time};
 
 use crate::samples::{self, NOW};
 
@@ -94,6 +95,30 @@ fn a_report_ends_with_its_outcome() {
          step 2\\u{{1b}}c (sample.code)\n"
     );
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_person_is_asked_to_approve_only_what_that_lets_through() {
+    let plan = samples::plan().plan.id;
+    let found = |guard| Finding::new(guard, "", vec![]);
+    let of_policy = |guard| Finding::of_policy(&samples::name("freeze"), guard, "", vec![]);
+    let until = |finding: Finding| Finding { changes_at: Some(Time(0)), ..finding };
+    let way = |findings: &[Finding]| show::way_on(&samples::name("nginx"), plan, findings);
+    let explains = "`trueup policy explain nginx` says what holds it".to_owned();
+    let approve = format!("`trueup approve {}` lets exactly this plan through", plan.short());
+    let waits = "it waits until 1970-01-01T00:00:00.000Z";
+    assert_eq!(way(&[found(Guard::DeleteLimit), of_policy(Guard::Approve)]), Some(approve));
+    assert_eq!(way(&[found(Guard::Manual), of_policy(Guard::Deny)]), Some(explains.clone()));
+    assert_eq!(way(&[until(of_policy(Guard::Window))]), Some(format!("{waits}, and {explains}")));
+    assert_eq!(way(&[found(Guard::Destroy), until(of_policy(Guard::Window))]), Some(waits.into()));
+    assert_eq!(way(&[found(Guard::Rejected)]), None);
+    assert_eq!(way(&[]), None);
+
+    let [_, held] = &samples::applications()[..] else { panic!("there are two") };
+    let shown = |finding: Finding| show::application(&ApplicationStatus { findings: vec![finding], ..held.clone() }, NOW);
+    assert!(shown(found(Guard::Manual)).contains("approval of plan"));
+    assert!(shown(until(of_policy(Guard::Window))).contains("14       1970-01-01T00:00:00.000Z; 12 of 14"));
+    assert!(!shown(of_policy(Guard::Deny)).contains("approval of plan"));
 }
 
 #[test]

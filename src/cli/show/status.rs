@@ -4,7 +4,7 @@ use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
 use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, Status};
-use crate::model::{Revision, Time};
+use crate::model::{Revision, Time, Waits};
 
 /// Returns the whole daemon at a glance.
 #[must_use]
@@ -110,8 +110,10 @@ fn waiting(one: &ApplicationStatus) -> String {
     if let Some(reason) = &one.suspended {
         parts.push(format!("resume (suspended: {reason})"));
     }
-    if let Some(plan) = &one.plan {
-        parts.push(format!("approval of plan {}", plan.short()));
+    match (Waits::of(&one.findings), &one.plan) {
+        (Some(Waits::Approval), Some(plan)) => parts.push(format!("approval of plan {}", plan.short())),
+        (Some(Waits::Until(time)), _) => parts.push(time.to_string()),
+        _ => {}
     }
     parts.extend(one.message.clone());
     if let Some(bad) = &one.bad {
