@@ -53,11 +53,7 @@ impl Asking<'_> {
         let answer = waiting("asking the daemon", self.client.get(&["status"], &[])).await?;
         let status: Status = read(&answer)?;
         self.print(&answer, || show::status(&status, self.clock.now()))?;
-        let applications = status.applications.iter().all(|one| one.outcome.is_none_or(Outcome::is_good));
-        let repositories = status.repositories.iter().all(|one| matches!(one.state.as_str(), "ok" | "waiting"));
-        let published = status.trail.places.iter().all(|place| place.code.is_none());
-        let taken = status.rejected_configuration.is_empty() && status.left_out.is_empty();
-        Ok(Exit::differs_unless(applications && repositories && published && taken))
+        Ok(Exit::differs_unless(status.is_well()))
     }
 
     async fn plan(&self, plan: &Plan, render: fn(&PlanView) -> String) -> Result<Exit, Trouble> {

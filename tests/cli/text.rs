@@ -1,8 +1,9 @@
 //! What people see, character by character.
 
 use anstream::adapter::strip_str;
+use trueup::audit::{Body, BreakGlassBody, GlassEvent, TrailBody};
 use trueup::cli::show;
-use trueup::model::view::ApplicationStatus;
+use trueup::model::view::{ApplicationStatus, OrphanStatus, Status};
 use trueup::model::{Finding, Guard, Mistake, Outcome, Place, Time};
 
 use crate::samples::{self, NOW};
@@ -119,6 +120,54 @@ fn a_person_is_asked_to_approve_only_what_that_lets_through() {
     assert!(shown(found(Guard::Manual)).contains("approval of plan"));
     assert!(shown(until(of_policy(Guard::Window))).contains("14       1970-01-01T00:00:00.000Z; 12 of 14"));
     assert!(!shown(of_policy(Guard::Deny)).contains("approval of plan"));
+}
+
+#[test]
+fn the_trail_tells_of_break_glass_and_of_itself() {
+    let opening = samples::break_glass().remove(0).opening;
+    let used = BreakGlassBody::new(&opening.id, GlassEvent::Used);
+    let opened = BreakGlassBody { opening: Some(opening.clone()), ..BreakGlassBody::new(&opening.id, GlassEvent::Opened) };
+    let erased = TrailBody::Erased { record: 7, reason: "a pass\u{7}word".into() };
+    let bodies = [Body::BreakGlass(opened), Body::BreakGlass(used), Body::Trail(erased)];
+    let records = (1..).zip(bodies).map(|(seq, body)| {
+        serde_json::json!({ "seq": seq, "time": 0, "kind": body.kind(), "body": body, "actor": opening.by })
+    });
+    let records: Vec<_> = records.collect();
+    let told: Vec<_> = records.iter().map(show::is_told).collect();
+    assert_eq!(told, [true, true, false]);
+    let expected = r"     1  1970-01-01T00:00:00.000Z  break-glass  opened  0123456789abcdef  the site is down  by root
+     2  1970-01-01T00:00:00.000Z  break-glass  used  0123456789abcdef  by root
+     3  1970-01-01T00:00:00.000Z  trail      erased  a pass\u{7}word  by root
+";
+    assert_eq!(show::records(&records), expected);
+}
+
+#[test]
+fn a_status_is_well_where_nothing_differs_waits_or_fails() {
+    let failing = samples::status();
+    let ok = |mut status: Status| {
+        status.repositories[0].state = "ok".into();
+        status.notifications[0].state = "ok".into();
+        status.applications.truncate(1);
+        status
+    };
+    let well = ok(failing.clone());
+    assert!(well.is_well() && !failing.is_well());
+    let orphan = |plan| OrphanStatus { name: samples::name("old"), target: samples::name("web-1"), objects: 1, plan };
+    assert!(Status { orphans: vec![orphan(None)], ..well.clone() }.is_well());
+    for ill in [
+        Status { repositories: failing.repositories.clone(), ..well.clone() },
+        Status { applications: failing.applications.clone(), ..well.clone() },
+        Status { notifications: failing.notifications.clone(), ..well.clone() },
+        Status { orphans: vec![orphan(Some(samples::plan().plan.id))], ..well.clone() },
+    ] {
+        assert!(!ill.is_well(), "{ill:?}");
+    }
+    let alone = Status { repositories: vec![], applications: vec![], ..failing };
+    let text = show::status(&alone, NOW);
+    assert!(text.contains("notify.denied") && !text.contains("REPOSITORY") && !text.contains("nothing"), "{text}");
+    let empty = Status { notifications: vec![], ..alone };
+    assert!(show::status(&empty, NOW).ends_with("\nnothing is declared yet\n"));
 }
 
 #[test]

@@ -27,11 +27,10 @@ pub fn status(status: &Status, now: Time) -> String {
             let _ = writeln!(text, "\ncheckpoints of the trail are not published at {place}: {message}");
         }
     }
-    if status.repositories.is_empty() && status.applications.is_empty() && status.orphans.is_empty() {
-        text.push_str("\nnothing is declared yet\n");
-        return text;
+    let shown = text.len();
+    if !status.repositories.is_empty() {
+        let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     }
-    let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
     }
@@ -40,6 +39,9 @@ pub fn status(status: &Status, now: Time) -> String {
     }
     if !status.notifications.is_empty() {
         let _ = write!(text, "\n{}", notifications(&status.notifications, now));
+    }
+    if text.len() == shown {
+        text.push_str("\nnothing is declared yet\n");
     }
     text
 }
