@@ -100,7 +100,7 @@ pub struct Notice {
     /// All of it in one line.
     pub summary: String,
     pub application: Option<Name>,
-    /// As declared now.
+    /// As declared now, or last.
     pub labels: BTreeMap<String, String>,
     pub target: Option<Name>,
     pub revision: Option<Revision>,

@@ -48,7 +48,7 @@ impl Trail {
         let around = Surroundings::new(store, Arc::new(Fixed), Masks::default());
         let labels = BTreeMap::from([("team".to_owned(), "edge".to_owned())]);
         let known = Known { labels, target: "host".parse().ok() };
-        around.declare(BTreeMap::from([("web".parse().unwrap(), known)]));
+        around.declare(BTreeMap::from([("web".parse().unwrap(), known)]), BTreeMap::new());
         let trail = Self { around, _folder: folder };
         trail.append(entries).await;
         trail
