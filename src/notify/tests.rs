@@ -13,8 +13,8 @@ use super::queue::{Queue, chosen};
 use super::sink::Sink;
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{
-    self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody, Redactor,
-    TrailBody,
+    self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody,
+    Redactor, TrailBody,
 };
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};

@@ -116,7 +116,8 @@ fn a_person_is_asked_to_approve_only_what_that_lets_through() {
     assert_eq!(way(&[]), None);
 
     let [_, held] = &samples::applications()[..] else { panic!("there are two") };
-    let shown = |finding: Finding| show::application(&ApplicationStatus { findings: vec![finding], ..held.clone() }, NOW);
+    let shown =
+        |finding: Finding| show::application(&ApplicationStatus { findings: vec![finding], ..held.clone() }, NOW);
     assert!(shown(found(Guard::Manual)).contains("approval of plan"));
     assert!(shown(until(of_policy(Guard::Window))).contains("14       1970-01-01T00:00:00.000Z; 12 of 14"));
     assert!(!shown(of_policy(Guard::Deny)).contains("approval of plan"));
@@ -126,7 +127,8 @@ fn a_person_is_asked_to_approve_only_what_that_lets_through() {
 fn the_trail_tells_of_break_glass_and_of_itself() {
     let opening = samples::break_glass().remove(0).opening;
     let used = BreakGlassBody::new(&opening.id, GlassEvent::Used);
-    let opened = BreakGlassBody { opening: Some(opening.clone()), ..BreakGlassBody::new(&opening.id, GlassEvent::Opened) };
+    let opened =
+        BreakGlassBody { opening: Some(opening.clone()), ..BreakGlassBody::new(&opening.id, GlassEvent::Opened) };
     let erased = TrailBody::Erased { record: 7, reason: "a pass\u{7}word".into() };
     let bodies = [Body::BreakGlass(opened), Body::BreakGlass(used), Body::Trail(erased)];
     let records = (1..).zip(bodies).map(|(seq, body)| {
