@@ -64,9 +64,10 @@ impl Asking<'_> {
         let view: PlanView = read(&answer)?;
         self.print(&answer, || render(&view))?;
         let held = view.verdict.decision == Decision::Hold;
-        if held && plan.revision.is_none() && !view.plan.steps.is_empty() && !self.screen.json {
-            let way = show::way_on(&view.plan.application, view.plan.id, &view.verdict.findings);
-            way.into_iter().for_each(|way| self.screen.hint(&way));
+        let waits = held && plan.revision.is_none() && !view.plan.steps.is_empty() && !self.screen.json;
+        let way = show::way_on(&view.plan.application, view.plan.id, &view.verdict.findings);
+        if let Some(way) = way.filter(|_| waits) {
+            self.screen.hint(&way);
         }
         Ok(Exit::differs_unless(view.plan.steps.is_empty() && !held))
     }
