@@ -52,8 +52,8 @@ pub trait Daemon: Auditing + Send + Sync + 'static {
 
     async fn close_break_glass(&self, id: &str, actor: Actor) -> Result<BreakGlassView, Problem>;
 
-    /// Returns what was edited by hand under a break-glass.
-    async fn edits(&self, id: &str) -> Result<Vec<Edits>, Problem>;
+    /// Returns what was edited by hand under a break-glass. What is shown is recorded as an act.
+    async fn edits(&self, id: &str, actor: Actor) -> Result<Vec<Edits>, Problem>;
 
     /// Takes what was found at first contact, as the plan that waits for it says.
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
@@ -61,8 +61,9 @@ pub trait Daemon: Auditing + Send + Sync + 'static {
     /// Returns what a plan overwrote or deleted. `plan`: an id or an unambiguous beginning of one, at least 8 digits.
     async fn preimages(&self, plan: &str) -> Result<PreimagesView, Problem>;
 
-    /// Returns the content of one of them, by its place in the list.
-    async fn preimage(&self, plan: &str, number: usize) -> Result<Vec<u8>, Problem>;
+    /// Returns the content of one of them, by its place in the list. That is recorded as an act: once an hour for all contents
+    /// of a plan that somebody reads.
+    async fn preimage(&self, plan: &str, number: usize, actor: Actor) -> Result<Vec<u8>, Problem>;
 
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem>;
 

@@ -139,8 +139,14 @@ impl Daemon for Agent {
         self.close_glass(id, actor).await
     }
 
-    async fn edits(&self, id: &str) -> Result<Vec<Edits>, Problem> {
-        Agent::edits(self, id).await
+    async fn edits(&self, id: &str, actor: Actor) -> Result<Vec<Edits>, Problem> {
+        let edits = Agent::edits(self, id).await?;
+        if !edits.is_empty() {
+            let name = if let [one] = &edits[..] { Some(&one.application) } else { None };
+            let what = format!("what was edited by hand under break-glass {id}");
+            self.act(Act::Read, name, None, Some(what), &actor).await?;
+        }
+        Ok(edits)
     }
 
     async fn adopt(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
@@ -161,8 +167,16 @@ impl Daemon for Agent {
         preimages::view(&self.inner.store, plan).await
     }
 
-    async fn preimage(&self, plan: &str, number: usize) -> Result<Vec<u8>, Problem> {
-        preimages::content(&self.inner.store, plan, number).await
+    async fn preimage(&self, plan: &str, number: usize, actor: Actor) -> Result<Vec<u8>, Problem> {
+        let store = &self.inner.store;
+        let (of, content) = preimages::content(store, plan, number).await?;
+        if !preimages::is_told(store, &of, &actor, self.inner.clock.now()).await? {
+            let reason = Some("what it overwrote or deleted".into());
+            let body = Body::Act(ActBody { act: Act::Read, reason, expires: None });
+            let entry = act_entry(Some(&of.application), Some(of.plan), &actor, body);
+            self.write(&[entry], async |_| Ok(())).await?;
+        }
+        Ok(content)
     }
 
     async fn suspend(&self, application: &str, reason: &str, actor: Actor) -> Result<ApplicationStatus, Problem> {

@@ -1,10 +1,15 @@
 //! What a person asks of a plan that was carried out.
 
+use std::time::Duration;
+
 use super::desk::{SHORTEST_PLAN, store_problem};
-use crate::audit;
-use crate::model::Problem;
+use crate::audit::{self, Act, Body, Filter, Kind, Record};
 use crate::model::view::{PreimageView, PreimagesView};
+use crate::model::{Actor, Problem, Time};
 use crate::store::{Preimages, Store};
+
+/// Who reads on for so long is told of once.
+const ONE_ACT: Duration = Duration::from_hours(1);
 
 /// Returns what a plan overwrote or deleted; an empty list where it was carried out and did neither.
 pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Problem> {
@@ -44,14 +49,35 @@ pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Pro
     })
 }
 
-/// Returns the content of one pre-image.
-pub(super) async fn content(store: &Store, plan: &str, number: usize) -> Result<Vec<u8>, Problem> {
+/// Returns the content of one pre-image, and what it is one of.
+pub(super) async fn content(store: &Store, plan: &str, number: usize) -> Result<(Preimages, Vec<u8>), Problem> {
     let unknown = || Problem::new(404, "preimage.unknown", "there is no such pre-image, or it has no content");
     let kept = find(store, plan).await?.ok_or_else(unknown)?;
     let one = kept.objects.get(number).filter(|one| one.lost.is_none()).ok_or_else(unknown)?;
     let digest = one.spec.as_ref().and_then(|spec| spec.contents().first()).ok_or_else(unknown)?;
     let bytes = store.content(digest).await.map_err(|error| store_problem(&error))?;
-    Ok(bytes.ok_or_else(unknown)?.to_vec())
+    let bytes = bytes.ok_or_else(unknown)?.to_vec();
+    Ok((kept, bytes))
+}
+
+/// Whether the trail tells already that this person reads what a plan overwrote: `restore` asks for one content after the
+/// other, and that is one act.
+pub(super) async fn is_told(store: &Store, of: &Preimages, actor: &Actor, now: Time) -> Result<bool, Problem> {
+    let filter = Filter {
+        application: Some(of.application.clone()),
+        kinds: vec![Kind::Act],
+        newest_first: true,
+        limit: 50,
+        ..Filter::default()
+    };
+    let acts = audit::each(store, &filter).await.map_err(|error| store_problem(&error))?;
+    let tells = |record: &Record| {
+        matches!(&record.body, Some(Body::Act(body)) if body.act == Act::Read)
+            && record.plan == Some(of.plan)
+            && record.actor.principal() == actor.principal()
+            && now.since(record.time) < ONE_ACT
+    };
+    Ok(acts.iter().any(|(_, record)| record.as_ref().is_ok_and(tells)))
 }
 
 /// A plan that was carried out several times found the same each time: its id covers what was there.

@@ -29,7 +29,10 @@ impl Agent {
             Known { labels, target }
         };
         let known = config.applications.iter().map(|(name, declared)| (name.clone(), known(declared)));
-        self.inner.surroundings.declare(known.collect());
+        let before = self.inner.store.applications().await?.into_iter();
+        let before = before.filter_map(|(name, state)| Some((name, state.definition?.labels)));
+        let before = before.map(|(name, labels)| (name, Known { labels, target: None }));
+        self.inner.surroundings.declare(known.collect(), before.collect());
         let stays = |name: &Name, telling: &mut Telling| config.notifications.get(name) == Some(&telling.declared);
         let ending: Vec<_> = estate.sinks.extract_if(.., |name, telling| !stays(name, telling)).collect();
         // Each may take a moment to end: none waits for another.

@@ -179,9 +179,9 @@ async fn close(
 }
 
 /// Looks at the target and keeps what was found, so it is an act.
-async fn edits(State(service): State<Service>, Acting(_): Acting, id: Named) -> Answer<Vec<Edits>> {
+async fn edits(State(service): State<Service>, Acting(actor): Acting, id: Named) -> Answer<Vec<Edits>> {
     let id = path(id)?;
-    act(service, async move |daemon| daemon.edits(&id).await).await
+    act(service, async move |daemon| daemon.edits(&id, actor).await).await
 }
 
 /// What was overwritten may be anybody's: who may only read a plan does not see it.
@@ -192,11 +192,11 @@ async fn preimages(State(service): State<Service>, Acting(_): Acting, plan: Name
 
 async fn preimage(
     State(service): State<Service>,
-    Acting(_): Acting,
+    Acting(actor): Acting,
     named: Result<Path<(String, usize)>, PathRejection>,
 ) -> Result<Vec<u8>, Refusal> {
     let Path((plan, number)) = named.map_err(|error| Problem::new(400, "api.path", error.body_text()))?;
-    Ok(service.daemon.preimage(&plan, number).await?)
+    Ok(service.daemon.preimage(&plan, number, actor).await?)
 }
 
 async fn suspend(

@@ -1,5 +1,7 @@
 //! The payloads, one for each kind of record. They hold digests, never contents.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Act, GlassEvent, StepResult};
@@ -206,6 +208,44 @@ pub enum TrailBody {
     Archived { first: u64, last: u64, file: String },
     /// A record's payload and salt are gone for ever.
     Erased { record: u64, reason: String },
+}
+
+impl PlannedBody {
+    /// Says what is to be done, by action: `2 create, 1 run`; nothing where there are no steps.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        let mut counts = BTreeMap::<String, usize>::new();
+        for step in &self.steps {
+            *counts.entry(step.action.to_string()).or_default() += 1;
+        }
+        counts.iter().map(|(action, count)| format!("{count} {action}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl TrailBody {
+    /// Returns what was done to the trail, in one line.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Key { reason, forgone, .. } => {
+                let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                let beside = if forgone.is_empty() { "" } else { ", beside what was published before" };
+                format!("a new key signs for the trail from here on{beside}{why}")
+            }
+            Self::Archived { first, last, file } => format!("records {first} to {last} are in the archive, as {file}"),
+            Self::Erased { record, reason } => format!("the payload of record {record} is erased: {reason}"),
+        }
+    }
+
+    /// Returns why, in the words of who did it.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Key { reason, .. } => reason.as_deref(),
+            Self::Erased { reason, .. } => Some(reason),
+            Self::Archived { .. } => None,
+        }
+    }
 }
 
 impl StepSummary {

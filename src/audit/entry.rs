@@ -108,7 +108,8 @@ words! {
         Suspend = "suspend",
         Resume = "resume",
         Destroy = "destroy",
-        Export = "export",
+        /// Contents that were overwritten, deleted or edited by hand were handed out.
+        Read = "read",
         /// A test message to a sink.
         Test = "test",
     }

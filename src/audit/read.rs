@@ -6,7 +6,7 @@ use super::append::number;
 use super::leaf::Leaf;
 use super::{Body, Kind};
 use crate::model::{Actor, Name, PlanId, Revision, SyncId, Time};
-use crate::store::{Store, StoreError, database, statement, undecodable};
+use crate::store::{Store, StoreError, StoreErrorKind, database, statement, undecodable};
 
 const READ: &str = "read the trail";
 
@@ -60,6 +60,32 @@ impl Default for Filter {
 
 /// Returns the records that a filter lets through.
 pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreError> {
+    rows(store, "bytes, payload", filter).await?.iter().map(record).collect()
+}
+
+/// Returns the records that a filter lets through, each with its number, or why it cannot be read: one that is damaged hides
+/// no other.
+pub async fn each(store: &Store, filter: &Filter) -> Result<Vec<(u64, Result<Record, StoreError>)>, StoreError> {
+    match list(store, filter).await {
+        Ok(records) => return Ok(records.into_iter().map(|record| (record.seq, Ok(record))).collect()),
+        Err(error) if error.kind == StoreErrorKind::Damaged => {}
+        Err(error) => return Err(error),
+    }
+    // The database reads a page whole or not at all: so one after the other.
+    let mut each = vec![];
+    for row in rows(store, "seq", filter).await? {
+        let seq: i64 = row.try_get(0).map_err(database(READ))?;
+        let seq = u64::try_from(seq).unwrap_or_default();
+        match show(store, seq).await {
+            Ok(record) => each.extend(record.map(|record| (seq, Ok(record)))),
+            Err(error) if error.kind == StoreErrorKind::Damaged => each.push((seq, Err(error))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(each)
+}
+
+async fn rows(store: &Store, columns: &str, filter: &Filter) -> Result<Vec<AnyRow>, StoreError> {
     // What lies in the archive is not listed.
     let mut conditions = vec!["seq > $1 AND seq < $2 AND bytes <> ''".to_owned()];
     let bound: Vec<String> = filter
@@ -83,7 +109,7 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreEr
     }
     let order = if filter.newest_first { "DESC" } else { "ASC" };
     let text = format!(
-        "SELECT bytes, payload FROM records WHERE {} ORDER BY seq {order} LIMIT {}",
+        "SELECT {columns} FROM records WHERE {} ORDER BY seq {order} LIMIT {}",
         conditions.join(" AND "),
         filter.limit
     );
@@ -91,8 +117,7 @@ pub async fn list(store: &Store, filter: &Filter) -> Result<Vec<Record>, StoreEr
     query = query.bind(number(filter.after.unwrap_or(0))?);
     query = query.bind(filter.before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX));
     let query = bound.into_iter().fold(query, sqlx::query::Query::bind);
-    let rows = query.fetch_all(&mut *store.session().await?).await.map_err(database(READ))?;
-    rows.iter().map(record).collect()
+    query.fetch_all(&mut *store.session().await?).await.map_err(database(READ))
 }
 
 /// Returns when the last record was written; `None` where there is none.

@@ -1,8 +1,6 @@
 //! The trail as the log tells it: a line for each record that a person would want to read, once it is durable. What is told
 //! once in the trail is told once in the log, so that a quiet daemon has a quiet journal.
 
-use std::collections::BTreeMap;
-
 use super::{
     Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult, TrailBody,
 };
@@ -52,12 +50,8 @@ fn of(entry: &Entry) -> Vec<Line> {
 
 /// Says what was found, and what is to be done: `plan for revision 1234567890: 2 create, 1 run`.
 fn plan(planned: &PlannedBody, revision: Option<&Revision>) -> String {
-    let mut counts = BTreeMap::<String, usize>::new();
-    for step in &planned.steps {
-        *counts.entry(step.action.to_string()).or_default() += 1;
-    }
-    let counts: Vec<_> = counts.iter().map(|(action, count)| format!("{count} {action}")).collect();
-    let counts = if counts.is_empty() { "no steps".into() } else { counts.join(", ") };
+    let counts = planned.counted();
+    let counts = if counts.is_empty() { "no steps".into() } else { counts };
     let revision = revision.map_or_else(|| "the state of before".into(), |one| format!("revision {}", one.short()));
     let held = if planned.verdict.decision == Decision::Hold { ", held" } else { "" };
     format!("plan for {revision}: {counts}{held}")
@@ -124,20 +118,12 @@ fn acted(body: &ActBody, entry: &Entry) -> String {
 }
 
 fn upkeep(entry: &Entry, body: &TrailBody) -> Vec<Line> {
-    let (event, text) = match body {
-        TrailBody::Key { reason, forgone, .. } => {
-            let why = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let beside = if forgone.is_empty() { "" } else { ", beside what was published before" };
-            (event::TRAIL_KEY, format!("a new key signs for the trail from here on{beside}{why}"))
-        }
-        TrailBody::Archived { first, last, file } => {
-            (event::TRAIL_ARCHIVED, format!("records {first} to {last} are in the archive, as {file}"))
-        }
-        TrailBody::Erased { record, reason } => {
-            (event::TRAIL_ERASED, format!("the payload of record {record} is erased: {reason}"))
-        }
+    let event = match body {
+        TrailBody::Key { .. } => event::TRAIL_KEY,
+        TrailBody::Archived { .. } => event::TRAIL_ARCHIVED,
+        TrailBody::Erased { .. } => event::TRAIL_ERASED,
     };
-    vec![Line::new(entry, event, false, text)]
+    vec![Line::new(entry, event, false, body.said())]
 }
 
 impl Line {

@@ -53,11 +53,7 @@ impl Asking<'_> {
         let answer = waiting("asking the daemon", self.client.get(&["status"], &[])).await?;
         let status: Status = read(&answer)?;
         self.print(&answer, || show::status(&status, self.clock.now()))?;
-        let applications = status.applications.iter().all(|one| one.outcome.is_none_or(Outcome::is_good));
-        let repositories = status.repositories.iter().all(|one| matches!(one.state.as_str(), "ok" | "waiting"));
-        let published = status.trail.places.iter().all(|place| place.code.is_none());
-        let taken = status.rejected_configuration.is_empty() && status.left_out.is_empty();
-        Ok(Exit::differs_unless(applications && repositories && published && taken))
+        Ok(Exit::differs_unless(status.is_well()))
     }
 
     async fn plan(&self, plan: &Plan, render: fn(&PlanView) -> String) -> Result<Exit, Trouble> {
@@ -68,10 +64,10 @@ impl Asking<'_> {
         let view: PlanView = read(&answer)?;
         self.print(&answer, || render(&view))?;
         let held = view.verdict.decision == Decision::Hold;
-        if held && plan.revision.is_none() && !view.plan.steps.is_empty() && !self.screen.json {
-            let id = view.plan.id.short();
-            self.screen
-                .hint(&format!("`trueup approve {id}` lets exactly this plan through, where an approval passes it"));
+        let waits = held && plan.revision.is_none() && !view.plan.steps.is_empty() && !self.screen.json;
+        let way = show::way_on(&view.plan.application, view.plan.id, &view.verdict.findings);
+        if let Some(way) = way.filter(|_| waits) {
+            self.screen.hint(&way);
         }
         Ok(Exit::differs_unless(view.plan.steps.is_empty() && !held))
     }
@@ -92,9 +88,9 @@ impl Asking<'_> {
         let report: SyncReport = read(answer)?;
         self.print(answer, || show::report(&report))?;
         if let (Outcome::Held, Some(plan), false) = (report.outcome, &report.plan, self.screen.json) {
-            let (name, id) = (&report.application, plan.short());
-            self.screen
-                .hint(&format!("look at it with `trueup plan {name}`, let it through with `trueup approve {id}`"));
+            let name = &report.application;
+            let way = show::way_on(name, *plan, &report.findings).map(|way| format!("; {way}")).unwrap_or_default();
+            self.screen.hint(&format!("look at it with `trueup plan {name}`{way}"));
         }
         Ok(Exit::differs_unless(report.outcome.is_good()))
     }

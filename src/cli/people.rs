@@ -1,15 +1,16 @@
 //! The commands of people: what binds a plan, and who may break the glass.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{BreakGlass, GlassId, GlassOpen, Policy, Propose, Reject};
-use super::ask::{Asking, named, plan_named, read};
+use super::ask::{Asking, name_of, named, plan_named, read};
 use super::progress::waiting;
-use super::restore::{self, Branch};
+use super::restore::{self, Branch, Told};
 use super::trouble::Trouble;
 use super::{Exit, show};
+use crate::model::Outcome;
 use crate::model::view::{BreakGlassAsked, BreakGlassView, Edits, PolicyListed, PolicyView};
-use crate::model::{Name, Outcome};
 
 impl Asking<'_> {
     pub(super) async fn policy(&self, policy: &Policy) -> Result<Exit, Trouble> {
@@ -57,25 +58,41 @@ impl Asking<'_> {
                 self.print(&answer, || show::requests(&all))?;
                 Ok(Exit::Done)
             }
-            BreakGlass::Agree(id) => self.glass(id, "agree").await,
-            BreakGlass::Show(asked) => self.edited(asked).await,
-            BreakGlass::Close(asked) => {
-                if asked.branches {
-                    self.edited(asked).await?;
-                }
-                self.glass(&asked.id, "close").await
+            BreakGlass::Agree(id) => {
+                let path = ["break-glass", glass_named(&id.id)?, "agree"];
+                self.view(&self.client.post(&path, &json!({})).await?)
             }
+            BreakGlass::Show(asked) if asked.branches => {
+                let proposed = self.proposed(asked).await?;
+                self.print(&json!(proposed), || proposed.text())?;
+                proposed.hint(self);
+                Ok(Exit::Done)
+            }
+            BreakGlass::Show(asked) => {
+                let edits = self.edited(asked).await?;
+                self.print(&json!(edits), || show::edits(&edits))?;
+                Ok(Exit::differs_unless(edits.is_empty()))
+            }
+            BreakGlass::Close(asked) if asked.branches => {
+                let proposed = self.proposed(asked).await?;
+                if !self.screen.json {
+                    // Said before it is put right: that may take a moment.
+                    self.screen.text(&proposed.text())?;
+                    proposed.hint(self);
+                }
+                let answer = self.end(&asked.id).await?;
+                let glass: BreakGlassView = read(&answer)?;
+                let all = json!(Proposed { closed: Some(answer), ..proposed });
+                self.print(&all, || show::break_glass(&[glass], self.clock.now()))?;
+                Ok(Exit::Done)
+            }
+            BreakGlass::Close(asked) => self.view(&self.end(&asked.id).await?),
         }
     }
 
     async fn open(&self, open: &GlassOpen) -> Result<Exit, Trouble> {
-        let names = |typed: &[String], what: &str| {
-            let parse = |one: &String| {
-                let printable = show::printable(one);
-                one.parse::<Name>().map_err(|_| Trouble::new(format!("no {what} can be named '{printable}'")))
-            };
-            typed.iter().map(parse).collect::<Result<Vec<_>, _>>()
-        };
+        let names =
+            |typed: &[String], what: &str| typed.iter().map(|one| name_of(what, one)).collect::<Result<Vec<_>, _>>();
         let asked = BreakGlassAsked {
             request: names(open.request.as_slice(), "request")?.pop(),
             applications: names(&open.applications, "application")?,
@@ -88,11 +105,9 @@ impl Asking<'_> {
         self.view(&self.client.post(&["break-glass"], &asked).await?)
     }
 
-    async fn glass(&self, GlassId { id }: &GlassId, act: &str) -> Result<Exit, Trouble> {
-        let id = glass_named(id)?;
-        let answer =
-            waiting("looking at what was edited", self.client.post(&["break-glass", id, act], &json!({}))).await?;
-        self.view(&answer)
+    async fn end(&self, GlassId { id }: &GlassId) -> Result<Value, Trouble> {
+        let path = ["break-glass", glass_named(id)?, "close"];
+        waiting("looking at what was edited", self.client.post(&path, &json!({}))).await
     }
 
     fn view(&self, answer: &Value) -> Result<Exit, Trouble> {
@@ -101,16 +116,16 @@ impl Asking<'_> {
         Ok(Exit::Done)
     }
 
-    /// Shows what was edited by hand, and writes it into branches where that is asked for.
-    async fn edited(&self, asked: &Propose) -> Result<Exit, Trouble> {
-        let id = glass_named(&asked.id.id)?;
-        let path = ["break-glass", id, "edits"];
-        let answer = waiting("looking at what was edited", self.client.post(&path, &json!({}))).await?;
-        let edits: Vec<Edits> = read(&answer)?;
-        self.print(&answer, || show::edits(&edits))?;
-        if !asked.branches {
-            return Ok(Exit::differs_unless(edits.is_empty()));
-        }
+    /// Returns what was edited by hand.
+    async fn edited(&self, asked: &Propose) -> Result<Vec<Edits>, Trouble> {
+        let path = ["break-glass", glass_named(&asked.id.id)?, "edits"];
+        read(&waiting("looking at what was edited", self.client.post(&path, &json!({}))).await?)
+    }
+
+    /// Writes what was edited by hand into branches.
+    async fn proposed(&self, asked: &Propose) -> Result<Proposed, Trouble> {
+        let (id, edits) = (glass_named(&asked.id.id)?, self.edited(asked).await?);
+        let mut branches = vec![];
         for one in &edits {
             let name = match (&asked.branch, edits.len()) {
                 (Some(name), 1) => name.clone(),
@@ -120,9 +135,30 @@ impl Asking<'_> {
             };
             let plan = one.plan.to_string();
             let branch = Branch { repository: &asked.repository, name: Some(name), include_hidden: false };
-            restore::write(self, &plan, &branch).await?;
+            branches.push(restore::write(self, &plan, &branch).await?);
         }
-        Ok(Exit::Done)
+        Ok(Proposed { edits, branches, closed: None })
+    }
+}
+
+/// What `--propose` prints: one document, however many branches there are.
+#[derive(Serialize)]
+struct Proposed {
+    edits: Vec<Edits>,
+    branches: Vec<Told>,
+    /// The break-glass, where it was closed after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<Value>,
+}
+
+impl Proposed {
+    fn text(&self) -> String {
+        let branches = self.branches.iter().map(Told::text);
+        branches.fold(show::edits(&self.edits), |text, branch| text + &branch)
+    }
+
+    fn hint(&self, asking: &Asking<'_>) {
+        self.branches.iter().for_each(|told| told.hint(asking));
     }
 }
 

@@ -27,7 +27,7 @@ use crate::model::view::{PreimageView, PreimagesView};
 /// What `--json` prints.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+pub(super) struct Told {
     plan: String,
     /// None where there was nothing to restore.
     branch: Option<String>,
@@ -57,11 +57,15 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Restore) -> Result<Exit,
     let plan = plan_named(&args.plan, "`trueup history APP` names the plans of an application")?;
     let (repository, name) = (&args.repository, args.branch.clone());
     let branch = Branch { repository, name, include_hidden: args.include_hidden };
-    write(asking, &plan, &branch).await
+    let told = write(asking, &plan, &branch).await?;
+    let value = serde_json::to_value(&told).map_err(|error| Trouble::chain(&error))?;
+    asking.print(&value, || told.text())?;
+    told.hint(asking);
+    Ok(Exit::Done)
 }
 
-/// Writes what a plan deleted or overwrote, or would, into a branch.
-pub(super) async fn write(asking: &Asking<'_>, plan: &str, branch: &Branch<'_>) -> Result<Exit, Trouble> {
+/// Writes what a plan deleted or overwrote, or would, into a branch, and returns what is to be told of it.
+pub(super) async fn write(asking: &Asking<'_>, plan: &str, branch: &Branch<'_>) -> Result<Told, Trouble> {
     let answer = waiting("asking the daemon", asking.client.get(&["plans", plan, "preimages"], &[])).await?;
     let view: PreimagesView = read(&answer)?;
     let mut told = Told { plan: view.plan.clone(), branch: None, commit: None, restored: vec![], left_out: vec![] };
@@ -75,12 +79,35 @@ pub(super) async fn write(asking: &Asking<'_>, plan: &str, branch: &Branch<'_>) 
             (told.branch, told.commit, told.restored) = (Some(name), Some(commit), restored);
         }
     }
-    let value = serde_json::to_value(&told).map_err(|error| Trouble::chain(&error))?;
-    asking.print(&value, || text(&told))?;
-    if let (Some(branch), false) = (&told.branch, asking.screen.json) {
-        asking.screen.hint(&format!("look at it with `git show {branch}`, and merge it where it is right"));
+    Ok(told)
+}
+
+impl Told {
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for one in &self.restored {
+            let _ = writeln!(text, "  {}  as {}", printable(&one.path), printable(&one.file));
+        }
+        for one in &self.left_out {
+            let _ = writeln!(text, "  {}  left out: {}", printable(&one.path), printable(&one.reason));
+        }
+        match (&self.branch, &self.commit) {
+            (Some(branch), Some(commit)) => {
+                let _ = writeln!(text, "branch {} at {}", printable(branch), commit.get(..10).unwrap_or(commit));
+            }
+            _ if self.left_out.is_empty() => {
+                text.push_str("nothing to restore: the plan overwrote nothing, or Git has it all\n");
+            }
+            _ => text.push_str("nothing to restore but what was left out\n"),
+        }
+        text
     }
-    Ok(Exit::Done)
+
+    pub(super) fn hint(&self, asking: &Asking<'_>) {
+        if let (Some(branch), false) = (&self.branch, asking.screen.json) {
+            asking.screen.hint(&format!("look at it with `git show {branch}`, and merge it where it is right"));
+        }
+    }
 }
 
 /// Returns the commit that the branch begins at. Whoever has it has the repository: its id covers all of its history.
@@ -165,24 +192,4 @@ fn spec(one: &PreimageView) -> Result<HostSpec, Trouble> {
 
 fn short(plan: &str) -> &str {
     plan.get(..12).unwrap_or(plan)
-}
-
-fn text(told: &Told) -> String {
-    let mut text = String::new();
-    for one in &told.restored {
-        let _ = writeln!(text, "  {}  as {}", printable(&one.path), printable(&one.file));
-    }
-    for one in &told.left_out {
-        let _ = writeln!(text, "  {}  left out: {}", printable(&one.path), printable(&one.reason));
-    }
-    match (&told.branch, &told.commit) {
-        (Some(branch), Some(commit)) => {
-            let _ = writeln!(text, "branch {} at {}", printable(branch), commit.get(..10).unwrap_or(commit));
-        }
-        _ if told.left_out.is_empty() => {
-            text.push_str("nothing to restore: the plan overwrote nothing, or Git has it all\n");
-        }
-        _ => text.push_str("nothing to restore but what was left out\n"),
-    }
-    text
 }

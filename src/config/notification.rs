@@ -30,7 +30,7 @@ pub struct Notification {
     #[serde(default = "quiet")]
     #[schemars(length(min = 1))]
     pub events: Vec<NoticeEvent>,
-    /// Only what concerns these applications; without it, everything. A break-glass that names no application is always told.
+    /// Only what concerns these applications; without it, everything. A break-glass over several applications is always told.
     #[serde(default, rename = "match")]
     pub matching: Matching,
     /// Only what matters at least so much.

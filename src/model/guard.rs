@@ -87,6 +87,38 @@ impl Finding {
     }
 }
 
+/// What a plan waits for that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// People: approvals of exactly this plan let it through.
+    Approval,
+    /// Nobody: what no approval passes may pass by itself then.
+    Until(Time),
+    /// Something that neither an approval nor time brings: break-glass, or another state.
+    Other,
+}
+
+impl Waits {
+    /// Returns what a plan with these findings waits for; `None` where none of them holds it.
+    #[must_use]
+    pub fn of(findings: &[Finding]) -> Option<Self> {
+        let holding: Vec<_> = findings.iter().filter(|finding| finding.holds()).collect();
+        if holding.is_empty() {
+            return None;
+        }
+        let approved = |finding: &Finding| {
+            matches!(finding.guard.passed_by(), PassedBy::Approval | PassedBy::Acceptance | PassedBy::Approvals)
+        };
+        let times = holding.iter().filter(|finding| !approved(finding)).map(|finding| finding.changes_at);
+        let times: Option<Vec<_>> = times.collect();
+        Some(match times.map(|times| times.into_iter().max()) {
+            Some(None) => Self::Approval,
+            Some(Some(last)) => Self::Until(last),
+            None => Self::Other,
+        })
+    }
+}
+
 /// What may hold a plan: the built-in rules, and the rules of policies by their sort. Each carries the act that passes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -224,6 +256,27 @@ impl Guard {
             Self::Require => ("policy.require", PassedBy::BreakGlass),
             Self::Deny => ("policy.deny", PassedBy::BreakGlass),
             Self::Warn => ("policy.warn", PassedBy::Told),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_asked_only_where_their_yes_is_enough() {
+        let found = |guard| Finding::new(guard, "", vec![]);
+        let at = |guard, time| Finding { changes_at: Some(Time(time)), ..found(guard) };
+        let passed = |guard| Finding { passed: true, ..found(guard) };
+        assert_eq!(Waits::of(&[]), None);
+        assert_eq!(Waits::of(&[passed(Guard::Manual), found(Guard::Claim), found(Guard::Warn)]), None);
+        let people = [found(Guard::DeleteLimit), found(Guard::Approve), found(Guard::Acceptance), passed(Guard::Deny)];
+        assert_eq!(Waits::of(&people), Some(Waits::Approval));
+        let later = [found(Guard::DeleteLimit), at(Guard::Window, 5), at(Guard::Require, 9)];
+        assert_eq!(Waits::of(&later), Some(Waits::Until(Time(9))));
+        for other in [Guard::Deny, Guard::Protect, Guard::Rejected, Guard::AncestryUnknown, Guard::PolicyError] {
+            assert_eq!(Waits::of(&[at(Guard::Window, 5), found(other)]), Some(Waits::Other), "{other:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub use chain::chain;
 pub use clock::{Boot, Clock, Time};
 pub use deceives::deceives;
 pub use digest::{Digest, DigestKey, ParseDigestError};
-pub use guard::{Decision, Finding, Guard, PassedBy, Verdict};
+pub use guard::{Decision, Finding, Guard, PassedBy, Verdict, Waits};
 pub use health::{Health, HealthState};
 pub use inventory::{Inventory, Left, Origin, Owned, Walk};
 pub use mistake::Mistake;

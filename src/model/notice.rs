@@ -33,7 +33,7 @@ pub enum NoticeEvent {
     BreakGlass,
     /// The daemon started or stopped, or refused a configuration.
     Daemon,
-    /// Something is wrong with the trail itself.
+    /// Something was done to the trail itself: another key signs, records were archived, a payload was erased.
     Trail,
 }
 
@@ -100,7 +100,7 @@ pub struct Notice {
     /// All of it in one line.
     pub summary: String,
     pub application: Option<Name>,
-    /// As declared now.
+    /// As declared now, or last.
     pub labels: BTreeMap<String, String>,
     pub target: Option<Name>,
     pub revision: Option<Revision>,
@@ -114,6 +114,10 @@ pub struct Notice {
     pub message: Option<String>,
     /// What the guards found, where the plan is held.
     pub findings: Vec<NoticeFinding>,
+    /// The plan is held, and nothing but approvals of it is missing.
+    pub approvable: bool,
+    /// Until when the plan is held with nobody doing anything, after RFC 3339, where that is known.
+    pub until: Option<String>,
 }
 
 /// One reason why a plan is held.
@@ -131,7 +135,7 @@ pub struct NoticeFinding {
 
 impl Notice {
     /// The names that a template may ask for.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 21] = [
         "version",
         "id",
         "installation",
@@ -151,6 +155,8 @@ impl Notice {
         "code",
         "message",
         "findings",
+        "approvable",
+        "until",
     ];
 
     /// Returns two that differ as much as notifications do, to try a template with: one with everything, one with the least.
@@ -183,6 +189,8 @@ impl Notice {
             code: None,
             message: None,
             findings: vec![],
+            approvable: false,
+            until: None,
         };
         let most = Self {
             event: NoticeEvent::Held.as_str(),
@@ -198,6 +206,8 @@ impl Notice {
             code: Some("guard.delete-limit".into()),
             message: Some("12 deletes, more than 10".into()),
             findings: vec![finding],
+            approvable: true,
+            until: Some("2027-01-02T08:00:00.000Z".into()),
             ..least.clone()
         };
         [most, least]

@@ -33,6 +33,20 @@ pub struct Status {
     pub orphans: Vec<OrphanStatus>,
 }
 
+impl Status {
+    /// Whether nothing differs, waits for a person, or fails.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        let applications = self.applications.iter().all(|one| one.outcome.is_none_or(Outcome::is_good));
+        let repositories = self.repositories.iter().all(|one| matches!(one.state.as_str(), "ok" | "waiting"));
+        let published = self.trail.places.iter().all(|place| place.code.is_none());
+        let taken = self.rejected_configuration.is_empty() && self.left_out.is_empty();
+        let told = self.notifications.iter().all(|one| one.state == "ok");
+        let destroyed = self.orphans.iter().all(|one| one.plan.is_none());
+        applications && repositories && published && taken && told && destroyed
+    }
+}
+
 /// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrphanStatus {

@@ -23,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(6);
 pub(super) fn open(url: &str, ca: Option<&Path>) -> Result<(Client, Url), Fault> {
     let odd = |error: InvalidEndpoint| Fault::new(FaultKind::Credentials, format!("the URL cannot be used: {error}"));
     let url = Endpoint::parse(url).map_err(odd)?.url().clone();
+    // Nobody resolves it, and so nobody else would look at where it leads.
+    source::check_literal(url.host_str().unwrap_or_default())
+        .map_err(|error| Fault { kind: FaultKind::Credentials, ..error.into() })?;
     let mut builder = source::outbound(ca)?.user_agent(concat!("trueup/", env!("CARGO_PKG_VERSION")));
     if url.scheme() == "http" && ca.is_none() {
         // Nothing goes over TLS: reading the machine's certificates would take longer than the request.
@@ -108,6 +111,18 @@ mod tests {
             (503, FaultKind::Busy),
         ] {
             assert_eq!(kind(StatusCode::from_u16(status).unwrap()), meant, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_hands_out_credentials_is_not_connected_to() {
+        for host in ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:a9fe:a9fe]", "0xa9fea9fe", "0.0.0.0"] {
+            let refused = open(&format!("https://{host}/hook"), None).map(|_| ()).unwrap_err();
+            assert_eq!(refused.kind, FaultKind::Credentials, "{host}");
+            assert!(refused.message.contains("not connected to"), "{}", refused.message);
+        }
+        for host in ["127.0.0.1", "[::1]", "192.0.2.1", "example.org"] {
+            assert!(open(&format!("https://{host}/hook"), None).is_ok(), "{host}");
         }
     }
 

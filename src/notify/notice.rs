@@ -1,7 +1,7 @@
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{self, Body, Filter, Kind, PlannedBody, Record};
 use crate::model::notice::{Notice, NoticeEvent, NoticeFinding, Severity};
-use crate::model::{Finding, Name, Outcome};
+use crate::model::{Finding, Name, Outcome, Waits};
 use crate::store::StoreError;
 
 /// How a notification is read. It grows when a field comes to mean something else.
@@ -24,7 +24,8 @@ pub(super) async fn notice(
     let planned = planned(around, record).await?;
     let (outcome, code, message) = reason(record);
     let held = matches!(outcome, Some(Outcome::Held | Outcome::Degraded));
-    let findings = planned.iter().filter(|_| held).flat_map(|planned| &planned.verdict.findings);
+    let findings = planned.as_ref().filter(|_| held).map_or(&[][..], |planned| &planned.verdict.findings);
+    let waits = Waits::of(findings);
     Ok(Notice {
         version: VERSION,
         id: id(around, sink, &format!("{}\0{}", record.seq, record.time.0)),
@@ -44,7 +45,9 @@ pub(super) async fn notice(
         outcome,
         code,
         message: message.map(|text| shortened(text, LONGEST)),
-        findings: findings.take(MOST).map(finding).collect(),
+        findings: findings.iter().take(MOST).map(finding).collect(),
+        approvable: waits == Some(Waits::Approval),
+        until: waits.and_then(|waits| if let Waits::Until(time) = waits { Some(time.to_string()) } else { None }),
     })
 }
 
@@ -77,8 +80,9 @@ async fn planned(around: &Surroundings, record: &Record) -> Result<Option<Planne
         limit: 1,
         ..Filter::default()
     };
-    let found = audit::list(&around.store, &filter).await?.pop().filter(|found| found.plan == Some(plan));
-    Ok(match found.and_then(|found| found.body) {
+    // One that is damaged is left out: what it closes is told all the same.
+    let found = audit::each(&around.store, &filter).await?.pop().and_then(|(_, found)| found.ok());
+    Ok(match found.filter(|found| found.plan == Some(plan)).and_then(|found| found.body) {
         Some(Body::Planned(planned)) => Some(planned),
         _ => None,
     })
@@ -95,12 +99,8 @@ fn reason(record: &Record) -> (Option<Outcome>, Option<String>, Option<String>) 
         }
         Some(Body::Act(body)) => (None, None, body.reason.clone()),
         Some(Body::BreakGlass(body)) => (None, None, body.opening.as_ref().map(|opening| opening.reason.clone())),
-        // Kinds that come to be later say it by these names.
-        other => {
-            let body = other.as_ref().and_then(|body| serde_json::to_value(body).ok()).unwrap_or_default();
-            let word = |name: &str| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-            (None, word("code"), word("message").or_else(|| word("reason")))
-        }
+        Some(Body::Trail(body)) => (None, None, body.reason().map(str::to_owned)),
+        _ => (None, None, None),
     }
 }
 

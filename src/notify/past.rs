@@ -25,11 +25,12 @@ pub(super) async fn past(store: &Store, application: &Name, record: &Record) -> 
             limit: PAGE,
             ..Filter::default()
         };
-        let page = audit::list(store, &filter).await?;
+        let page = audit::each(store, &filter).await?;
         let last = page.len() < PAGE as usize;
-        for record in page {
-            before = record.seq;
-            // Who erased a payload does not want to be told of it.
+        for (seq, record) in page {
+            before = seq;
+            // One that is damaged is passed over, and who erased a payload does not want to be told of it.
+            let Ok(record) = record else { continue };
             let Some(Body::Closed(closed)) = &record.body else { continue };
             if gathered.take(&record, closed) {
                 return Ok(gathered.past);

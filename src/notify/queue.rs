@@ -64,15 +64,21 @@ impl Queue {
                 limit: PAGE,
                 ..Filter::default()
             };
-            let page = audit::list(&around.store, &filter).await?;
+            let page = audit::each(&around.store, &filter).await?;
             let whole = page.len() < PAGE as usize;
-            for record in page {
-                self.end_passing(&record);
-                if chosen(around, declared, &record).await?.is_some() {
-                    let passing = passing(&record, around.clock.now());
-                    self.waiting.push_back(Waiting { seq: record.seq, passing });
+            for (seq, record) in page {
+                match record {
+                    Ok(record) => {
+                        self.end_passing(&record);
+                        if chosen(around, declared, &record).await?.is_some() {
+                            let passing = passing(&record, around.clock.now());
+                            self.waiting.push_back(Waiting { seq, passing });
+                        }
+                    }
+                    // Whoever comes to it gives it up: nobody knows whether it was to be told.
+                    Err(_) => self.waiting.push_back(Waiting { seq, passing: None }),
                 }
-                self.read = record.seq;
+                self.read = seq;
             }
             if whole {
                 self.read = newest;

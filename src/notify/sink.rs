@@ -26,12 +26,17 @@ pub struct Sink {
     pub(super) again: Notify,
 }
 
+/// The stable code of a sink that is told nothing because the store, or the trail in it, cannot be read or written.
+pub(super) const STORE: &str = "notify.store";
+
 #[derive(Default)]
 struct Shown {
     waiting: usize,
     tally: Tally,
     /// Why the first that waits is not delivered.
     fault: Option<Fault>,
+    /// Why nothing is told at all: the store cannot be read or written.
+    ill: Option<String>,
 }
 
 impl Sink {
@@ -51,11 +56,13 @@ impl Sink {
     #[must_use]
     pub fn status(&self) -> NotificationStatus {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = shown.fault.as_ref().map(|fault| (fault.kind.code(), fault.message.clone()));
+        let (state, message) = shown.ill.clone().map(|ill| (STORE, ill)).or(fault).unzip();
         NotificationStatus {
             name: self.name.clone(),
             kind: self.declared.kind().into(),
-            state: shown.fault.as_ref().map_or("ok", |fault| fault.kind.code()).into(),
-            message: shown.fault.as_ref().map(|fault| fault.message.clone()),
+            state: state.unwrap_or("ok").into(),
+            message,
             delivered: shown.tally.delivered,
             waiting: shown.waiting,
             dropped: shown.tally.dropped,
@@ -116,5 +123,12 @@ impl Sink {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut shown.fault, fault);
         before.map(|before| before.kind) != shown.fault.as_ref().map(|fault| fault.kind)
+    }
+
+    /// Shows why the store keeps it from being told anything, or that it does so no more. Returns whether that is news.
+    pub(super) fn show_ill(&self, why: Option<String>) -> bool {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut shown.ill, why);
+        before.is_some() != shown.ill.is_some()
     }
 }

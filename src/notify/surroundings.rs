@@ -32,12 +32,17 @@ impl Surroundings {
         Self { store, clock, masks, applications: Arc::default(), installation }
     }
 
-    /// Takes note of the applications that are declared now.
-    pub fn declare(&self, applications: BTreeMap<Name, Known>) {
-        *self.applications.write().unwrap_or_else(PoisonError::into_inner) = applications;
+    /// Takes note of the applications that are declared now, and of those that were `before`: what is recorded of them, up to their
+    /// end, is told to whom it concerned while they were declared.
+    pub fn declare(&self, declared: BTreeMap<Name, Known>, before: BTreeMap<Name, Known>) {
+        let mut applications = self.applications.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, known) in before {
+            applications.entry(name).or_insert(known);
+        }
+        applications.extend(declared);
     }
 
-    /// Returns what is known of an application; nothing, where it is declared no more.
+    /// Returns what is known of an application; nothing, where it never was declared.
     pub(super) fn known(&self, application: &Name) -> Known {
         let applications = self.applications.read().unwrap_or_else(PoisonError::into_inner);
         applications.get(application).cloned().unwrap_or_default()

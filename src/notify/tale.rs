@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::audit::{Body, ClosedBody, Kind, Record};
+use crate::audit::{Body, ClosedBody, Kind, Record, TrailBody};
 use crate::model::notice::{NoticeEvent, Severity};
 use crate::model::{Outcome, PlanId, Revision};
 use crate::source::SourceErrorKind;
@@ -100,9 +100,9 @@ pub(super) fn reports_drift(closed: &ClosedBody) -> bool {
 /// Returns what a record tells, in the order in which a sink that wants several of them is told the first.
 pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
     match &record.body {
-        // Kinds that come to be later are known by the beginning of their names.
-        _ if record.kind.as_str().starts_with("break-glass") => vec![NoticeEvent::BreakGlass],
-        _ if record.kind.as_str().starts_with("checkpoint") => vec![NoticeEvent::Trail],
+        // One whose payload was erased is told by its name.
+        _ if record.kind == Kind::BreakGlass => vec![NoticeEvent::BreakGlass],
+        Some(Body::Trail(_)) => vec![NoticeEvent::Trail],
         Some(Body::Closed(closed)) if record.application.is_some() => ended(record, closed, past),
         Some(Body::Closed(_) | Body::Started(_) | Body::Stopped(_)) => vec![NoticeEvent::Daemon],
         Some(Body::Observed(_)) => vec![NoticeEvent::Drift],
@@ -138,6 +138,13 @@ pub(super) fn severity(record: &Record, event: NoticeEvent) -> Severity {
     match (event, &record.body) {
         (NoticeEvent::Failed, Some(Body::Closed(closed))) if closed.outcome == Outcome::Failed => Severity::Critical,
         (NoticeEvent::Daemon, Some(Body::Closed(_))) => Severity::Warning,
+        (NoticeEvent::Trail, Some(Body::Trail(body))) => match body {
+            TrailBody::Archived { .. } => Severity::Info,
+            // Whoever verifies from outside wants it.
+            TrailBody::Key { forgone, .. } if forgone.is_empty() => Severity::Notice,
+            // What was recorded, or was published, does not count any more because a person says so.
+            TrailBody::Key { .. } | TrailBody::Erased { .. } => Severity::Critical,
+        },
         (event, _) => usual(event),
     }
 }
@@ -145,7 +152,6 @@ pub(super) fn severity(record: &Record, event: NoticeEvent) -> Severity {
 /// Returns how much an event matters at least.
 pub(super) const fn usual(event: NoticeEvent) -> Severity {
     match event {
-        NoticeEvent::Trail => Severity::Critical,
         NoticeEvent::Held
         | NoticeEvent::Failed
         | NoticeEvent::Degraded

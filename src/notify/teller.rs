@@ -5,11 +5,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Line;
-use super::fault::Fault;
+use super::fault::{Failures, Fault};
 use super::notice::notice;
 use super::queue::{Queue, chosen};
-use super::sink::Sink;
-use crate::audit::{self, Appended};
+use super::sink::{STORE, Sink};
+use crate::audit::{self, Appended, Filter};
 use crate::model::{Pace, chain, event};
 use crate::store::StoreError;
 
@@ -40,7 +40,7 @@ pub(super) struct Teller {
 /// How the last one fared that was not taken.
 struct Trying {
     seq: u64,
-    failures: u32,
+    failures: Failures,
     due: Instant,
 }
 
@@ -49,6 +49,8 @@ enum Tried {
     Told,
     /// The record is gone, or tells nothing any more.
     Nothing,
+    /// The record is not as it was written.
+    Damaged(StoreError),
     Failed(Fault),
 }
 
@@ -61,7 +63,7 @@ impl Teller {
             match Queue::load(&sink.around, &sink.name).await {
                 Ok(queue) => break queue,
                 Err(error) => {
-                    say(sink, &error);
+                    ill(sink, &error);
                     pause(stop).await;
                 }
             }
@@ -75,17 +77,14 @@ impl Teller {
     }
 
     pub(super) async fn run(mut self) {
-        let mut ill = false;
         while !self.stop.is_cancelled() {
             let turned = self.turn().await;
             if let Err(error) = turned {
-                if !std::mem::replace(&mut ill, true) {
-                    say(&self.sink, &error);
-                }
+                ill(&self.sink, &error);
                 pause(&self.stop).await;
                 continue;
             }
-            ill = false;
+            self.sink.show_ill(None);
             let waits = self.queue.first(Instant::now()).is_some();
             let due = match (waits, &self.trying) {
                 (true, Some(trying)) => Some(trying.due),
@@ -125,6 +124,7 @@ impl Teller {
                 self.done(seq);
             }
             Tried::Nothing => self.done(seq),
+            Tried::Damaged(error) => self.drop(seq, error.code(), &chain(&error)),
             Tried::Failed(fault) => self.failed(seq, fault),
         }
         sink.show(&self.queue);
@@ -137,18 +137,24 @@ impl Teller {
         self.sink.show_fault(None);
     }
 
+    /// Gives one up, so that it does not stand in the way of all others.
+    fn drop(&mut self, seq: u64, code: &str, why: &str) {
+        let (event, name) = (event::NOTIFICATION_DROPPED.name, &self.sink.name);
+        tracing::error!(event, notification = %name, code, record = seq, "a notification was given up: {why}");
+        self.queue.tally(|tally| (tally.dropped, tally.last_dropped) = (tally.dropped + 1, Some(seq)));
+        self.done(seq);
+    }
+
     /// Tries again later, or gives up what is never taken.
     fn failed(&mut self, seq: u64, fault: Fault) {
-        let before = self.trying.as_ref().filter(|trying| trying.seq == seq);
-        let failures = before.map_or(0, |trying| trying.failures) + 1;
-        let (name, code, why) = (&self.sink.name, fault.kind.code(), fault.message.clone());
-        if fault.kind.tries().is_some_and(|most| failures >= most) {
-            let event = event::NOTIFICATION_DROPPED.name;
-            tracing::error!(event, notification = %name, code, record = seq, "a notification was given up: {why}");
-            self.queue.tally(|tally| (tally.dropped, tally.last_dropped) = (tally.dropped + 1, Some(seq)));
-            return self.done(seq);
+        let before = self.trying.take().filter(|trying| trying.seq == seq);
+        let mut failures = before.map(|trying| trying.failures).unwrap_or_default();
+        let last = failures.are_final_with(fault.kind);
+        if last {
+            return self.drop(seq, fault.kind.code(), &fault.message);
         }
-        let wait = self.pace.back_off(FIRST_RETRY, failures).max(fault.wait.unwrap_or_default());
+        let (name, code, why) = (&self.sink.name, fault.kind.code(), fault.message.clone());
+        let wait = self.pace.back_off(FIRST_RETRY, failures.count()).max(fault.wait.unwrap_or_default());
         if self.sink.show_fault(Some(fault)) {
             let (event, retry_in) = (event::NOTIFICATION_FAILED.name, format!("{wait:.0?}"));
             tracing::warn!(event, notification = %name, code, record = seq, retry_in, "could not notify: {why}");
@@ -159,7 +165,12 @@ impl Teller {
 
 /// Makes a message of a record and sends it once.
 async fn deliver(sink: &Sink, seq: u64, line: &mut Option<Line>) -> Result<Tried, StoreError> {
-    let Some(record) = audit::show(&sink.around.store, seq).await? else { return Ok(Tried::Nothing) };
+    let one = Filter { after: Some(seq - 1), before: Some(seq + 1), limit: 1, ..Filter::default() };
+    let record = match audit::each(&sink.around.store, &one).await?.pop() {
+        Some((_, Ok(record))) => record,
+        Some((_, Err(error))) => return Ok(Tried::Damaged(error)),
+        None => return Ok(Tried::Nothing),
+    };
     let Some(chosen) = chosen(&sink.around, &sink.declared, &record).await? else { return Ok(Tried::Nothing) };
     let notice = notice(&sink.around, &sink.name, &record, (chosen.event, chosen.severity), chosen.known).await?;
     Ok(match sink.send(line, &notice).await {
@@ -180,8 +191,11 @@ async fn grace(stop: &CancellationToken) {
     sleep(GRACE).await;
 }
 
-fn say(sink: &Sink, error: &StoreError) {
-    tracing::warn!(notification = %sink.name, error = chain(error), "could not read or write how far it was told");
+fn ill(sink: &Sink, error: &StoreError) {
+    if sink.show_ill(Some(chain(error))) {
+        let (event, error) = (event::NOTIFICATION_FAILED.name, chain(error));
+        tracing::warn!(event, notification = %sink.name, code = STORE, error, "could not read or write how far it was told");
+    }
 }
 
 async fn pause(stop: &CancellationToken) {

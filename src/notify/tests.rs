@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::message::{Escape, Message, chat, mrkdwn, plain};
 use super::notice::notice;
 use super::queue::{Queue, chosen};
+use super::sink::Sink;
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{
-    self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody, Redactor,
+    self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody,
+    Redactor, TrailBody,
 };
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};
@@ -45,7 +48,7 @@ impl Trail {
         let around = Surroundings::new(store, Arc::new(Fixed), Masks::default());
         let labels = BTreeMap::from([("team".to_owned(), "edge".to_owned())]);
         let known = Known { labels, target: "host".parse().ok() };
-        around.declare(BTreeMap::from([("web".parse().unwrap(), known)]));
+        around.declare(BTreeMap::from([("web".parse().unwrap(), known)]), BTreeMap::new());
         let trail = Self { around, _folder: folder };
         trail.append(entries).await;
         trail
@@ -252,6 +255,85 @@ async fn the_past_is_read_as_far_back_as_it_matters() {
 }
 
 #[tokio::test]
+async fn what_is_done_to_the_trail_itself_is_told_to_whom_asks_for_it() {
+    let key = |forgone: &[&str]| {
+        let forgone = forgone.iter().map(|&note| note.to_owned()).collect();
+        TrailBody::Key { statement: "a note".into(), reason: Some("it was lost".into()), forgone }
+    };
+    let bodies = [
+        key(&[]),
+        TrailBody::Archived { first: 1, last: 9, file: "trail-1.jsonl".into() },
+        key(&["a checkpoint"]),
+        TrailBody::Erased { record: 7, reason: "a password".into() },
+    ];
+    let entries = bodies.map(|body| Entry { application: None, ..entry(Body::Trail(body)) });
+    let trail = Trail::of(&entries).await;
+    assert!(trail.tells(&sink("")).await.is_empty(), "it is quiet by default");
+    assert_eq!(trail.tells(&sink(ALL)).await, ["1 trail", "2 trail", "3 trail", "4 trail"]);
+    let of = |severity: &str| sink(&format!(r#", "events": ["trail"], "severity": "{severity}""#));
+    assert_eq!(trail.tells(&of("notice")).await, ["1 trail", "3 trail", "4 trail"]);
+    assert_eq!(trail.tells(&of("critical")).await, ["3 trail", "4 trail"]);
+    let erased = trail.notice(&sink(ALL), 4).await;
+    assert_eq!(erased.summary, "trueup: the payload of record 7 is erased: a password");
+    assert_eq!(erased.message.as_deref(), Some("a password"));
+    assert!(trail.notice(&sink(ALL), 3).await.summary.contains("beside what was published before: it was lost"));
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_given_up_and_hides_no_other() {
+    let plan = Some(PlanId(Digest::of(b"1")));
+    let verdict = Verdict { decision: Decision::Go, findings: vec![], forced_by: vec![], changes_at: None };
+    let planned = Body::Planned(PlannedBody { verdict, signer: None, steps: vec![] });
+    let trail = Trail::of(&[
+        ended(Outcome::Held, "guard.manual", 'a'),
+        ended(Outcome::Refused, "verify.unsigned", 'b'),
+        ended(Outcome::Refused, "render.invalid", 'c'),
+        Entry { plan, ..entry(planned) },
+        ran(Outcome::Applied, "", 'a', "1"),
+    ])
+    .await;
+    let (around, name) = (&trail.around, "chat".parse().unwrap());
+    for damage in [
+        "UPDATE records SET payload = '{' WHERE seq = 1",
+        "UPDATE records SET bytes = CAST(x'ff' AS TEXT) WHERE seq = 3",
+        "UPDATE records SET payload = '{}' WHERE seq = 4",
+    ] {
+        let mut tx = around.store.write().await.unwrap();
+        sqlx::query(damage).execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    // Where it goes cannot be read, so that it tries for as long as it takes.
+    let sink = Arc::new(Sink::new("chat".parse().unwrap(), sink(""), around.clone()));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(sink.clone().run(stop.clone()));
+    let comes = async |state: &str| {
+        for _ in 0..500 {
+            if sink.status().state == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no {state}: {:?}", sink.status());
+    };
+    comes("notify.credentials").await;
+    let status = sink.status();
+    assert_eq!((status.dropped, status.last_dropped, status.waiting), (1, Some(1), 3));
+    let chosen = audit::each(&around.store, &Filter::default()).await.unwrap();
+    let read: Vec<_> = chosen.iter().map(|(seq, record)| (*seq, record.is_ok())).collect();
+    assert_eq!(read, [(1, false), (2, true), (3, false), (4, false), (5, true)]);
+    let recovered = trail.notice(&sink.declared, 5).await;
+    assert_eq!((recovered.event, &*recovered.summary), ("recovered", "web is well again at aaaaaaaaaa: 1 step"));
+    // What keeps all of it from being told is shown, too.
+    around.store.clone().close().await.unwrap();
+    sink.again.notify_one();
+    comes("notify.store").await;
+    assert!(sink.status().message.unwrap().contains("closed"));
+    stop.cancel();
+    task.await.unwrap();
+}
+
+#[tokio::test]
 async fn applications_labels_and_severity_choose() {
     let other = |mut one: Entry| {
         one.application = "mail".parse().ok();
@@ -295,11 +377,44 @@ async fn a_notice_says_what_was_found_and_who_it_is_about() {
     assert_eq!((notice.findings.len(), notice.findings[0].objects.len(), notice.findings[0].more), (1, 20, 10));
     assert_eq!((notice.target, notice.labels.len()), ("host".parse().ok(), 1));
     assert_eq!(notice.time, "2023-11-14T22:13:20.000Z");
+    assert!(notice.approvable && notice.until.is_none());
     let again = trail.notice(&sink(""), 2).await;
     assert_eq!(notice.id, again.id, "told again, it is the same");
     let acted = trail.notice(&sink(ALL), 3).await;
     assert_eq!(acted.summary, "ada: approve for web: it must");
     assert_ne!(notice.id, acted.id);
+}
+
+#[test]
+fn nobody_is_told_to_approve_what_no_approval_passes() {
+    let [most, _] = Notice::samples();
+    let text = |approvable: bool, until: Option<&str>, code: &str| {
+        let until = until.map(str::to_owned);
+        let notice = Notice { approvable, until, code: Some(code.into()), ..most.clone() };
+        let declared = serde_json::from_str(&format!("{{{WEBHOOK}}}")).unwrap();
+        let text = Message::new(&notice, &declared, &"chat".parse().unwrap(), &Redactor::default()).text;
+        text.lines().find(|line| line.starts_with("look")).unwrap().to_owned()
+    };
+    let look = "look at it with `trueup plan web`";
+    let approve = format!("{look}, let it through with `trueup approve {}`", most.plan.unwrap().short());
+    assert_eq!(text(true, None, "policy.approve"), approve);
+    let until = format!("{look}; it waits until 2027-01-02T08:00:00.000Z");
+    assert_eq!(text(false, Some("2027-01-02T08:00:00.000Z"), "policy.window"), until);
+    assert_eq!(text(false, None, "policy.deny"), format!("{look}; `trueup policy explain web` says what holds it"));
+    assert_eq!(text(false, None, "guard.rejected"), look);
+}
+
+#[tokio::test]
+async fn a_window_that_holds_is_told_with_its_end() {
+    let window = Finding { changes_at: Some(Time(0)), ..Finding::new(Guard::Window, "not now", vec![]) };
+    let findings = vec![Finding::new(Guard::DeleteLimit, "too many", vec![]), window];
+    let verdict = Verdict { decision: Decision::Hold, findings, forced_by: vec![], changes_at: None };
+    let plan = Some(PlanId(Digest::of(b"1")));
+    let planned = Body::Planned(PlannedBody { verdict, signer: None, steps: vec![] });
+    let closed = Entry { plan, ..ended(Outcome::Held, "guard.delete-limit", 'a') };
+    let trail = Trail::of(&[Entry { plan, ..entry(planned) }, closed]).await;
+    let notice = trail.notice(&sink(""), 2).await;
+    assert_eq!((notice.approvable, notice.until.as_deref()), (false, Some("1970-01-01T00:00:00.000Z")));
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! What is told, in one line of plain words; and the templates that are used where nobody wrote others.
 
-use std::collections::BTreeMap;
-
 use crate::audit::{Body, ClosedBody, PlannedBody, Record};
 use crate::model::notice::NoticeEvent;
 use crate::model::{Outcome, Revision};
@@ -15,7 +13,9 @@ pub(super) const TEXT: &str = "\
 {% endfor %}{% if application %}application {{ application }}{% if target %} on {{ target }}{% endif %}
 {% endif %}{% if revision %}revision {{ revision }}
 {% endif %}{% if plan %}plan {{ plan }}
-{% endif %}{% if event == 'held' and plan %}look at it with `trueup plan {{ application }}`, let it through with `trueup approve {{ plan[:12] }}`
+{% endif %}{% if event == 'held' and plan %}look at it with `trueup plan {{ application }}`\
+{% if approvable %}, let it through with `trueup approve {{ plan[:12] }}`{% elif until %}; it waits until {{ until }}\
+{% elif code and code[:7] == 'policy.' %}; `trueup policy explain {{ application }}` says what holds it{% endif %}
 {% endif %}record {{ record }}, {{ time }}, {{ actor.display }}";
 
 /// Returns all of it in one line. `planned` is the plan that the record closes.
@@ -43,6 +43,7 @@ pub(super) fn summary(record: &Record, event: NoticeEvent, planned: Option<&Plan
             format!("{}: {}{plan}{on}{}", record.actor, body.act, first_line(body.reason.as_deref()))
         }
         (_, Some(Body::BreakGlass(body))) => body.said(&record.actor),
+        (_, Some(Body::Trail(body))) => format!("{who}: {}", body.said()),
         (_, Some(Body::Started(daemon))) => format!("trueup {} started", daemon.version),
         (_, Some(Body::Stopped(_))) => "trueup stopped".into(),
         _ => format!("{who}: {} by {}", record.kind.as_str().replace('-', " "), record.actor),
@@ -62,13 +63,9 @@ const fn word(outcome: Outcome) -> &'static str {
 
 /// Says what was done: `2 create, 1 run`.
 fn counted(closed: &ClosedBody, planned: Option<&PlannedBody>) -> String {
-    let mut counts = BTreeMap::<String, usize>::new();
-    for step in planned.iter().flat_map(|planned| &planned.steps) {
-        *counts.entry(step.action.to_string()).or_default() += 1;
-    }
-    let counts: Vec<_> = counts.iter().map(|(action, count)| format!("{count} {action}")).collect();
+    let counts = planned.map(PlannedBody::counted).unwrap_or_default();
     match (counts.is_empty(), closed.counts.done) {
-        (false, _) => counts.join(", "),
+        (false, _) => counts,
         (true, 1) => "1 step".into(),
         (true, done) => format!("{done} steps"),
     }

@@ -41,7 +41,7 @@ pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, So
 }
 
 /// Refuses a URL whose host is itself an address that may not be connected to: such a host is never resolved.
-pub(super) fn check_literal(host: &str) -> Result<(), SourceError> {
+pub(crate) fn check_literal(host: &str) -> Result<(), SourceError> {
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(address) if !allowed(address, true) => Err(forbidden(host)),
         _ => Ok(()),

@@ -41,7 +41,7 @@ pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
 
 // How this machine is left, by whoever has to.
-pub(crate) use egress::resolve;
+pub(crate) use egress::{check_literal, resolve};
 pub(crate) use error::harmless;
 pub(crate) use http::{outbound, told};
 pub(crate) use secret::{Secret, secret};

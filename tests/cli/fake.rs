@@ -100,7 +100,7 @@ impl Daemon for Fake {
         Ok(samples::break_glass().remove(1))
     }
 
-    async fn edits(&self, _: &str) -> Result<Vec<Edits>, Problem> {
+    async fn edits(&self, _: &str, _: Actor) -> Result<Vec<Edits>, Problem> {
         Ok(vec![samples::edits()])
     }
 
@@ -112,7 +112,7 @@ impl Daemon for Fake {
         Err(Problem::new(404, "plan.unknown", format!("no plan that was carried out begins with {plan}")))
     }
 
-    async fn preimage(&self, _: &str, _: usize) -> Result<Vec<u8>, Problem> {
+    async fn preimage(&self, _: &str, _: usize, _: Actor) -> Result<Vec<u8>, Problem> {
         Err(Problem::new(404, "preimage.unknown", "there is no such pre-image"))
     }
 

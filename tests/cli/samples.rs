@@ -106,6 +106,7 @@ pub(crate) fn applications() -> Vec<ApplicationStatus> {
         outcome: Some(Outcome::Held),
         since: Some(Time(NOW.0 - 7_200_000_000)),
         message: Some("12 of 14 objects\r would be deleted".into()),
+        findings: vec![Finding::new(Guard::DeleteLimit, "12 of 14 objects\r would be deleted", vec![])],
         plan: Some(plan().plan.id),
         applied: None,
         objects: 14,

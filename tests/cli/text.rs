@@ -1,8 +1,10 @@
 //! What people see, character by character.
 
 use anstream::adapter::strip_str;
+use trueup::audit::{Body, BreakGlassBody, GlassEvent, TrailBody};
 use trueup::cli::show;
-use trueup::model::{Mistake, Outcome, Place};
+use trueup::model::view::{ApplicationStatus, OrphanStatus, Status};
+use trueup::model::{Finding, Guard, Mistake, Outcome, Place, Time};
 
 use crate::samples::{self, NOW};
 
@@ -94,6 +96,80 @@ fn a_report_ends_with_its_outcome() {
          step 2\\u{{1b}}c (sample.code)\n"
     );
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_person_is_asked_to_approve_only_what_that_lets_through() {
+    let plan = samples::plan().plan.id;
+    let found = |guard| Finding::new(guard, "", vec![]);
+    let of_policy = |guard| Finding::of_policy(&samples::name("freeze"), guard, "", vec![]);
+    let until = |finding: Finding| Finding { changes_at: Some(Time(0)), ..finding };
+    let way = |findings: &[Finding]| show::way_on(&samples::name("nginx"), plan, findings);
+    let explains = "`trueup policy explain nginx` says what holds it".to_owned();
+    let approve = format!("`trueup approve {}` lets exactly this plan through", plan.short());
+    let waits = "it waits until 1970-01-01T00:00:00.000Z";
+    assert_eq!(way(&[found(Guard::DeleteLimit), of_policy(Guard::Approve)]), Some(approve));
+    assert_eq!(way(&[found(Guard::Manual), of_policy(Guard::Deny)]), Some(explains.clone()));
+    assert_eq!(way(&[until(of_policy(Guard::Window))]), Some(format!("{waits}, and {explains}")));
+    assert_eq!(way(&[found(Guard::Destroy), until(of_policy(Guard::Window))]), Some(waits.into()));
+    assert_eq!(way(&[found(Guard::Rejected)]), None);
+    assert_eq!(way(&[]), None);
+
+    let [_, held] = &samples::applications()[..] else { panic!("there are two") };
+    let shown =
+        |finding: Finding| show::application(&ApplicationStatus { findings: vec![finding], ..held.clone() }, NOW);
+    assert!(shown(found(Guard::Manual)).contains("approval of plan"));
+    assert!(shown(until(of_policy(Guard::Window))).contains("14       1970-01-01T00:00:00.000Z; 12 of 14"));
+    assert!(!shown(of_policy(Guard::Deny)).contains("approval of plan"));
+}
+
+#[test]
+fn the_trail_tells_of_break_glass_and_of_itself() {
+    let opening = samples::break_glass().remove(0).opening;
+    let used = BreakGlassBody::new(&opening.id, GlassEvent::Used);
+    let opened =
+        BreakGlassBody { opening: Some(opening.clone()), ..BreakGlassBody::new(&opening.id, GlassEvent::Opened) };
+    let erased = TrailBody::Erased { record: 7, reason: "a pass\u{7}word".into() };
+    let bodies = [Body::BreakGlass(opened), Body::BreakGlass(used), Body::Trail(erased)];
+    let records = (1..).zip(bodies).map(|(seq, body)| {
+        serde_json::json!({ "seq": seq, "time": 0, "kind": body.kind(), "body": body, "actor": opening.by })
+    });
+    let records: Vec<_> = records.collect();
+    let told: Vec<_> = records.iter().map(show::is_told).collect();
+    assert_eq!(told, [true, true, false]);
+    let expected = r"     1  1970-01-01T00:00:00.000Z  break-glass  opened  0123456789abcdef  the site is down  by root
+     2  1970-01-01T00:00:00.000Z  break-glass  used  0123456789abcdef  by root
+     3  1970-01-01T00:00:00.000Z  trail      erased  a pass\u{7}word  by root
+";
+    assert_eq!(show::records(&records), expected);
+}
+
+#[test]
+fn a_status_is_well_where_nothing_differs_waits_or_fails() {
+    let failing = samples::status();
+    let ok = |mut status: Status| {
+        status.repositories[0].state = "ok".into();
+        status.notifications[0].state = "ok".into();
+        status.applications.truncate(1);
+        status
+    };
+    let well = ok(failing.clone());
+    assert!(well.is_well() && !failing.is_well());
+    let orphan = |plan| OrphanStatus { name: samples::name("old"), target: samples::name("web-1"), objects: 1, plan };
+    assert!(Status { orphans: vec![orphan(None)], ..well.clone() }.is_well());
+    for ill in [
+        Status { repositories: failing.repositories.clone(), ..well.clone() },
+        Status { applications: failing.applications.clone(), ..well.clone() },
+        Status { notifications: failing.notifications.clone(), ..well.clone() },
+        Status { orphans: vec![orphan(Some(samples::plan().plan.id))], ..well.clone() },
+    ] {
+        assert!(!ill.is_well(), "{ill:?}");
+    }
+    let alone = Status { repositories: vec![], applications: vec![], ..failing };
+    let text = show::status(&alone, NOW);
+    assert!(text.contains("notify.denied") && !text.contains("REPOSITORY") && !text.contains("nothing"), "{text}");
+    let empty = Status { notifications: vec![], ..alone };
+    assert!(show::status(&empty, NOW).ends_with("\nnothing is declared yet\n"));
 }
 
 #[test]

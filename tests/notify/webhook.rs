@@ -44,8 +44,9 @@ fn quiet_by_default() {
     declare(&mut world, "all", &format!("{}, {events}", webhook(&all)));
     start(&mut world);
     quiet.until(1);
-    // What a person did, a restart, and syncs that find nothing are nobody's news.
+    // What a person did, another key, a restart, and syncs that find nothing are nobody's news.
     let _ = world.cli(&["sync", "web"]).code(0);
+    let _ = world.cli(&["audit", "rotate-key", "--reason", "ada left"]).code(0);
     world.restart();
     until(&world, "all", "all is told", |status| status["waiting"] == 0);
     world.edit("/etc/motd", "by hand\n");
@@ -53,10 +54,10 @@ fn quiet_by_default() {
     let taken = quiet.until(2);
     assert_eq!(told(&taken), ["web changed", "web changed"]);
     assert!(body(&taken[1])["summary"].as_str().unwrap().contains("1 update"), "{}", body(&taken[1]));
-    let all = all.until(6);
-    assert_eq!(told(&all), ["web changed", "web act", "- daemon", "- daemon", "web drift", "web changed"]);
+    let all = all.until(7);
+    assert_eq!(told(&all), ["web changed", "web act", "- trail", "- daemon", "- daemon", "web drift", "web changed"]);
     let ids: BTreeSet<_> = all.iter().chain(&taken).map(|request| header(request, "webhook-id")).collect();
-    assert_eq!(ids.len(), 8, "every sink has ids of its own");
+    assert_eq!(ids.len(), 9, "every sink has ids of its own");
 }
 
 #[test]

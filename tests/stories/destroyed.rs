@@ -61,7 +61,7 @@ fn it_waits_for_a_person_and_takes_away_what_is_still_as_it_was_left() {
     let plan = waiting(&world);
     assert_eq!(world.cli(&["plan", "web", "--json"]).json()["plan"]["id"], plan.as_str());
     assert_eq!(word(&destroy(&world, "web"), "plan"), plan, "it is the same plan again");
-    let shown = world.cli(&["status"]).code(0).stdout;
+    let shown = world.cli(&["status"]).code(1).stdout;
     assert!(shown.contains("DECLARED NO MORE") && shown.contains(&plan[..12]), "{shown}");
     assert_eq!(world.read("/etc/one").as_deref(), Some("1\n"));
     world.restart();

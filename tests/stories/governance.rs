@@ -131,13 +131,21 @@ fn a_live_edit_stays_until_it_ends_and_a_branch_of_it_makes_the_plan_empty() {
     world.repo.git(&["config", "user.name", "Ada"]);
     world.repo.git(&["config", "user.email", "ada@example.org"]);
     let work = world.repo.work().display().to_string();
-    let _ = world.cli(&["break-glass", "show", &id, "--propose", "--repository", &work, "--branch", "night"]).code(0);
+    let propose = ["--propose", "--repository", &work, "--branch", "night", "--json"];
+    let proposed = world.cli(&[&["break-glass", "show", &id][..], &propose].concat()).code(0).json();
+    assert_eq!(proposed["branches"][0]["branch"], "night", "{proposed:#}");
+    assert_eq!(proposed["edits"][0]["plan"], proposed["branches"][0]["plan"], "{proposed:#}");
+    // Who looked is told: at the edits twice, and once at what was overwritten.
+    let looked: Vec<_> = records(&world, "web").into_iter().filter(|one| one["body"]["act"] == "read").collect();
+    let plans: Vec<_> = looked.iter().map(|one| &one["plan"]).filter(|plan| !plan.is_null()).collect();
+    assert_eq!((looked.len(), plans), (3, vec![&proposed["edits"][0]["plan"]]), "{looked:#?}");
     world.repo.git(&["merge", "--quiet", "night"]);
     world.repo.push();
     let merged = world.repo.head();
     until(&world, "web", "nothing is left to do", |now| now["applied"] == merged && now["outcome"] != "degraded");
     assert_eq!((world.read("/etc/app.conf").as_deref(), world.read("/etc/gone")), (Some("by hand\n"), None));
-    let _ = world.cli(&["break-glass", "close", &id]).code(0);
+    let closed = world.cli(&[&["break-glass", "close", &id][..], &propose].concat()).code(0).json();
+    assert_eq!((&closed["edits"], &closed["closed"]["end"]), (&serde_json::json!([]), &"closed".into()), "{closed:#}");
     all_is_well(&world, &["web"]);
     assert_eq!((world.read("/etc/app.conf").as_deref(), world.read("/etc/gone")), (Some("by hand\n"), None));
 }

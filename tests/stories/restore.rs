@@ -80,6 +80,9 @@ fn a_hand_edit_that_was_healed_comes_back_as_a_branch() {
     let again = restore(&world, &plan, &[]).code(2);
     assert!(again.stderr.contains("--branch"), "{}", again.stderr);
     let _ = restore(&world, &plan[..8], &["--branch", "mine"]).code(0);
+    let looked: Vec<_> = records(&world, "web").into_iter().filter(|one| one["body"]["act"] == "read").collect();
+    assert_eq!(looked.len(), 1, "told once, however often it is read within the hour: {looked:#?}");
+    assert_eq!((&looked[0]["plan"], looked[0]["actor"]["kind"].as_str()), (&plan.as_str().into(), Some("unix-user")));
     let merged = merge(&world, "mine");
     applied(&world, "web", &merged);
     assert_eq!(world.read("/etc/motd").as_deref(), Some("by hand\n"));

@@ -12,7 +12,7 @@ mod when;
 
 pub use escape::{printable, printable_content};
 pub use people::{break_glass, edits, explained, policies, requests};
-pub use plan::{diff, findings, plan, summary};
+pub use plan::{diff, findings, plan, summary, way_on};
 pub use report::{mistakes, report};
 pub use status::{application, notified, status};
 pub use trail::{is_told, moved, proven, record, records, sequence, verified};

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::paint::{self, BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use super::{printable, printable_content};
 use crate::model::view::{Change, PlanView};
-use crate::model::{Action, Cause, Decision, Finding, Guard, PassedBy, Plan, Risk, Verdict};
+use crate::model::{Action, Cause, Decision, Finding, Guard, Name, PassedBy, Plan, PlanId, Risk, Verdict, Waits};
 
 /// In the order in which a reader wants them.
 const GROUPS: [(Action, &str, &str); 7] = [
@@ -85,6 +85,21 @@ pub fn findings(findings: &[Finding]) -> String {
         }
     }
     text
+}
+
+/// Says what lets a held plan through; `None` where its findings say all there is to say.
+#[must_use]
+pub fn way_on(application: &Name, plan: PlanId, findings: &[Finding]) -> Option<String> {
+    // What is declared no more has no rules that could be explained.
+    let of_policy = |finding: &Finding| finding.holds() && finding.policy.is_some();
+    let policy = findings.iter().any(of_policy) && findings.iter().all(|finding| finding.guard != Guard::Destroy);
+    let explains = format!("`trueup policy explain {application}` says what holds it");
+    match Waits::of(findings)? {
+        Waits::Approval => Some(format!("`trueup approve {}` lets exactly this plan through", plan.short())),
+        Waits::Until(time) if policy => Some(format!("it waits until {time}, and {explains}")),
+        Waits::Until(time) => Some(format!("it waits until {time}")),
+        Waits::Other => policy.then_some(explains),
+    }
 }
 
 fn head(view: &PlanView) -> String {

@@ -4,7 +4,7 @@ use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
 use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, Status};
-use crate::model::{Revision, Time};
+use crate::model::{Revision, Time, Waits};
 
 /// Returns the whole daemon at a glance.
 #[must_use]
@@ -27,11 +27,10 @@ pub fn status(status: &Status, now: Time) -> String {
             let _ = writeln!(text, "\ncheckpoints of the trail are not published at {place}: {message}");
         }
     }
-    if status.repositories.is_empty() && status.applications.is_empty() && status.orphans.is_empty() {
-        text.push_str("\nnothing is declared yet\n");
-        return text;
+    let shown = text.len();
+    if !status.repositories.is_empty() {
+        let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     }
-    let _ = write!(text, "\n{}", repositories(&status.repositories, now));
     if !status.applications.is_empty() {
         let _ = write!(text, "\n{}", applications(&status.applications, now));
     }
@@ -40,6 +39,9 @@ pub fn status(status: &Status, now: Time) -> String {
     }
     if !status.notifications.is_empty() {
         let _ = write!(text, "\n{}", notifications(&status.notifications, now));
+    }
+    if text.len() == shown {
+        text.push_str("\nnothing is declared yet\n");
     }
     text
 }
@@ -110,8 +112,10 @@ fn waiting(one: &ApplicationStatus) -> String {
     if let Some(reason) = &one.suspended {
         parts.push(format!("resume (suspended: {reason})"));
     }
-    if let Some(plan) = &one.plan {
-        parts.push(format!("approval of plan {}", plan.short()));
+    match (Waits::of(&one.findings), &one.plan) {
+        (Some(Waits::Approval), Some(plan)) => parts.push(format!("approval of plan {}", plan.short())),
+        (Some(Waits::Until(time)), _) => parts.push(time.to_string()),
+        _ => {}
     }
     parts.extend(one.message.clone());
     if let Some(bad) = &one.bad {
