@@ -239,7 +239,7 @@ impl Task {
             audit::append(&mut tx, at, &self.subject.redactor, &[entry]).await?;
             tx.commit().await
         };
-        written.await.map_err(|error: StoreError| super::desk::store_problem(&error))?;
+        written.await.map_err(|error: StoreError| super::problems::store_problem(&error))?;
         self.subject.memory.state = state;
         self.show();
         let status = self.board.application(&self.subject.name);

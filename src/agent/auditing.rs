@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Agent;
-use super::desk::{internal, store_problem};
+use super::problems::{internal, store_problem};
 use crate::audit::{self, Checkpoint, Filter, Given, Item, Mark, Proof, Report, Segment};
 use crate::config::Span;
 use crate::model::{Actor, Name, Problem};

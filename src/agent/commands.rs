@@ -1,5 +1,6 @@
 use tokio::sync::{mpsc, oneshot};
 
+use super::problems::stopping;
 use crate::model::view::{ApplicationStatus, PlanView, PolicyView, SyncReport};
 use crate::model::{Actor, PlanId, Problem};
 use crate::sync::{Refusal, Ring};
@@ -21,4 +22,14 @@ pub(super) enum Command {
     Explain(oneshot::Sender<Result<Vec<PolicyView>, Refusal>>),
     Suspend(String, Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
     Resume(Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
+}
+
+/// Asks the task of an application, and waits for the answer.
+pub(super) async fn ask<T>(
+    commands: &Asked,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, Problem> {
+    let (reply, answer) = oneshot::channel();
+    commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
 }

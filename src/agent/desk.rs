@@ -1,10 +1,10 @@
 //! What people and programs ask of the daemon.
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::commands::{Asked, Command};
+use super::commands::{Asked, Command, ask};
+use super::problems::{refused, store_problem};
 use super::{Agent, Daemon, preimages};
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::config::{Application, Config, Declared};
@@ -12,10 +12,10 @@ use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
 };
-use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time, chain};
+use crate::model::{Actor, Guard, Name, Outcome, PassedBy, PlanId, Problem, Time};
 use crate::policy::Facts;
-use crate::store::{Approval, Found, Held, Purpose, Rejection, StoreError, StoreErrorKind, Tx};
-use crate::sync::{Refusal, Ring};
+use crate::store::{Approval, Found, Held, Purpose, Rejection, StoreError, Tx};
+use crate::sync::Ring;
 
 /// An approval that nobody used expires after this many seconds.
 const APPROVAL_LASTS: i64 = 24 * 60 * 60;
@@ -310,37 +310,4 @@ fn unmoved(plan: PlanId, report: SyncReport) -> Result<SyncReport, Problem> {
         return Err(Problem::new(409, "plan.stale", title).hint("look at the new plan with `trueup plan`"));
     }
     Ok(report)
-}
-
-/// Asks the task of an application, and waits for the answer.
-pub(super) async fn ask<T>(
-    commands: &Asked,
-    command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Result<T, Problem> {
-    let (reply, answer) = oneshot::channel();
-    commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;
-    answer.await.map_err(|_| stopping())
-}
-
-pub(super) fn stopping() -> Problem {
-    Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed")
-}
-
-pub(super) fn refused(refusal: &Refusal) -> Problem {
-    let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
-    let mut problem = Problem::new(status, &refusal.code, &refusal.message);
-    problem.mistakes.clone_from(&refusal.mistakes);
-    problem
-}
-
-pub(super) fn store_problem(error: &StoreError) -> Problem {
-    let problem = Problem::new(503, error.code(), chain(error));
-    match error.kind {
-        StoreErrorKind::Full => problem.hint("nothing is changed while it lasts; make room on the data folder's disk"),
-        _ => problem,
-    }
-}
-
-pub(super) fn internal(error: &serde_json::Error) -> Problem {
-    Problem::new(500, "internal", format!("could not encode the answer: {error}"))
 }

@@ -3,22 +3,14 @@
 use std::time::Duration;
 
 use super::Agent;
-use super::commands::Command;
-use super::desk::{ask, store_problem};
+use super::commands::{Command, ask};
+use super::problems::store_problem;
+use super::requests::not_over;
 use crate::audit::{self, Body, BreakGlassBody, EditedBody, Entry, Glass, GlassEvent};
 use crate::model::view::{BreakGlassAsked, BreakGlassView, Edits};
 use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Name, Problem};
-use crate::policy::NoOverride;
 use crate::store::{StoreError, random};
 
-/// Longer than this, and it is no exception any more, in seconds: 7 days.
-const LONGEST: u32 = 7 * 24 * 60 * 60;
-/// Shorter than this, it is over before anybody could use it, in seconds.
-const SHORTEST: u32 = 10;
-/// A reason is a sentence or two.
-const LONGEST_REASON: usize = 2000;
-/// Patterns of live edits, applications and policies that one may name.
-const MOST_NAMED: usize = 100;
 /// A target that does not answer keeps nobody from ending a break-glass.
 const LOOK: Duration = Duration::from_mins(1);
 
@@ -29,7 +21,7 @@ impl Agent {
         let rules = self.inner.rules.get();
         let mut needs = 0;
         for policy in &asked.policies {
-            let further = rules.may_override(policy, &actor).map_err(|why| refused(policy, &why, &rules))?;
+            let further = rules.may_override(policy, &actor).map_err(|why| not_over(policy, &why, &rules))?;
             needs = needs.max(further);
         }
         let id = random::<8>().map_err(|error| store_problem(&error))?;
@@ -62,7 +54,7 @@ impl Agent {
         }
         let rules = self.inner.rules.get();
         for policy in &glass.opening.policies {
-            rules.may_override(policy, &actor).map_err(|why| refused(policy, &why, &rules))?;
+            rules.may_override(policy, &actor).map_err(|why| not_over(policy, &why, &rules))?;
         }
         let body = BreakGlassBody::new(&glass.opening.id, GlassEvent::Agreed);
         self.record_glass(&glass.opening.applications, &actor, body).await?;
@@ -191,69 +183,8 @@ impl Agent {
     fn ring_glass(&self, applications: &[Name], reason: &str) {
         self.inner.bells.ring(reason, |application, _| applications.contains(application));
     }
-
-    async fn check(&self, asked: &BreakGlassAsked) -> Result<(), Problem> {
-        let wrong = |title: &str, hint: &str| Err(Problem::new(400, "break-glass.asked", title).hint(hint));
-        let BreakGlassAsked { applications, policies, live_edit, reason, seconds, .. } = asked;
-        match (applications.is_empty(), policies.is_empty(), live_edit.is_empty()) {
-            (true, ..) => return wrong("it names no application", "trueup break-glass open APP …"),
-            (_, true, true) => {
-                return wrong("it names neither a policy nor a live edit", "add --policy or --live-edit");
-            }
-            (_, false, false) => {
-                return wrong("it names policies and a live edit", "open two: they end by themselves one by one");
-            }
-            _ => {}
-        }
-        if [applications.len(), policies.len(), live_edit.len()].into_iter().any(|count| count > MOST_NAMED) {
-            return wrong("it names more than 100 of one sort", "an exception that wide is a change of policy");
-        }
-        if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
-            return wrong(
-                "it takes a reason, of at most 2000 bytes",
-                "say why, for whoever reads the trail: --reason …",
-            );
-        }
-        if !(SHORTEST..=LONGEST).contains(seconds) {
-            return wrong("it lasts from 10 seconds to 7 days", "say for how long: --for 1h");
-        }
-        for application in applications {
-            if !live_edit.is_empty() && *application == Name::declarations() {
-                return wrong("what is declared in Git is nothing that anybody edits by hand", "change it in Git");
-            }
-            self.find(application.as_str()).await?;
-        }
-        Ok(())
-    }
 }
 
 fn ended() -> Problem {
     Problem::new(409, "break-glass.ended", "it has ended").hint("open another one")
-}
-
-fn refused(policy: &Name, why: &NoOverride, rules: &crate::policy::Rules) -> Problem {
-    match why {
-        NoOverride::Unknown => {
-            let known: Vec<_> = rules.names().map(Name::as_str).take(20).collect();
-            let problem = Problem::new(404, "policy.unknown", format!("no policy is called {policy}"));
-            problem.hint(if known.is_empty() {
-                "no policies are declared".to_owned()
-            } else {
-                format!("declared are: {}", known.join(", "))
-            })
-        }
-        NoOverride::Undeclared => {
-            let title = format!("policy {policy} takes several people, and you are nobody who is declared");
-            Problem::new(403, "break-glass.forbidden", title).hint("a Person document says who you are, by unix user")
-        }
-        NoOverride::Forbidden => {
-            Problem::new(403, "break-glass.forbidden", format!("policy {policy} lets nobody break the glass over it"))
-        }
-        NoOverride::Others(groups) => {
-            let groups: Vec<_> = groups.iter().map(Name::as_str).collect();
-            let title = format!("only people of {} may break the glass over policy {policy}", groups.join(", "));
-            Problem::new(403, "break-glass.forbidden", title)
-                .hint("a Person document says who belongs to which group, by unix user")
-        }
-    }
 }

@@ -24,6 +24,7 @@ mod orphans;
 mod owners;
 mod poller;
 mod preimages;
+mod problems;
 mod reload;
 mod requests;
 mod sinks;

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
-use super::desk::{stopping, store_problem};
 use super::estate::{Estate, StartError};
+use super::problems::{refused, stopping, store_problem};
 use crate::audit::{Act, Entry};
 use crate::config::{AppSource, Application, Config, Repository, SyncPolicy};
 use crate::model::view::{OrphanStatus, PlanView, SyncReport};
@@ -58,7 +58,7 @@ impl Agent {
             let (name, target) = self.orphan(&estate, name).await?;
             self.leaving(&estate, &name, &target).await.map_err(|error| store_problem(&error))?
         };
-        sync::preview_destroy(&mut subject).await.map_err(|refusal| super::desk::refused(&refusal))
+        sync::preview_destroy(&mut subject).await.map_err(|refusal| refused(&refusal))
     }
 
     /// Writes down that a person said no to the end of an application: what is left of it stays.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::desk::{SHORTEST_PLAN, store_problem};
+use super::desk::SHORTEST_PLAN;
+use super::problems::store_problem;
 use crate::audit::{self, Act, Body, Filter, Kind, Record};
 use crate::model::view::{PreimageView, PreimagesView};
 use crate::model::{Actor, Problem, Time};

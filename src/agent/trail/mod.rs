@@ -229,7 +229,7 @@ impl Agent {
 
 pub(super) fn trail_problem(error: &TrailError) -> Problem {
     match error {
-        TrailError::Store(error) => super::desk::store_problem(error),
+        TrailError::Store(error) => super::problems::store_problem(error),
         error => Problem::new(409, error.code(), chain(error)),
     }
 }

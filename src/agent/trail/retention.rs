@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Trail;
 use crate::agent::Agent;
-use crate::agent::desk::store_problem;
+use crate::agent::problems::store_problem;
 use crate::audit::{self, By, EraseError, Retention, Segment};
 use crate::model::{Actor, Problem, Time, chain};
 
