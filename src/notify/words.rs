@@ -42,7 +42,10 @@ pub(super) fn summary(record: &Record, event: NoticeEvent, planned: Option<&Plan
             let on = record.application.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
             format!("{}: {}{plan}{on}{}", record.actor, body.act, first_line(body.reason.as_deref()))
         }
-        (_, Some(Body::BreakGlass(body))) => body.said(&record.actor),
+        (_, Some(Body::BreakGlass(body))) => {
+            let used = record.plan.map(|plan| format!(": plan {} of {who} went because of it", plan.short()));
+            body.said(&record.actor) + &used.unwrap_or_default()
+        }
         (_, Some(Body::Trail(body))) => format!("{who}: {}", body.said()),
         (_, Some(Body::Started(daemon))) => format!("trueup {} started", daemon.version),
         (_, Some(Body::Stopped(_))) => "trueup stopped".into(),
