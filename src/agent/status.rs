@@ -46,11 +46,13 @@ pub(super) struct Followed {
 
 impl Board {
     pub(super) fn declare(&self, name: &Name, declared: &Declared<Application>) {
+        let layers = declared.spec.source.layers();
         let status = ApplicationStatus {
             name: name.clone(),
             labels: declared.labels.clone(),
             target: declared.spec.target.clone(),
             repository: declared.spec.source.repository.clone(),
+            paths: layers.into_iter().map(|layer| if layer.is_empty() { "." } else { layer }.to_owned()).collect(),
             outcome: None,
             syncing: false,
             since: None,

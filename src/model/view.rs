@@ -112,6 +112,9 @@ pub struct ApplicationStatus {
     pub labels: BTreeMap<String, String>,
     pub target: Name,
     pub repository: Name,
+    /// Its folders of the repository, lowest layer first; `.` is all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// How the last sync ended; `None` before the first.
     pub outcome: Option<Outcome>,
     /// A sync runs now.

@@ -86,6 +86,7 @@ pub(crate) fn applications() -> Vec<ApplicationStatus> {
         labels: [].into(),
         target: name("web-1"),
         repository: name("platform"),
+        paths: vec!["web".into()],
         outcome: Some(Outcome::Applied),
         syncing: false,
         since: Some(Time(NOW.0 - 125_000_000)),
