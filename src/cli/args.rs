@@ -91,6 +91,8 @@ pub(super) enum Command {
     Resume(Application),
     /// Write a branch with what a plan deleted or overwrote; changes nothing live
     Restore(Restore),
+    /// Set an application's paths in Git back to an earlier revision: one commit, shown first, then pushed
+    Rollback(Rollback),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
     /// Try out who is told what happens
@@ -272,6 +274,30 @@ pub(super) struct Restore {
     /// Also write what not everyone may read on the host: who can read the branch can read it
     #[arg(long)]
     pub include_hidden: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    pub application: Application,
+    /// Set back to this commit, tag or branch, instead of the application's last good revision
+    #[arg(long, value_name = "REV")]
+    pub to: Option<String>,
+    /// Print the commit as a patch, for `git am`, and push nothing
+    #[arg(long, conflicts_with_all = ["yes", "branch"])]
+    pub print: bool,
+    /// Push without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Push to this new branch, for a merge request, instead of the followed one
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Your clone of the application's repository
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub repository: PathBuf,
+    /// What your clone calls the repository that the daemon follows
+    #[arg(long, value_name = "NAME", default_value = "origin")]
+    pub remote: String,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use super::progress::waiting;
 use super::screen::{self, Screen};
 use super::show;
 use super::trouble::Trouble;
-use super::{Exit, restore, trail};
+use super::{Exit, restore, rollback, trail};
 use crate::model::view::{ApplicationStatus, NotifyReport, PlanView, Status, SyncReport};
 use crate::model::{Clock, Decision, Name, Outcome};
 
@@ -37,6 +37,7 @@ impl Asking<'_> {
             Command::Resume(application) => self.resume(application).await,
             Command::History(history) => self.history(history).await,
             Command::Restore(args) => restore::command(self, args).await,
+            Command::Rollback(args) => rollback::command(self, args).await,
             Command::Notify(Notify::Test { name }) => self.notify(name).await,
             Command::Audit(audit) => trail::command(self, audit).await,
             Command::Run(_)

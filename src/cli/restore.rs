@@ -2,7 +2,6 @@
 //! index of the person's clone.
 
 mod branch;
-mod git;
 mod kept;
 mod place;
 
@@ -12,12 +11,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::branch::{Restored, commit};
-use self::git::Git;
 use self::kept::Kept;
 use self::place::{Placed, place};
 use super::Exit;
 use super::args::Restore;
 use super::ask::{Asking, plan_named, read};
+use super::git::Git;
 use super::progress::waiting;
 use super::show::printable;
 use super::trouble::Trouble;

@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
@@ -34,6 +34,17 @@ impl Screen {
     /// Gives a hint, after a blank line.
     pub(super) fn hint(self, hint: &str) {
         self.say(&format!("\nhint: {hint}"));
+    }
+
+    /// Asks a person, and returns whether they said yes; `None` where there is nobody who could.
+    pub(super) fn ask(self, question: &str) -> Result<Option<bool>, Trouble> {
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.say(&format!("\n{question} [y/N]"));
+        let mut said = String::new();
+        io::stdin().lock().read_line(&mut said).map_err(|error| Trouble::chain(&error))?;
+        Ok(Some(matches!(said.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
     }
 
     fn choice(self, terminal: bool) -> ColorChoice {

@@ -13,7 +13,7 @@ const NOBODY: u32 = 65534;
 fn exit_status_tells_done_from_differs_from_trouble() {
     let served = Served::new(Fake::default(), None);
     let open = ["break-glass", "open", "nginx", "--reason", "the site is down", "--for", "1h"];
-    let cases: [(i32, &[&str]); 29] = [
+    let cases: [(i32, &[&str]); 33] = [
         (1, &["status"]),
         (1, &["plan", "nginx"]),
         (1, &["diff", "nginx", "--color", "always"]),
@@ -43,6 +43,10 @@ fn exit_status_tells_done_from_differs_from_trouble() {
         (2, &[&open[..], &["--policy", "freeze", "--live-edit", "/etc/x"]].concat()),
         (0, &["notify", "test", "ops-chat"]),
         (2, &["notify", "test", "../status"]),
+        (2, &["rollback", "nope"]),
+        (2, &["rollback", "../status"]),
+        (2, &["rollback", "nginx", "--repository", "/"]),
+        (2, &["rollback", "nginx", "--print", "--yes"]),
     ];
     for (code, arguments) in cases {
         let ran = served.run(arguments);

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,29 @@ impl World {
         let mut command = clean(&program, &self.path("home"));
         command.current_dir("/").uid(uid).gid(NOBODY).arg("--config").arg(self.path("config.yaml")).args(arguments);
         Ran::from(command.output().expect("trueup can be started"))
+    }
+
+    /// Runs `trueup --config FILE …` on a terminal of its own (the program `script`). Once it asks, `meanwhile` happens, and then
+    /// this is typed. What it says on stderr is on stdout too.
+    pub fn cli_asked(&self, arguments: &[&str], meanwhile: impl FnOnce(), typed: &str) -> Ran {
+        let (program, config) = (self.program.display().to_string(), self.path("config.yaml").display().to_string());
+        let words = [&[&program, "--config", &config], arguments].concat();
+        let line: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+        let mut command = clean("script", &self.path("home"));
+        command.current_dir(self.folder.path()).env("NO_COLOR", "1").args(["-qefc", &line.join(" "), "/dev/null"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script can be started");
+        let (mut keys, mut screen) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let (mut seen, mut some) = (vec![], [0; 4096]);
+        while !String::from_utf8_lossy(&seen).contains("[y/N]") {
+            let read = screen.read(&mut some).expect("the terminal can be read");
+            assert!(read > 0, "it does not ask\n{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&some[..read]);
+        }
+        meanwhile();
+        writeln!(keys, "{typed}").expect("it can be typed");
+        screen.read_to_end(&mut seen).expect("the terminal can be read");
+        let status = child.wait().expect("script can be waited for");
+        Ran::from(Output { status, stdout: seen, stderr: vec![] })
     }
 
     /// Waits until a live path holds this.

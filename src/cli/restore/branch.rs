@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::git::Git;
 use super::place::{Content, Placed};
 use super::{LeftOut, short};
+use crate::cli::git::Git;
 use crate::cli::trouble::Trouble;
 use crate::model::host::Attributes;
 use crate::model::view::PreimagesView;

@@ -1,6 +1,6 @@
 //! Where in Git an object belongs: the file that its document names, else the overlay.
 
-use super::git::Git;
+use crate::cli::git::Git;
 use crate::cli::trouble::Trouble;
 use crate::model::host::Attributes;
 use crate::model::view::{PreimageView, PreimagesView};
