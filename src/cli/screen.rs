@@ -19,8 +19,14 @@ impl Screen {
         Self { json: global.json || global.output == Format::Json, color: global.color }
     }
 
-    /// Prints data as people read it.
+    /// Prints an answer as people read it. Whoever reads no further has read what they wanted: the exit status says how it ended all the
+    /// same.
     pub(super) fn text(self, text: &str) -> Result<(), Trouble> {
+        unless_closed(self.story(text))
+    }
+
+    /// Prints a part of what goes on as long as somebody reads it.
+    pub(super) fn story(self, text: &str) -> Result<(), Trouble> {
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(io::stdout().is_terminal()));
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Trouble::printing(&error))
     }
@@ -58,14 +64,18 @@ impl Screen {
     }
 }
 
-/// Prints data as programs read it.
+/// Prints an answer as programs read it; it may be read in part, as [`Screen::text`].
 pub(super) fn json(data: &impl Serialize) -> Result<(), Trouble> {
     let mut text = serde_json::to_string_pretty(data).map_err(|error| Trouble::new(error.to_string()))?;
     text.push('\n');
-    raw(text.as_bytes())
+    unless_closed(raw(text.as_bytes()))
 }
 
-/// Prints bytes to stdout as they are.
+fn unless_closed(printed: Result<(), Trouble>) -> Result<(), Trouble> {
+    printed.or_else(|trouble| if trouble.quiet { Ok(()) } else { Err(trouble) })
+}
+
+/// Prints bytes to stdout as they are, as long as somebody reads them.
 pub(super) fn raw(bytes: &[u8]) -> Result<(), Trouble> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| Trouble::printing(&error))

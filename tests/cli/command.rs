@@ -152,13 +152,16 @@ fn the_socket_is_found_though_the_configuration_has_mistakes() {
 }
 
 #[test]
-fn a_reader_who_goes_away_is_no_trouble() {
+fn a_reader_who_goes_away_is_no_trouble_and_hides_nothing() {
     let served = Served::new(Fake::default(), None);
-    let mut child = served.command(&["plan", "nginx"]);
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let ran = Ran::of(child.stdout(writer));
-    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    // What it would have been told: that the plan does something.
+    for (arguments, code) in [(&["status"][..], 1), (&["plan", "nginx"], 1), (&["policy", "list"], 0)] {
+        let mut child = served.command(arguments);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Ran::of(child.stdout(writer));
+        assert_eq!((ran.code, ran.err.contains("error")), (Some(code), false), "{arguments:?}: {ran:?}");
+    }
 }
 
 #[test]

@@ -56,11 +56,11 @@ impl Stage {
     /// Says a line of the story, with what shows that it is true.
     pub(super) fn say(&self, line: &str, evidence: &str) -> Told<()> {
         let text = format!("  {line}\n      {}\n", printable(evidence));
-        self.screen.text(&text).map_err(|_| Ended::Interrupted)
+        self.screen.story(&text).map_err(|_| Ended::Interrupted)
     }
 
     pub(super) fn chapter(&self, title: &str) -> Told<()> {
-        self.screen.text(&format!("\n{title}\n")).map_err(|_| Ended::Interrupted)
+        self.screen.story(&format!("\n{title}\n")).map_err(|_| Ended::Interrupted)
     }
 
     /// Waits until something is there, and returns it with the time that took.
@@ -131,7 +131,7 @@ impl Stage {
             self.daemon.config.display(),
             processes.join(" "),
         );
-        self.screen.text(&text).map_err(|_| Ended::Interrupted)
+        self.screen.story(&text).map_err(|_| Ended::Interrupted)
     }
 
     fn configuration(&self) -> String {
