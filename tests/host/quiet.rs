@@ -85,6 +85,37 @@ const FED: Duration = Duration::from_secs(5);
 const FEEDING: [&str; 9] = ["epoll_wait", "write", "futex", "socket", "connect", "sendto", "sendmsg", "fcntl", "close"];
 
 #[test]
+fn the_journal_announces_every_break_glass_from_its_opening_to_its_end() {
+    let Some(host) = Installed::new() else { return };
+    let first = land(&host, "one", "true");
+    host.declare(GRANTED, "1s", "");
+    host.machine.ok(&["systemctl", "enable", "--now", "trueup"]);
+    host.applied(&first);
+    let never = "apiVersion: trueup.dev/v1alpha1\nkind: Policy\nmetadata: { name: never }\n\
+                 spec: { deny: { when: plan.updates > 0, message: not today } }\n";
+    let config = host.machine.read("/etc/trueup/trueup.yaml").unwrap();
+    host.machine.write("/etc/trueup/trueup.yaml", format!("{config}---\n{never}"));
+    eventually("the policy is in force", SOON, || host.trueup(&["policy", "list"]).stdout.contains("never"));
+    let second = land(&host, "two", "true");
+    host.until("it is held", |app| app["code"] == "policy.deny");
+    let open = ["break-glass", "open", "app", "--policy", "never", "--reason", "it burns", "--for", "10s"];
+    host.machine.ok(&[&["trueup"][..], &open].concat());
+    host.applied(&second);
+    let announced = || {
+        let of = |event: &str| journal(&host, &format!("TRUEUP_EVENT=break-glass.{event}"));
+        ["opened", "used", "reminded", "expired"].map(|event| (event, of(event)))
+    };
+    eventually("its end is announced", SOON, || announced().iter().all(|(_, entries)| entries.len() == 1));
+    for (event, entries) in announced() {
+        let entry = &entries[0];
+        assert_eq!(field(entry, "TRUEUP_APPLICATION"), "app", "{entry:#}");
+        assert_eq!((field(entry, "PRIORITY"), field(entry, "_SYSTEMD_UNIT")), ("4", HALVES[0]), "{entry:#}");
+        assert_eq!(Some(field(entry, "MESSAGE_ID")), event::message_id(field(entry, "TRUEUP_EVENT")), "{entry:#}");
+        assert!(field(entry, "MESSAGE").contains(&format!(" {event} by ")), "{entry:#}");
+    }
+}
+
+#[test]
 fn at_rest_nothing_wakes_it_but_the_watchdog() {
     let Some(host) = Installed::new() else { return };
     let revision = land(&host, "one", "true");
