@@ -38,6 +38,7 @@ mod rollback;
 mod rounds;
 mod secrets;
 mod signed;
+mod sorts;
 mod stop;
 mod takeover;
 mod telling;

@@ -168,17 +168,19 @@ impl Look<'_> {
             Err(unknown) => return unknown_preview(id, &unknown),
         };
         let there = found.as_ref().map(|found| &found.shape);
-        let rank = rank::delete(&id.name, there);
+        let (holds, folder) = (self.holds_desired(&id.name), there.is_none_or(Shape::is_folder));
+        let rank = if holds { rank::MAKES_ROOM } else { rank::delete(&id.name, there) };
         let calls = if there.is_some() { self.checks.clone() } else { vec![] };
         let hidden = !there.is_none_or(Shape::readable);
         let touched = self.touched(found.as_ref(), Some(owned));
         let live = self.live(&id.name, found, hidden, true);
-        let after = if self.holds_desired(&id.name) { After::Same } else { After::Absent };
+        let after = if holds && folder { After::Same } else { After::Absent };
         let protected = protected(&id.name).map(Into::into);
         Preview { id: id.clone(), live, after, calls, rank, wave: 0, protected, touched }
     }
 
-    /// A folder that is not named any more, while something in it is: it goes when that goes.
+    /// Whether something below it is desired. A folder that is not named itself any more goes when that goes; anything else has to make
+    /// room for it.
     fn holds_desired(&self, path: &str) -> bool {
         let below = format!("{path}/");
         let first = ObjectId::new(PATH, &below);

@@ -5,6 +5,8 @@ use crate::model::host::Verb;
 
 /// Units that go are stopped while their files are still there.
 pub(super) const STOP: u32 = 50;
+/// What makes room for a folder goes before anything is written into that.
+pub(super) const MAKES_ROOM: u32 = 90;
 pub(super) const FOLDER: u32 = 100;
 pub(super) const FILE: u32 = 200;
 const DELETE_FILE: u32 = 300;

@@ -69,6 +69,10 @@ impl Shape {
         key.digest("trueup/host/state/v1", &serde_json::to_vec(self).unwrap_or_default())
     }
 
+    pub(super) const fn is_folder(&self) -> bool {
+        matches!(self, Self::Directory { .. })
+    }
+
     pub(super) const fn sort(&self) -> &'static str {
         match self {
             Self::File { .. } => "file",
