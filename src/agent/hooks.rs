@@ -147,6 +147,7 @@ impl Hook {
     #[must_use]
     pub fn new(secret: &str, names: Vec<String>) -> Self {
         let standard = secret.strip_prefix("whsec_").and_then(|digits| STANDARD.decode(digits).ok());
+        let standard = standard.filter(|key| key.len() >= SHORTEST);
         Self { secret: secret.as_bytes().to_vec(), standard, names }
     }
 

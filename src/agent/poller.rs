@@ -9,8 +9,8 @@ use crate::model::{Name, Pace, event};
 use crate::source::{Head, Polled, Shared};
 use crate::store::Store;
 
-/// Looks at one repository, at its interval and with back-off, or when its bell rings, and calls `news` when the followed ref moved or became
-/// (un)reachable, or others may sign now.
+/// Looks at one repository, at its interval and with back-off, or when its bell rings, and calls `news` when the followed ref
+/// moved or became (un)reachable, or others may sign now.
 pub(super) struct Poller {
     pub(super) name: Name,
     pub(super) source: Arc<Shared>,

@@ -33,7 +33,8 @@ impl Listening {
     /// Listens at `address`. What is shown to those who connect by TLS is asked of `hooks` for each of them.
     ///
     /// # Errors
-    /// Where somebody else listens there, or it is no address of this machine, or not one for the daemon's user (a port below 1024).
+    /// Where somebody else listens there, or it is no address of this machine, or not one for the daemon's user (a port below
+    /// 1024).
     pub async fn bind(address: SocketAddr, hooks: Arc<Hooks>) -> Result<Self, ListenError> {
         let bound = TcpListener::bind(address).await.map_err(|source| ListenError { address, source });
         Ok(Self { listener: bound?, hooks })

@@ -1,9 +1,10 @@
 //! Webhooks of Git hosts: `POST /hooks/{repository}` makes the poller of that repository look now, and nothing else.
 //!
 //! # Guarantees
-//! Nothing of a delivery is parsed before it was found to be signed with the repository's own secret, and nothing of it is used but
-//! the name of its repository, to see that it is meant. A repository that is not declared, one without a webhook and a wrong signature cost and
-//! answer the same. Memory and work for whoever may connect are bounded. A delivery leaves no record: what a sync finds does.
+//! Nothing of a delivery is parsed before it was found to be signed with the repository's own secret, and nothing of it is used
+//! but the name of its repository, to see that it is meant. A repository that is not declared, one without a webhook and a wrong
+//! signature cost and answer the same. Memory and work for whoever may connect are bounded. A delivery leaves no record: what a
+//! sync finds does.
 
 mod delivery;
 mod limits;

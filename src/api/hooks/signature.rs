@@ -2,10 +2,12 @@
 //!
 //! | header | what it holds | who sends it |
 //! |---|---|---|
-//! | `X-Forgejo-Signature`, `X-Gitea-Signature`, `X-Gogs-Signature` | HMAC-SHA-256 of the body, hexadecimal | each its own; Forgejo sends all three |
+//! | `X-Forgejo-Signature` | HMAC-SHA-256 of the body, hexadecimal | Forgejo |
+//! | `X-Gitea-Signature` | the same | Gitea, Forgejo |
+//! | `X-Gogs-Signature` | the same | Gogs, Gitea, Forgejo |
 //! | `X-Hub-Signature-256` | the same, after `sha256=` | GitHub, Gitea, Forgejo |
 //! | `X-Gitlab-Token` | the secret itself | GitLab |
-//! | `webhook-signature` | Standard Webhooks 1: `v1,` and base64 of HMAC-SHA-256 over id, time and body | GitLab with a signing token |
+//! | `webhook-signature` | `v1,` and base64 of HMAC-SHA-256 over id, time and body | GitLab with a signing token |
 //!
 //! **Which one counts: every one that is there.** At least one must be, each at most once, and all must be right, so that two
 //! that disagree are refused, and a good one rescues no bad one. `X-Hub-Signature` (SHA-1) is not looked at.
@@ -33,7 +35,8 @@ const TOLERANCE_S: i64 = 5 * 60;
 /// Room for a key that is being rotated.
 const MOST_SIGNATURES: usize = 4;
 
-/// Whether every signature of a delivery is right, and there is one. Compares in constant time, and does the same work for any hook.
+/// Whether every signature of a delivery is right, and there is one. Compares in constant time, and does the same work for any
+/// hook.
 pub(super) fn holds(headers: &HeaderMap, body: &[u8], hook: &Hook, now: Time) -> bool {
     let of_body = mac(hook.secret(), &[body]);
     let mut found = false;
