@@ -33,6 +33,7 @@ impl Agent {
             source: following.source.clone(),
             store: self.inner.store.clone(),
             interval: following.declared.poll.0,
+            bell: self.inner.hooks.bell(name),
             pace: Pace::new(self.inner.store.key(), format!("repository {name}")),
             stop: following.stop.clone(),
         };

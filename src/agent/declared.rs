@@ -98,9 +98,12 @@ impl Agent {
         let always = [Path::new(PACKAGE), &machine.daemon.data, &machine.daemon.socket];
         let keys = machine.repositories.values().flat_map(Repository::files);
         let told = machine.notifications.values().flat_map(Notification::files);
+        let shown = machine.daemon.files();
         let trail = &machine.daemon.trail;
         let trail = trail.archive.iter().chain(&trail.publish.file).map(PathBuf::as_path);
-        for path in named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys).chain(told).chain(trail) {
+        for path in
+            named.iter().flatten().map(AsRef::as_ref).chain(always).chain(keys).chain(told).chain(shown).chain(trail)
+        {
             own.add(path);
         }
         own

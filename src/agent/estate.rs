@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::commands::Asked;
 use super::declared::{Force, has_target};
+use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
 use super::sinks::Telling;
@@ -90,6 +91,8 @@ pub enum StartError {
     },
     #[error("could not end break-glass {id}: {why}")]
     BreakGlass { id: BreakGlassId, why: String },
+    #[error("could not hear webhooks")]
+    Hooks(#[from] HookError),
 }
 
 impl Agent {
@@ -182,7 +185,7 @@ impl Agent {
         let transports = &config.daemon.transports;
         let unchanged = |name: &Name, declared: &Repository| {
             let following = estate.repositories.get(name);
-            following.is_some_and(|f| *f.declared == *declared && f.transports == *transports)
+            following.is_some_and(|f| is_reached_as(&f.declared, declared) && f.transports == *transports)
         };
         let mut new = BTreeMap::new();
         let followed = config.repositories.iter().filter(|(name, _)| is_followed(config, name));
@@ -290,6 +293,12 @@ fn definition(declared: &Declared<Application>) -> Definition {
     let source = &declared.spec.source;
     let layers = source.layers().into_iter().map(str::to_owned).collect();
     Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
+}
+
+/// Whether one is followed as the other is: by what its webhook is known is another matter.
+fn is_reached_as(one: &Repository, other: &Repository) -> bool {
+    let apart = |declared: &Repository| Repository { webhook: None, ..declared.clone() };
+    apart(one) == apart(other)
 }
 
 /// Whether a repository is declared for more than checkpoints, which are only pushed to it.

@@ -1,7 +1,7 @@
 //! When to sync: timers, bells, back-off, reload, stop. The only loop.
 //!
 //! ```text
-//!   poller (one a repository) ──┐
+//!   poller (one a repository) ──┐    a webhook only asks a poller to look now
 //!   watch  (one a target) ──────┼──▶ bell ──▶ task (one an application) ──▶ sync
 //!   people (API) ───────────────┘               ▲ interval, back-off
 //! ```
@@ -18,6 +18,7 @@ mod declared;
 mod desk;
 mod estate;
 mod glass;
+mod hooks;
 mod housekeeping;
 mod keeper;
 mod orphans;
@@ -51,6 +52,7 @@ use crate::store::{Store, StoreError};
 pub use auditing::{Auditing, RecordQuery};
 pub use daemon::Daemon;
 pub use estate::StartError;
+pub use hooks::{Hook, HookError, Hooks};
 pub use status::Summary;
 pub use watchdog::Starved;
 
@@ -69,6 +71,7 @@ struct Inner {
     estate: tokio::sync::Mutex<estate::Estate>,
     /// Apart from the estate, so that no bell is lost while a configuration is being taken.
     bells: Arc<bells::Bells>,
+    hooks: Arc<hooks::Hooks>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -111,6 +114,7 @@ impl Agent {
         masks: Masks,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
+        let heard = hooks::Known::read(&config)?;
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
@@ -118,6 +122,7 @@ impl Agent {
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
         let surroundings = Surroundings::new(store.clone(), clock.clone(), masks.clone());
+        let hooks = Arc::new(hooks::Hooks::new(clock.clone()));
         let inner = Inner {
             store,
             clock,
@@ -125,6 +130,7 @@ impl Agent {
             started,
             estate: tokio::sync::Mutex::default(),
             bells: Arc::default(),
+            hooks,
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
@@ -147,6 +153,7 @@ impl Agent {
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.keep_trail();
         Box::pin(agent.settle(config)).await?;
+        agent.hear(heard).await;
         // What was edited by hand is kept before it is put right.
         Box::pin(agent.end_stale_glass(last_record)).await?;
         agent.inner.begun.cancel();
@@ -177,6 +184,19 @@ impl Agent {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
         self.end_trail().await;
+    }
+
+    /// Returns what webhooks are known by, and whom they ring.
+    #[must_use]
+    pub fn hooks(&self) -> Arc<Hooks> {
+        self.inner.hooks.clone()
+    }
+
+    /// Hears these webhooks, and no others, from now on.
+    async fn hear(&self, known: hooks::Known) {
+        // Before the first delivery could be told of.
+        self.inner.estate.lock().await.redactor.learn(known.secrets());
+        self.inner.hooks.set(known);
     }
 
     /// Returns why the daemon ended itself, where it did.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -8,13 +9,15 @@ use crate::model::{Name, Pace, event};
 use crate::source::{Head, Polled, Shared};
 use crate::store::Store;
 
-/// Looks at one repository, at its interval and with back-off, and calls `news` when the followed ref moved or became
-/// (un)reachable, or others may sign now.
+/// Looks at one repository, at its interval and with back-off, or when its bell rings, and calls `news` when the followed ref
+/// moved or became (un)reachable, or others may sign now.
 pub(super) struct Poller {
     pub(super) name: Name,
     pub(super) source: Arc<Shared>,
     pub(super) store: Store,
     pub(super) interval: Duration,
+    /// Look now: the hint of a webhook.
+    pub(super) bell: Arc<Notify>,
     pub(super) pace: Pace,
     pub(super) stop: CancellationToken,
 }
@@ -65,6 +68,7 @@ impl Poller {
             };
             tokio::select! {
                 () = sleep(wait) => {} // a timer holds no data
+                () = self.bell.notified() => {} // a permit that is not taken stays
                 () = self.stop.cancelled() => return, // level-triggered
             }
         }

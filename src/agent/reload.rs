@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Agent;
+use super::hooks::Known;
 use crate::audit::{Body, Counts};
 use crate::config::{Config, Daemon};
 use crate::execute::{Reason, closed_body};
@@ -43,17 +44,20 @@ impl Agent {
     }
 
     async fn take(&self, config: Config) -> Vec<Mistake> {
+        let heard = match Known::read(&config) {
+            Ok(heard) => heard,
+            Err(error) => return vec![self.mistake(chain(&error))],
+        };
         {
             let estate = self.inner.estate.lock().await;
             let (old, new) = (&estate.machine.daemon, &config.daemon);
             let fixed = |daemon: &Daemon| {
-                let Daemon { data, socket, group, trail, .. } = daemon.clone();
-                (data, socket, group, trail)
+                let Daemon { data, socket, group, trail, hooks, .. } = daemon.clone();
+                (data, socket, group, trail, hooks.map(|hooks| hooks.listen))
             };
             if old != new && fixed(old) != fixed(new) {
-                return vec![
-                    self.mistake("data, socket, group and trail of the Daemon document take a restart".into()),
-                ];
+                let message = "data, socket, group, trail and hooks.listen of the Daemon document take a restart";
+                return vec![self.mistake(message.into())];
             }
             let pushed_to = |config: &Config| {
                 let git = config.daemon.trail.publish.git.as_ref()?;
@@ -63,11 +67,15 @@ impl Agent {
                 return vec![self.mistake("the repository that checkpoints are pushed to takes a restart".into())];
             }
             if estate.machine == config {
+                drop(estate);
+                // The files that it names may be others.
+                self.hear(heard).await;
                 return vec![];
             }
         }
         match Box::pin(self.settle(config)).await {
             Ok(()) => {
+                self.hear(heard).await;
                 tracing::info!(event = event::CONFIGURATION_TAKEN.name, "the new configuration is taken");
                 vec![]
             }

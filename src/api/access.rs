@@ -28,8 +28,10 @@ impl FromRequestParts<Service> for Acting {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refusal> {
-        let peer =
-            ConnectInfo::<Peer>::from_request_parts(parts, service).await.ok().and_then(|info| info.0.credentials);
+        let peer = ConnectInfo::<Peer<Option<UCred>>>::from_request_parts(parts, service)
+            .await
+            .ok()
+            .and_then(|info| info.0.who);
         let Some(peer) = peer else {
             return Err(Problem::new(403, "api.forbidden", "could not learn who is asking").into());
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,11 +15,18 @@ use crate::model::Problem;
 const LARGEST_BODY: usize = 64 * 1024;
 /// Except for the one that brings checkpoints: each has some 300 bytes.
 const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
-/// A body of this size takes no time on a socket of the machine; a caller who stalls is let go.
+/// A body of such a size takes no time on a socket of the machine, and not this long from elsewhere; a caller who stalls is
+/// let go.
 const BODY: Duration = Duration::from_secs(10);
 
 /// A problem on its way out, as `application/problem+json` (RFC 9457).
 pub(super) struct Refusal(Box<Problem>);
+
+impl Refusal {
+    pub(super) fn code(&self) -> &str {
+        &self.0.code
+    }
+}
 
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -79,13 +86,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())
 }
 
-fn is_json(request: &Request) -> bool {
+pub(super) fn is_json(request: &Request) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.and_then(|kind| kind.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn read(body: Body, largest: usize) -> Result<axum::body::Bytes, Refusal> {
+/// Returns a body as it came.
+pub(super) async fn read(body: Body, largest: usize) -> Result<Bytes, Refusal> {
     match tokio::time::timeout(BODY, to_bytes(body, largest)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {

@@ -1,4 +1,5 @@
-//! HTTP and JSON under `/v1`, over a unix socket: what the command line, and later the pages, ask of a running daemon.
+//! HTTP and JSON under `/v1`, over a unix socket: what the command line, and later the pages, ask of a running daemon. And
+//! webhooks of Git hosts, at an address of their own, which know nothing of the rest.
 //!
 //! # Guarantees
 //! Who asks is what the kernel says of the other end of the socket. Whoever can open the socket may read; only root, the
@@ -8,11 +9,13 @@
 mod access;
 mod answer;
 mod audit;
+mod hooks;
 mod routes;
 mod serve;
 mod socket;
 mod stream;
 
 pub use crate::agent::{Auditing, Daemon, RecordQuery};
+pub use hooks::{ListenError, Listening, hear};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};

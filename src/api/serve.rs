@@ -10,7 +10,7 @@ use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::stream::{Door, Peer};
+use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
 
 /// After the word to stop, callers who still read their answer get this long.
@@ -27,9 +27,14 @@ pub(super) struct Service {
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
     let service = Service { daemon, access: Arc::new(socket.access.clone()) };
-    let app: Router = routes::router().with_state(service).layer(from_fn(one_request));
+    answer(listener, routes::router().with_state(service), shutdown).await;
+}
+
+/// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.
+pub(super) async fn answer<E: Entrance>(entrance: E, app: Router, shutdown: CancellationToken) {
+    let app = app.layer(from_fn(one_request::<E::Who>));
     let stop = shutdown.clone();
-    let server = axum::serve(Door::new(listener), app.into_make_service_with_connect_info::<Peer>())
+    let server = axum::serve(Door::new(entrance), app.into_make_service_with_connect_info::<Peer<E::Who>>())
         .with_graceful_shutdown(async move { stop.cancelled().await });
     let patience = async {
         shutdown.cancelled().await;
@@ -42,9 +47,13 @@ pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: Cancel
     }
 }
 
-/// One connection carries one request: connecting costs nothing on a unix socket, and every connection then has one
-/// deadline for its headers and no idle state.
-async fn one_request(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+/// One connection carries one request: connecting costs nothing on a unix socket and little elsewhere, and every connection
+/// then has one deadline for its headers and no idle state.
+async fn one_request<W: Clone + Send + Sync + 'static>(
+    ConnectInfo(peer): ConnectInfo<Peer<W>>,
+    request: Request,
+    next: Next,
+) -> Response {
     peer.heard.store(true, Ordering::Release);
     let mut response = next.run(request).await;
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

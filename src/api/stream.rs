@@ -1,5 +1,7 @@
 //! One accepted connection: who is at its other end, and how long it may take to say what it wants.
 
+use std::fmt::Debug;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,37 +17,60 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// A request line and its headers come within this, from the moment of connecting.
+/// A request line and its headers come within this, from the moment of connecting. So does a handshake of TLS.
 const HEADERS: Duration = Duration::from_secs(10);
-/// People and their scripts at once. Who stays silent is put out by the deadline above, so that no one can keep all of
-/// them for long.
-const CONNECTIONS: usize = 128;
 /// `accept` fails for want of descriptors: waiting is all that helps.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What is known of the other end.
+/// Where connections come from.
+pub(super) trait Entrance: Send + Sync + 'static {
+    /// So many at once. Who stays silent is put out by the deadline above, so that no one can keep all of them for long.
+    const PLACES: usize;
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// What is known of the other end.
+    type Who: Clone + Debug + Send + Sync + 'static;
+
+    fn admit(&self) -> impl Future<Output = io::Result<(Self::Io, Self::Who)>> + Send;
+}
+
+/// People of this machine, and their scripts.
+impl Entrance for UnixListener {
+    const PLACES: usize = 128;
+    type Io = UnixStream;
+    type Who = Option<UCred>;
+
+    async fn admit(&self) -> io::Result<(UnixStream, Option<UCred>)> {
+        let (stream, _) = self.accept().await?;
+        let who = stream.peer_cred().ok();
+        Ok((stream, who))
+    }
+}
+
+/// The other end.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub credentials: Option<UCred>,
+pub(super) struct Peer<W> {
+    pub who: W,
     /// Set once the headers are in: from then on the act decides how long it takes.
     pub heard: Arc<AtomicBool>,
 }
 
-/// Accepts connections one by one, never more than [`CONNECTIONS`] at once.
-pub(super) struct Door {
-    listener: UnixListener,
+/// Accepts connections one by one, never more at once than there are places.
+pub(super) struct Door<E> {
+    entrance: E,
     places: Arc<Semaphore>,
 }
 
-impl Door {
-    pub(super) fn new(listener: UnixListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
+impl<E: Entrance> Door<E> {
+    pub(super) fn new(entrance: E) -> Self {
+        Self { entrance, places: Arc::new(Semaphore::new(E::PLACES)) }
     }
 
-    async fn next(&self) -> UnixStream {
+    async fn next(&self) -> (E::Io, E::Who) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return stream,
+            match self.entrance.admit().await {
+                Ok(admitted) => return admitted,
+                // Whoever came is gone already: that may be meant, and must not hold up the others.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::warn!(error = %error, "could not accept a connection");
                     tokio::time::sleep(PAUSE).await;
@@ -55,39 +80,40 @@ impl Door {
     }
 }
 
-impl Listener for Door {
-    type Io = Stream;
-    type Addr = Peer;
+impl<E: Entrance> Listener for Door<E> {
+    type Io = Stream<E::Io>;
+    type Addr = Peer<E::Who>;
 
-    async fn accept(&mut self) -> (Stream, Peer) {
+    async fn accept(&mut self) -> (Stream<E::Io>, Peer<E::Who>) {
         // The semaphore is never closed; without a place we would serve all the same.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let stream = self.next().await;
-        let peer = Peer { credentials: stream.peer_cred().ok(), heard: Arc::default() };
+        let (inner, who) = self.next().await;
+        let peer = Peer { who, heard: Arc::default() };
         let deadline = Box::pin(tokio::time::sleep(HEADERS));
-        (Stream { inner: stream, deadline, heard: Arc::clone(&peer.heard), _place: place }, peer)
+        (Stream { inner, deadline, heard: Arc::clone(&peer.heard), _place: place }, peer)
     }
 
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer { credentials: None, heard: Arc::default() })
+    fn local_addr(&self) -> io::Result<Peer<E::Who>> {
+        // Nobody is at this end.
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl<E: Entrance> Connected<IncomingStream<'_, Door<E>>> for Peer<E::Who> {
+    fn connect_info(stream: IncomingStream<'_, Door<E>>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
 /// A connection that ends by itself when its request does not come.
-pub(super) struct Stream {
-    inner: UnixStream,
+pub(super) struct Stream<S> {
+    inner: S,
     deadline: Pin<Box<Sleep>>,
     heard: Arc<AtomicBool>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) {
             return Poll::Ready(result);
@@ -105,7 +131,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }

@@ -13,9 +13,9 @@ use super::args::{Global, Run};
 use super::trouble::Trouble;
 use super::{Exit, log, service};
 use crate::agent::{Agent, StartError};
-use crate::api::{Socket, serve};
+use crate::api::{Listening, Socket, hear, serve};
 use crate::audit::{Masks, TrailError};
-use crate::config::Config;
+use crate::config::{Config, Daemon, Hooks};
 use crate::model::{Clock, event};
 use crate::store::StoreErrorKind;
 
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Run, global: &Global, clock: &Arc<dyn Clock>) -> Result
     let runtime = built.map_err(|error| Trouble::chain(&error))?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| Trouble::chain(&error))?;
-        agent(global, clock, signals, masks).await
+        Box::pin(agent(global, clock, signals, masks)).await
     });
     // Whoever asked twice does not wait for a fetch that is under way.
     runtime.shutdown_background();
@@ -108,10 +108,12 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), masks, signals.stop.clone());
     let agent = service::patiently(agent).await.map_err(|error| not_started(&error))?;
     let socket = Socket::bind(&daemon.socket, daemon.group.as_deref()).map_err(|error| Trouble::chain(&error))?;
+    let listening = listen(&daemon, &agent).await?;
     agent.follow_configuration();
     // The API goes last: while the tasks end, people can still see what they do.
     let closed = CancellationToken::new();
     let serving = tokio::spawn(serve(socket, Arc::new(agent.clone()), closed.clone()));
+    let hearing = listening.map(|listening| tokio::spawn(hear(listening, signals.stop.clone())));
     let (at, data) = (daemon.socket.display(), daemon.data.display());
     tracing::info!(event = event::READY.name, socket = %at, data = %data, "ready");
     // Plans that are taken up again may still run: a unit that they start may be ordered after this one, and would wait for us.
@@ -136,6 +138,10 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    if let Some(hearing) = hearing {
+        // Nothing of it is left half-done.
+        hearing.abort();
+    }
     let broken = agent.broken();
     agent.close().await;
     match broken {
@@ -144,12 +150,23 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     }
 }
 
+/// Listens for webhooks, where that is declared.
+async fn listen(daemon: &Daemon, agent: &Agent) -> Result<Option<Listening>, Trouble> {
+    let Some(address) = daemon.hooks.as_ref().and_then(Hooks::address) else { return Ok(None) };
+    let listening = Listening::bind(address, agent.hooks()).await.map_err(|error| Trouble::chain(&error))?;
+    tracing::info!(%address, "hears webhooks");
+    Ok(Some(listening))
+}
+
 /// Says why the daemon does not start, and whether it might the next time.
 fn not_started(error: &StartError) -> Trouble {
     let lasting = match error {
         StartError::Store(error) => error.kind.is_lasting(),
         StartError::Trail(error) => error.is_lasting(),
-        StartError::Source { .. } | StartError::Target { .. } | StartError::BreakGlass { .. } => false,
+        StartError::Source { .. }
+        | StartError::Target { .. }
+        | StartError::BreakGlass { .. }
+        | StartError::Hooks(_) => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
     match error {

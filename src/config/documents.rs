@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FromGit, InvalidUrl, RepositoryUrl, Trail};
+use super::{FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -26,6 +26,8 @@ pub struct Daemon {
     pub declarations: Option<FromGit>,
     /// How the audit trail is published, kept and moved out.
     pub trail: Trail,
+    /// Where webhooks of Git hosts are heard; without it, nowhere.
+    pub hooks: Option<Hooks>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -54,6 +56,7 @@ impl Default for Daemon {
             transports: vec![Transport::Https, Transport::Ssh],
             declarations: None,
             trail: Trail::default(),
+            hooks: None,
         }
     }
 }
@@ -94,6 +97,9 @@ pub struct Repository {
     /// Whose signature a revision must bear before anything of it is rendered. Without it, whoever may push is believed.
     #[serde(default)]
     pub verify: Option<Verify>,
+    /// By what a delivery of its Git host is known. Without it, the repository is polled alone.
+    #[serde(default)]
+    pub webhook: Option<RepositoryWebhook>,
     /// What a repository may cost before it is refused.
     #[serde(default)]
     pub limits: SourceLimits,
@@ -115,6 +121,7 @@ impl Repository {
             ssh: Ssh::default(),
             proxy: None,
             verify: None,
+            webhook: None,
             limits: SourceLimits::default(),
         }
     }
@@ -125,7 +132,8 @@ impl Repository {
         let ages = self.secrets.age.iter().filter_map(|identity| identity.file.as_deref());
         let known = self.tls.ca.as_deref().into_iter().chain(self.ssh.known_hosts.as_deref());
         let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
-        secret.chain(ages).chain(known).chain(signers)
+        let webhook = self.webhook.iter().filter_map(|webhook| webhook.secret.file.as_deref());
+        secret.chain(ages).chain(known).chain(signers).chain(webhook)
     }
 
     /// Returns its URL, taken apart. In a loaded configuration there always is one.

@@ -140,14 +140,15 @@ impl<'w> Gathered<'w> {
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, secrets, tls, ssh, verify, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, verify, webhook, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
             let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
             let signers = verify.iter_mut().flat_map(|verify| {
                 let ssh = verify.ssh.iter_mut().map(|ssh| &mut ssh.allowed_signers);
                 ssh.chain(verify.openpgp.iter_mut().map(|openpgp| &mut openpgp.keys))
             });
-            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts).chain(signers) {
+            let webhook = webhook.iter_mut().filter_map(|webhook| webhook.secret.file.as_mut());
+            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts).chain(signers).chain(webhook) {
                 *path = normal(&typed.written.folder.join(&*path));
             }
             (typed.metadata.name, typed.spec)
@@ -158,9 +159,15 @@ impl<'w> Gathered<'w> {
             }
             (typed.metadata.name, typed.spec)
         };
+        let daemon = |mut typed: Typed<'w, Daemon>| {
+            for path in typed.spec.files_mut() {
+                *path = normal(&typed.written.folder.join(&*path));
+            }
+            typed.spec
+        };
         Config {
             name: self.daemons.first().map(|typed| typed.metadata.name.clone()),
-            daemon: self.daemons.into_iter().next().map(|typed| typed.spec).unwrap_or_default(),
+            daemon: self.daemons.into_iter().next().map(daemon).unwrap_or_default(),
             repositories: self.repositories.into_iter().map(absolute).collect(),
             targets: self.targets.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             applications: labelled(self.applications),

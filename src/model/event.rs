@@ -49,6 +49,11 @@ pub const REPOSITORY_FAILED: Event = event(
     "73400d9232ff4990bb2aa0d7bbc27cca",
     "a repository cannot be followed; said again when the reason changes",
 );
+pub const WEBHOOK_REFUSED: Event = event(
+    "webhook.refused",
+    "94d909d73b9dddc3fd805165ee7af7e1",
+    "deliveries of webhooks were refused; at most once in 10 seconds, with how many there were",
+);
 pub const WATCH_LOST: Event =
     event("watch.lost", "1e9bc70d5f1e47b1bd6bfacba76d9e00", "live changes of a target are found by the interval alone");
 pub const APPLICATION_STUCK: Event = event(
@@ -174,7 +179,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 50] = [
+pub const ALL: [Event; 51] = [
     STARTED,
     READY,
     STOPPING,
@@ -185,6 +190,7 @@ pub const ALL: [Event; 50] = [
     DECLARATIONS_LEFT_OUT,
     REPOSITORY_MOVED,
     REPOSITORY_FAILED,
+    WEBHOOK_REFUSED,
     WATCH_LOST,
     APPLICATION_STUCK,
     WATCHDOG_STARVED,

@@ -44,7 +44,7 @@ pub use verify::{Unverified, mistakes};
 pub(crate) use egress::{check_literal, resolve};
 pub(crate) use error::harmless;
 pub(crate) use http::{outbound, told};
-pub(crate) use secret::{Secret, secret};
+pub(crate) use secret::{Secret, secret, secret_bytes};
 
 /// One declared repository and the ref that is followed.
 #[async_trait]

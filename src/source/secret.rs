@@ -34,6 +34,7 @@ pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Ve
     let mut secrets = vec![];
     for repository in repositories {
         secrets.extend(repository.credentials.as_ref().and_then(|declared| raw(&declared.into()).ok()));
+        secrets.extend(repository.webhook.as_ref().and_then(|declared| raw(&(&declared.secret).into()).ok()));
         for identity in repository.secrets.age.iter().filter_map(|declared| raw(&declared.into()).ok()) {
             // Its comments name the recipient, which is no secret.
             let lines = identity.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().starts_with(b"#"));
@@ -107,6 +108,14 @@ pub(super) fn read(declared: &Credentials) -> Result<Secret, SourceError> {
 /// As [`file`].
 pub(crate) fn secret(declared: &SecretSource) -> Result<Secret, SourceError> {
     line(&declared.into())
+}
+
+/// Reads a secret as it stands, such as a key in PEM.
+///
+/// # Errors
+/// As [`file`].
+pub(crate) fn secret_bytes(declared: &SecretSource) -> Result<Vec<u8>, SourceError> {
+    raw(&declared.into())
 }
 
 fn line(declared: &Held<'_>) -> Result<Secret, SourceError> {

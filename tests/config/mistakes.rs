@@ -130,6 +130,55 @@ fn the_file_that_the_cases_start_from_is_right() {
     assert_eq!(told_of("Application", "{ source: { repository: r, path: . }, target: t }"), [""; 0]);
 }
 
+/// Names of a repository are what a Git host writes, exactly; nothing is heard that nobody listens for.
+#[test]
+fn a_webhook_has_a_secret_names_and_somebody_who_hears_it() {
+    let hear = |listen: &str| document("Daemon", "d", &format!("{{ hooks: {{ listen: {listen:?} }} }}"));
+    let repository =
+        |webhook: &str| document("Repository", "r", &format!("{{ url: \"https://h/x\", webhook: {webhook} }}"));
+    for listen in ["127.0.0.1:9443", "[::1]:9443", "127.8.0.1:1", "[::ffff:127.0.0.1]:9443"] {
+        assert!(
+            load(&(hear(listen) + &repository("{ secret: { file: s }, names: [a/b, g/s/b] }"))).is_ok(),
+            "{listen}"
+        );
+    }
+    let own = |name: &str| repository(&format!("{{ secret: {{ file: s }}, names: [{name:?}] }}"));
+    for bad in [
+        "b",
+        "/b",
+        "a/",
+        "a//b",
+        "a/../b",
+        "a/b.git",
+        "https://h/a/b",
+        "a/*",
+        "a/.*",
+        "%%/%%",
+        "a/b c",
+        "a/b\\n",
+        "a/b\t",
+        "",
+    ] {
+        let told = told(&(hear("127.0.0.1:1") + &own(bad)));
+        assert!(
+            told.len() == 1 && told[0].starts_with("10:69 config.names: expected the full name"),
+            "{bad}: {told:?}"
+        );
+    }
+    let twice = told(&(hear("127.0.0.1:1") + &repository("{ secret: { file: s }, names: [a/b, a/b] }")));
+    assert_eq!(twice, ["10:74 config.names: 'a/b' is named twice"]);
+    let empty = told(&(hear("127.0.0.1:1") + &repository("{ secret: { file: s }, names: [] }")));
+    assert!(empty.len() == 1 && empty[0].starts_with("10:68 schema."), "{empty:?}");
+    let secret = told(&(hear("127.0.0.1:1") + &repository("{ secret: {}, names: [a/b] }")));
+    assert!(secret.len() == 1 && secret[0].contains("config.secrets: expected file or systemd"), "{secret:?}");
+    let unheard = "5:38 config.webhook: nobody hears this webhook (say in the Daemon document where to listen: \
+                   hooks: { listen: \"127.0.0.1:9443\" })";
+    assert_eq!(told(&own("a/b")), [unheard]);
+    assert_eq!(told(&(own("a/b") + &document("Daemon", "d", "{}"))), [unheard]);
+    // Where a Daemon is wrong, it may be meant to listen.
+    assert_eq!(told(&(own("a/b") + &document("Daemon", "d", "{ hoks: {} }"))).len(), 1);
+}
+
 #[test]
 fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
     let mut wrong = Vec::new();
@@ -139,6 +188,14 @@ fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
         ("Daemon", "{ data: /var/../lib }", "20:15 config.path"),
         ("Daemon", long.as_str(), "20:17 config.socket: a socket's path has at most 107 bytes, this one has 108"),
         ("Daemon", "{ transports: [] }", "20:21 config.transport"),
+        ("Daemon", "{ hooks: { listen: localhost:9443 } }", "20:26 config.listen: expected an IP address and a port"),
+        ("Daemon", "{ hooks: { listen: \"127.0.0.1\" } }", "20:26 config.listen: expected an IP address and a port"),
+        ("Daemon", "{ hooks: { listen: \"127.0.0.1:0\" } }", "20:26 config.listen: expected an IP address and a port"),
+        ("Daemon", "{ hooks: { listen: \"0.0.0.0:9443\" } }", "20:26 config.listen: without TLS"),
+        ("Daemon", "{ hooks: { listen: \"[::]:9443\" } }", "20:26 config.listen: without TLS"),
+        ("Daemon", "{ hooks: { listen: \"[::ffff:10.0.0.1]:9443\" } }", "20:26 config.listen: without TLS"),
+        ("Daemon", "{ hooks: { listen: \"10.0.0.1:1\", tls: { certificate: c, key: {} } } }", "20:68 config.secrets"),
+        ("Daemon", "{ hooks: { listen: \"10.0.0.1:1\", tls: { key: { file: k } } } }", "20:45 schema.missing-field"),
         ("Daemon", "{ transports: [ssh] }", "5:14 config.transport: the transport https is not allowed"),
         ("Repository", "{ url: \"file:///x\" }", "5:14 config.transport: the transport file is not allowed"),
         ("Repository", "{ url: \"ext::sh -c id\" }", "5:14 config.url"),

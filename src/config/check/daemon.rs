@@ -1,9 +1,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::Scope;
 use super::paths::wrong_absolute;
 use super::repository::ref_name;
+use super::{Scope, hooks};
 use crate::config::{Daemon, Trail};
 use crate::yaml::quoted;
 
@@ -31,6 +31,9 @@ pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
         scope.hint("config.transport", "/spec/transports", "no transport is allowed", "the default is [https, ssh]");
     }
     trail(&daemon.trail, scope);
+    if let Some(hooks) = &daemon.hooks {
+        hooks::listening(hooks, scope);
+    }
 }
 
 fn trail(trail: &Trail, scope: &mut Scope) {

@@ -5,6 +5,7 @@ mod application;
 mod break_glass;
 mod daemon;
 mod from_git;
+mod hooks;
 mod names;
 mod notification;
 mod paths;
@@ -32,12 +33,17 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         (_, [first, ..]) if !first.partial => Some(first.spec.transports.clone()),
         _ => None,
     };
+    let heard = match (gathered.documents("Daemon").as_slice(), gathered.daemons.as_slice()) {
+        ([], _) if whole && gathered.unknown().next().is_none() => Some(false),
+        (_, [first, ..]) if !first.partial => Some(first.spec.hooks.is_some()),
+        _ => None,
+    };
     for typed in &gathered.repositories {
-        repository::check(
-            &typed.spec,
-            transports.as_deref(),
-            &mut Scope { written: typed.written, partial: typed.partial, mistakes },
-        );
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        repository::check(&typed.spec, transports.as_deref(), &mut scope);
+        if let Some(webhook) = &typed.spec.webhook {
+            hooks::webhook(webhook, heard, &mut scope);
+        }
     }
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });

@@ -1,0 +1,60 @@
+use super::Scope;
+use super::repository::secret;
+use crate::config::{Hooks, RepositoryWebhook};
+use crate::yaml::quoted;
+
+/// A Git host's own limit lies below; nobody has more names for one repository.
+const LONGEST_NAME: usize = 255;
+const MOST_NAMES: usize = 20;
+
+pub(super) fn listening(hooks: &Hooks, scope: &mut Scope) {
+    match hooks.address() {
+        None => {
+            let message = format!("expected an IP address and a port, found {}", quoted(&hooks.listen));
+            let hint = "127.0.0.1:9443; 0.0.0.0:9443 or \"[::]:9443\" for every address of the machine";
+            scope.hint("config.listen", "/spec/hooks/listen", message, hint);
+        }
+        // What is wrong with its `tls` is told already.
+        Some(_) if scope.partial => {}
+        Some(address) if hooks.tls.is_none() && !address.ip().to_canonical().is_loopback() => {
+            let message = "without TLS, webhooks are heard at a loopback address only";
+            let hint = "tls: { certificate: FILE, key: { file: FILE } }, or listen: 127.0.0.1:PORT behind a server that has TLS";
+            scope.hint("config.listen", "/spec/hooks/listen", message, hint);
+        }
+        Some(_) => {}
+    }
+    if let Some(tls) = &hooks.tls {
+        secret("/spec/hooks/tls/key", &tls.key, scope);
+    }
+}
+
+/// `heard`: whether the Daemon says where to listen, where that is known.
+pub(super) fn webhook(webhook: &RepositoryWebhook, heard: Option<bool>, scope: &mut Scope) {
+    secret("/spec/webhook/secret", &webhook.secret, scope);
+    if heard == Some(false) {
+        let hint = "say in the Daemon document where to listen: hooks: { listen: \"127.0.0.1:9443\" }";
+        scope.hint("config.webhook", "/spec/webhook", "nobody hears this webhook", hint);
+    }
+    if webhook.names.len() > MOST_NAMES {
+        let message = format!("expected at most {MOST_NAMES} names, found {}", webhook.names.len());
+        scope.say("config.names", "/spec/webhook/names", message, None);
+    }
+    for (at, name) in webhook.names.iter().enumerate() {
+        let pointer = format!("/spec/webhook/names/{at}");
+        if webhook.names[..at].contains(name) {
+            scope.say("config.names", &pointer, format!("{} is named twice", quoted(name)), None);
+        } else if !full_name(name) {
+            let message = format!("expected the full name of a repository, found {}", quoted(name));
+            let hint = "as the Git host writes it, exactly and without a pattern: ops/platform, or group/sub/platform";
+            scope.hint("config.names", &pointer, message, hint);
+        }
+    }
+}
+
+/// Whether a Git host could write a repository so. A URL, a pattern and a path that climbs are none.
+fn full_name(name: &str) -> bool {
+    let barred = |char: char| char.is_control() || char.is_whitespace() || "\\:*?\"<>|%#".contains(char);
+    let segment = |part: &str| !part.is_empty() && part != "." && part != "..";
+    let whole = name.len() <= LONGEST_NAME && name.contains('/') && name.strip_suffix(".git").is_none();
+    whole && !name.contains(barred) && name.split('/').all(segment)
+}
