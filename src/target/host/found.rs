@@ -186,6 +186,12 @@ pub(super) fn fingerprint(stat: &Stat) -> Fingerprint {
     Fingerprint(format!("{inode}.{times}.{:o}.{}.{}", stat.st_mode, stat.st_uid, stat.st_gid).into())
 }
 
+/// Whether nobody wrote into something between two looks at it, as far as its size and times tell. A rename moves neither.
+pub(super) fn holds_the_same(before: &Stat, now: &Stat) -> bool {
+    let of = |stat: &Stat| (stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+    of(before) == of(now)
+}
+
 /// Returns the sort of what was looked at, as [`Shape::sort`] would.
 pub(super) fn sort(stat: &Stat) -> &'static str {
     named(FileType::from_raw_mode(stat.st_mode))
@@ -210,4 +216,24 @@ pub(super) fn access(stat: &Stat) -> Access {
 
 fn device(stat: &Stat) -> u64 {
     stat.st_rdev
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn who_writes_into_a_file_that_was_just_put_in_place_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staged, placed) = (folder.path().join("staged"), folder.path().join("placed"));
+        fs::write(&staged, "from git\n").unwrap();
+        let open = fs::File::open(&staged).unwrap();
+        let before = rustix::fs::fstat(&open).unwrap();
+        fs::rename(&staged, &placed).unwrap();
+        assert!(holds_the_same(&before, &rustix::fs::fstat(&open).unwrap()), "a rename alone");
+        fs::write(&placed, "theirs\n").unwrap();
+        assert!(!holds_the_same(&before, &rustix::fs::fstat(&open).unwrap()), "written into, by its new name");
+    }
 }

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, Mode, OFlags, RenameFlags, fstat, fsync, mkdirat, openat, renameat, renameat_with, unlinkat,
+    AtFlags, Mode, OFlags, RenameFlags, Stat, fstat, fsync, mkdirat, openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::apply::{Due, Seen, strangers};
 use super::errors::refused;
-use super::found::{fingerprint, look};
+use super::found::{fingerprint, holds_the_same, look};
 use super::paths::{Located, MadeFolders, make_folder};
 use super::shape::Shape;
 use super::stage::{Staged, give, temporary_name};
@@ -127,6 +127,7 @@ impl HostTarget {
         if let Some(access) = write.comes.access() {
             staged.finish(access).map_err(failed)?;
         }
+        let before = staged.file.as_ref().map(fstat).transpose().map_err(failed)?;
         self.is_as_staged(write, &staged)?;
         self.still_before(&write.seen, &staged.folder)?;
         if write.seen.is_folder() {
@@ -137,7 +138,7 @@ impl HostTarget {
             other => failed(other),
         })?;
         staged.placed();
-        self.left(&write.seen, &staged.folder, staged.file.as_ref())
+        self.left(&write.seen, &staged.folder, staged.file.as_ref().zip(before))
     }
 
     /// A validator ran on the file, and its folder may be another user's: what becomes visible is what was planned.
@@ -165,7 +166,7 @@ impl HostTarget {
         if write.seen.is_folder() {
             let there = openat(&at, leaf, folder, Mode::empty()).map_err(failed)?;
             give(&there, access).and_then(|()| fsync(&there)).map_err(failed)?;
-            return self.left(&write.seen, &at, Some(&there));
+            return self.left(&write.seen, &at, found_as(&there).map_err(failed)?);
         }
         if write.seen.live.is_some() {
             unlinkat(&at, leaf, AtFlags::empty()).map_err(failed)?;
@@ -181,23 +182,25 @@ impl HostTarget {
             return Err(failed(errno));
         }
         made.keep();
-        self.left(&write.seen, &at, Some(&new))
+        self.left(&write.seen, &at, found_as(&new).map_err(failed)?)
     }
 
     /// Makes the change of the folder durable, and returns what we left: the open thing itself where there is one, so that
-    /// what another put in its place meanwhile is not taken for ours.
-    fn left(&self, seen: &Seen<'_>, at: &OwnedFd, open: Option<&OwnedFd>) -> Result<Done, TargetError> {
+    /// what another put in its place meanwhile is not taken for ours. Nor is what another wrote into it since it was looked at: it has no
+    /// fingerprint then, and is read at the next look.
+    fn left(&self, seen: &Seen<'_>, at: &OwnedFd, open: Option<(&OwnedFd, Stat)>) -> Result<Done, TargetError> {
         let doubt = |errno: Errno| TargetError::InDoubt {
             doing: format!("make {} durable", seen.place.path),
             source: Some(anyhow::Error::new(std::io::Error::from(errno))),
         };
         fsync(at).map_err(doubt)?;
         let since = Instant::now();
-        let now = match open {
-            Some(open) => Some(fstat(open)),
+        let now = match &open {
+            Some((open, _)) => Some(fstat(open)),
             None => look(at, seen.place.leaf).transpose(),
         };
         let now = now.transpose().map_err(doubt)?;
+        let now = now.filter(|now| open.as_ref().is_none_or(|(_, before)| holds_the_same(before, now)));
         let fingerprint = now.map_or_else(|| Fingerprint("".into()), |stat| fingerprint(&stat));
         self.young.took(seen.place.path, &fingerprint, seen.act.step.after, since);
         Ok(Done { left: Some((seen.act.step.after, fingerprint)), already: false, output: None })
@@ -206,6 +209,11 @@ impl HostTarget {
     fn make_parent(&self, place: Located<'_>) -> Result<(OwnedFd, MadeFolders), TargetError> {
         make_folder(self.roots.base()?, place.folder).map_err(|errno| refused("reach", place.path, errno))
     }
+}
+
+/// Returns an open folder as it is now.
+fn found_as(open: &OwnedFd) -> Result<Option<(&OwnedFd, Stat)>, Errno> {
+    Ok(Some((open, fstat(open)?)))
 }
 
 fn rename(seen: &Seen<'_>, staged: &Staged) -> Result<(), Errno> {
