@@ -76,7 +76,9 @@ impl Agent {
         body.edits = self.keep_edits(glass).await;
         // Looking takes a while, in which somebody else, or the time, may have ended it.
         let _one = self.inner.ending_glass.lock().await;
-        self.find_glass(&glass.opening.id.0)?.is_open().then_some(()).ok_or_else(ended)?;
+        if !self.find_glass(&glass.opening.id.0)?.is_open() {
+            return Err(ended());
+        }
         let applications = &glass.opening.applications;
         self.record_glass(applications, actor, body).await?;
         self.ring_glass(applications, "break-glass ended");

@@ -72,14 +72,13 @@ impl Agent {
 
     /// Returns whether the end is recorded. Without its record it counts no more all the same.
     async fn expire(&self, glass: &Glass, end: BreakGlassEnd) -> bool {
-        let ended = self.end_glass(glass, end, &Actor::daemon("expiry")).await;
+        let Err(problem) = self.end_glass(glass, end, &Actor::daemon("expiry")).await else { return true };
+        // A person may have ended it meanwhile.
         if self.inner.glasses.get(&glass.opening.id.0).is_none_or(|glass| !glass.is_open()) {
             return true;
         }
-        if let Err(problem) = &ended {
-            tracing::error!(id = %glass.opening.id, code = %problem.code, error = %problem.title, "could not record the end of a break-glass");
-        }
-        ended.is_ok()
+        tracing::error!(id = %glass.opening.id, code = %problem.code, error = %problem.title, "could not record the end of a break-glass");
+        false
     }
 }
 
