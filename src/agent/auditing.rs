@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,9 +41,10 @@ pub trait Auditing {
 }
 
 /// Which records of the trail are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordQuery {
+    /// Only records of this application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Name>,
     /// Only records with a larger sequence number, oldest first.
@@ -51,8 +53,9 @@ pub struct RecordQuery {
     /// Only records with a smaller sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
-    /// At most this many; 1 to [`RecordQuery::MOST`].
+    /// At most this many.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
 }
 

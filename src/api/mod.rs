@@ -9,13 +9,18 @@
 mod access;
 mod answer;
 mod audit;
+mod conditional;
+mod contract;
 mod hooks;
+mod once;
+mod page;
 mod routes;
 mod serve;
 mod socket;
 mod stream;
 
 pub use crate::agent::{Auditing, Daemon, RecordQuery};
+pub use contract::document;
 pub use hooks::{ListenError, Listening, hear};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};
