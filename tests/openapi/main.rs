@@ -5,3 +5,7 @@ mod world;
 
 #[cfg(test)]
 mod described;
+#[cfg(test)]
+mod estate;
+#[cfg(test)]
+mod fuzzed;
