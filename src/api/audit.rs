@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::RecordQuery;
-use super::access::Acting;
+use super::access::Caller;
 use super::answer::{Answer, Body8M, Body64, Refusal};
 use super::routes::{Asked, Named, act, asked, path};
 use super::serve::Service;
 use crate::audit::{Given, Item, Proof, Report, Segment};
 use crate::config::Span;
-use crate::model::Problem;
+use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> Router<Service> {
     Router::new()
@@ -62,58 +62,63 @@ struct Erasure {
     reason: String,
 }
 
-async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {
+async fn records(State(service): State<Service>, caller: Caller, query: Asked<RecordQuery>) -> Answer<Vec<Value>> {
     let mut query = asked(query)?;
+    query.of = caller.seen();
     query.limit = query.limit.clamp(1, RecordQuery::MOST);
     Ok(Json(service.daemon.records(query).await?))
 }
 
-async fn record(State(service): State<Service>, sequence: Named) -> Answer<Value> {
-    Ok(Json(service.daemon.record(number(sequence)?).await?))
+async fn record(caller: Caller, sequence: Named) -> Answer<Value> {
+    Ok(Json(caller.record(number(sequence)?).await?))
 }
 
-async fn proof(State(service): State<Service>, sequence: Named) -> Answer<Proof> {
-    Ok(Json(service.daemon.prove(number(sequence)?).await?))
+async fn proof(State(service): State<Service>, caller: Caller, sequence: Named) -> Answer<Proof> {
+    let sequence = number(sequence)?;
+    caller.record(sequence).await?;
+    Ok(Json(service.daemon.prove(sequence).await?))
 }
 
 /// Changes nothing, though it is a POST: what it is asked with does not fit into an address.
-async fn verify(State(service): State<Service>, Body8M(given): Body8M<Given>) -> Answer<Report> {
+async fn verify(State(service): State<Service>, caller: Caller, Body8M(given): Body8M<Given>) -> Answer<Report> {
+    caller.everywhere(Deed::SeeEverything)?;
     Ok(Json(service.daemon.verify(given).await?))
 }
 
-async fn growth(State(service): State<Service>, Body64(growth): Body64<Growth>) -> Answer<Proof> {
+async fn growth(State(service): State<Service>, caller: Caller, Body64(growth): Body64<Growth>) -> Answer<Proof> {
+    caller.everywhere(Deed::SeeEverything)?;
     Ok(Json(service.daemon.prove_growth(&growth.old).await?))
 }
 
-async fn export(State(service): State<Service>, query: Asked<ExportQuery>) -> Answer<Vec<Item>> {
+async fn export(State(service): State<Service>, caller: Caller, query: Asked<ExportQuery>) -> Answer<Vec<Item>> {
+    caller.everywhere(Deed::SeeEverything)?;
     let query = asked(query)?;
     Ok(Json(service.daemon.export(query.after, query.begins).await?))
 }
 
-async fn rotate_key(
-    State(service): State<Service>,
-    Acting(actor): Acting,
-    Body64(body): Body64<Rotation>,
-) -> Answer<String> {
-    act(service, async move |daemon| daemon.rotate_key(body.reason, actor).await).await
+async fn rotate_key(State(service): State<Service>, caller: Caller, Body64(body): Body64<Rotation>) -> Answer<String> {
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.rotate_key(body.reason, caller.actor).await).await
 }
 
 async fn archive(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     Body64(body): Body64<Archiving>,
 ) -> Answer<Vec<Segment>> {
-    act(service, async move |daemon| daemon.archive(body.older, actor).await).await
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.archive(body.older, caller.actor).await).await
 }
 
 async fn erase(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     sequence: Named,
     Body64(body): Body64<Erasure>,
 ) -> Answer<()> {
     let sequence = number(sequence)?;
-    act(service, async move |daemon| daemon.erase(sequence, &body.reason, actor).await).await
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.erase(sequence, &body.reason, caller.actor).await).await
 }
 
 fn number(sequence: Named) -> Result<u64, Refusal> {
