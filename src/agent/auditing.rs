@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Agent;
 use super::problems::{internal, store_problem};
+use super::unknown::no_record;
 use crate::audit::{self, Checkpoint, Filter, Given, Item, Mark, Proof, Report, Segment};
 use crate::config::Span;
 use crate::model::{Actor, Name, Problem};
@@ -47,6 +48,9 @@ pub struct RecordQuery {
     /// Only records of this application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Name>,
+    /// Only records of these, as far as whoever asks may see.
+    #[serde(skip)]
+    pub of: Option<Vec<Name>>,
     /// Only records with a larger sequence number, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
@@ -73,6 +77,7 @@ impl Auditing for Agent {
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
         let filter = Filter {
             application: query.application,
+            of: query.of,
             after: query.after,
             before: query.before,
             newest_first: query.after.is_none(),
@@ -172,7 +177,7 @@ impl Agent {
                 let problem = Problem::new(409, "record.archived", title);
                 problem.hint("that file is an export: `trueup audit verify --from FILE` verifies it, and its lines are the records")
             }
-            None => Problem::new(404, "record.unknown", format!("the trail has no record {sequence}")),
+            None => no_record(sequence),
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
+use super::conditional::unbound;
 use crate::model::Problem;
 
 /// No request of ours comes near this.
@@ -69,6 +70,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
 }
 
 async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
+    unbound(request.headers())?;
     let json = is_json(&request);
     let bytes = read(request.into_body(), largest).await?;
     if bytes.is_empty() {

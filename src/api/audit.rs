@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::RecordQuery;
-use super::access::Acting;
+use super::access::Caller;
 use super::answer::{Answer, Body8M, Body64, Refusal};
 use super::contract::{Family, RECORD, says};
 use super::page::{Page, bounded};
@@ -17,7 +17,7 @@ use super::routes::{Asked, Named, act, asked, path};
 use super::serve::Service;
 use crate::audit::{Given, Item, Proof, Report, Segment};
 use crate::config::Span;
-use crate::model::{Actor, Name, PlanId, Problem, Revision, Time};
+use crate::model::{Actor, Deed, Name, PlanId, Problem, Revision, Time};
 
 pub(super) fn router() -> ApiRouter<Service> {
     const ASKED: &[Family] = &[(400, &["api.reason"])];
@@ -113,8 +113,9 @@ struct Shape {
     body: Option<Map<String, Value>>,
 }
 
-async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> Result<Page<Record>, Refusal> {
-    let query = asked(query)?;
+async fn records(State(service): State<Service>, caller: Caller, query: Asked<RecordQuery>) -> Result<Page<Record>, Refusal> {
+    let mut query = asked(query)?;
+    query.of = caller.seen();
     let (limit, upwards) = (bounded(query.limit)?, query.after.is_some());
     let filter = query.application.as_ref().map(|name| format!("&application={name}")).unwrap_or_default();
     let records = service.daemon.records(query).await?;
@@ -126,24 +127,29 @@ async fn records(State(service): State<Service>, query: Asked<RecordQuery>) -> R
     Ok(Page::new(records.into_iter().map(Record).collect(), next))
 }
 
-async fn record(State(service): State<Service>, sequence: Named) -> Answer<Record> {
-    Ok(Json(Record(service.daemon.record(number(sequence)?).await?)))
+async fn record(caller: Caller, sequence: Named) -> Answer<Record> {
+    Ok(Json(Record(caller.record(number(sequence)?).await?)))
 }
 
-async fn proof(State(service): State<Service>, sequence: Named) -> Answer<Proof> {
-    Ok(Json(service.daemon.prove(number(sequence)?).await?))
+async fn proof(State(service): State<Service>, caller: Caller, sequence: Named) -> Answer<Proof> {
+    let sequence = number(sequence)?;
+    caller.record(sequence).await?;
+    Ok(Json(service.daemon.prove(sequence).await?))
 }
 
 /// Changes nothing, though it is a POST: what it is asked with does not fit into an address.
-async fn verify(State(service): State<Service>, Body8M(given): Body8M<Given>) -> Answer<Report> {
+async fn verify(State(service): State<Service>, caller: Caller, Body8M(given): Body8M<Given>) -> Answer<Report> {
+    caller.everywhere(Deed::SeeEverything)?;
     Ok(Json(service.daemon.verify(given).await?))
 }
 
-async fn growth(State(service): State<Service>, Body64(growth): Body64<Growth>) -> Answer<Proof> {
+async fn growth(State(service): State<Service>, caller: Caller, Body64(growth): Body64<Growth>) -> Answer<Proof> {
+    caller.everywhere(Deed::SeeEverything)?;
     Ok(Json(service.daemon.prove_growth(&growth.old).await?))
 }
 
-async fn export(State(service): State<Service>, query: Asked<ExportQuery>) -> Result<Page<Item>, Refusal> {
+async fn export(State(service): State<Service>, caller: Caller, query: Asked<ExportQuery>) -> Result<Page<Item>, Refusal> {
+    caller.everywhere(Deed::SeeEverything)?;
     let query = asked(query)?;
     let items = service.daemon.export(query.after, query.begins).await?;
     // What ends with the head is the end.
@@ -151,30 +157,29 @@ async fn export(State(service): State<Service>, query: Asked<ExportQuery>) -> Re
     Ok(Page::new(items, next))
 }
 
-async fn rotate_key(
-    State(service): State<Service>,
-    Acting(actor): Acting,
-    Body64(body): Body64<Rotation>,
-) -> Answer<String> {
-    act(service, async move |daemon| daemon.rotate_key(body.reason, actor).await).await
+async fn rotate_key(State(service): State<Service>, caller: Caller, Body64(body): Body64<Rotation>) -> Answer<String> {
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.rotate_key(body.reason, caller.actor).await).await
 }
 
 async fn archive(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     Body64(body): Body64<Archiving>,
 ) -> Answer<Vec<Segment>> {
-    act(service, async move |daemon| daemon.archive(body.older, actor).await).await
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.archive(body.older, caller.actor).await).await
 }
 
 async fn erase(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     sequence: Named,
     Body64(body): Body64<Erasure>,
 ) -> Answer<()> {
     let sequence = number(sequence)?;
-    act(service, async move |daemon| daemon.erase(sequence, &body.reason, actor).await).await
+    caller.everywhere(Deed::KeepTrail)?;
+    act(service, async move |daemon| daemon.erase(sequence, &body.reason, caller.actor).await).await
 }
 
 fn number(sequence: Named) -> Result<u64, Refusal> {

@@ -18,16 +18,10 @@ const DIGITS: usize = 32;
 
 /// Tags what can be compared, and judges what a request is bound to.
 pub(super) async fn conditional(request: Request, next: Next) -> Response {
-    let asked = [header::IF_MATCH, header::IF_NONE_MATCH].map(|name| listed(request.headers(), &name));
-    let [bound, known] = asked;
     if !request.method().is_safe() {
-        // What an act changes has no tag here. To go on as if it had been compared would be worse than to say no.
-        return if bound.is_some() {
-            refusal("no act is bound to an entity tag here")
-        } else {
-            next.run(request).await
-        };
+        return next.run(request).await;
     }
+    let [bound, known] = [header::IF_MATCH, header::IF_NONE_MATCH].map(|name| listed(request.headers(), &name));
     let response = next.run(request).await;
     // What has no end is compared with nothing.
     let Some(size) = response.body().size_hint().exact().filter(|_| response.status() == StatusCode::OK) else {
@@ -39,7 +33,7 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
     };
     let tag = format!("\"{}\"", &Digest::of(&bytes).to_string()[..DIGITS]);
     if bound.is_some_and(|tags| !tags.iter().any(|one| one == "*" || *one == tag)) {
-        return refusal("it is not what you know it as any more");
+        return Refusal::from(failed("it is not what you know it as any more")).into_response();
     }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         head.headers.insert(header::ETAG, tag);
@@ -56,9 +50,15 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
     Response::from_parts(head, bytes.into())
 }
 
-fn refusal(title: &str) -> Response {
+/// Refuses an act that is bound to a tag: what it changes has none here, and to go on as if it had been compared would be worse than
+/// to say no.
+pub(super) fn unbound(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(header::IF_MATCH) { Err(failed("no act is bound to an entity tag here")) } else { Ok(()) }
+}
+
+fn failed(title: &str) -> Problem {
     let problem = Problem::new(412, "api.precondition", title);
-    Refusal::from(problem.hint("look at it again; an approval is bound to a plan by the plan's id")).into_response()
+    problem.hint("look at it again; an approval is bound to a plan by the plan's id")
 }
 
 /// Returns the tags that a header lists, as they are written; `None` where there is no such header.

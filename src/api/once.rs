@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access::Acting;
+use super::access::Caller;
 use super::answer::{LARGEST_GIVEN, Refusal, read};
 use super::serve::Service;
 use crate::model::{Digest, Problem};
@@ -33,8 +33,8 @@ pub(super) async fn once(State(service): State<Service>, request: Request, next:
         Err(refusal) => return refusal.into_response(),
     };
     let (mut parts, body) = request.into_parts();
-    let Ok(Acting(actor)) = Acting::from_request_parts(&mut parts, &service).await else {
-        // Refused by whatever is asked, in its own words; nothing is remembered of one who may not act.
+    let Ok(caller) = Caller::from_request_parts(&mut parts, &service).await else {
+        // Refused by whatever is asked, in its own words.
         return next.run(Request::from_parts(parts, body)).await;
     };
     let body = match read(body, LARGEST_GIVEN).await {
@@ -43,7 +43,7 @@ pub(super) async fn once(State(service): State<Service>, request: Request, next:
     };
     let kind = parts.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes().to_vec());
     let asked = Digest::of_json("trueup/request/v1", &(parts.uri.to_string(), kind, Digest::of(&body)));
-    match service.kept.begin(&actor.principal(), &key, asked) {
+    match service.kept.begin(&caller.actor.principal(), &key, asked) {
         Begun::New(ticket) => carry_out(Request::from_parts(parts, body.into()), next, ticket).await,
         Begun::Done(answer) => answer.into_response(),
         Begun::NotKept(status) => not_kept(status),

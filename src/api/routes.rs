@@ -11,17 +11,17 @@ use axum::{Json, Router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::access::Acting;
+use super::access::Caller;
 use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
 use super::{Daemon, audit};
-use crate::model::Problem;
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
 };
+use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
     reads().merge(acts()).merge(audit::router())
@@ -168,166 +168,182 @@ struct Rejection {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-async fn status(State(service): State<Service>) -> Json<Status> {
-    Json(service.daemon.status())
+async fn status(State(service): State<Service>, caller: Caller) -> Json<Status> {
+    Json(caller.status(service.daemon.status()))
 }
 
-async fn plan(State(service): State<Service>, name: Named, query: Asked<PlanQuery>) -> Answer<PlanView> {
-    let (name, query) = (path(name)?, asked(query)?);
-    Ok(Json(service.daemon.plan(&name, query.revision.as_deref()).await?))
+async fn plan(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    query: Asked<PlanQuery>,
+) -> Answer<PlanView> {
+    let (name, query) = (caller.application(&path(name)?, Deed::See)?, asked(query)?);
+    Ok(Json(service.daemon.plan(name.as_str(), query.revision.as_deref()).await?))
 }
 
 async fn sync(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<SyncReport> {
-    let name = path(name)?;
-    act(service, async move |daemon| daemon.sync(&name, actor).await).await
+    let name = caller.application(&path(name)?, Deed::Sync)?;
+    act(service, async move |daemon| daemon.sync(name.as_str(), caller.actor).await).await
 }
 
 async fn adopt(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<SyncReport> {
-    let name = path(name)?;
-    act(service, async move |daemon| daemon.adopt(&name, actor).await).await
+    let name = caller.application(&path(name)?, Deed::Adopt)?;
+    act(service, async move |daemon| daemon.adopt(name.as_str(), caller.actor).await).await
 }
 
 async fn destroy(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<SyncReport> {
-    let name = path(name)?;
-    act(service, async move |daemon| daemon.destroy(&name, actor).await).await
+    let name = caller.application(&path(name)?, Deed::Destroy)?;
+    act(service, async move |daemon| daemon.destroy(name.as_str(), caller.actor).await).await
 }
 
 async fn approve(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     plan: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<SyncReport> {
-    let plan = path(plan)?;
-    act(service, async move |daemon| daemon.approve(&plan, actor).await).await
+    let plan = caller.held(&path(plan)?, Deed::Approve).await?;
+    act(service, async move |daemon| daemon.approve(&plan, caller.actor).await).await
 }
 
 async fn reject(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     plan: Named,
     Body64(body): Body64<Rejection>,
 ) -> Answer<SyncReport> {
-    let plan = path(plan)?;
-    act(service, async move |daemon| daemon.reject(&plan, body.reason, actor).await).await
+    let plan = caller.held(&path(plan)?, Deed::Approve).await?;
+    act(service, async move |daemon| daemon.reject(&plan, body.reason, caller.actor).await).await
 }
 
-async fn explain(State(service): State<Service>, name: Named, part: Asked<Part>) -> Result<Page<PolicyView>, Refusal> {
-    let (name, part) = (path(name)?, asked(part)?);
-    Page::of(service.daemon.explain(&name).await?, &part, |policy| policy.name.to_string())
+async fn explain(State(service): State<Service>, caller: Caller, name: Named, part: Asked<Part>) -> Result<Page<PolicyView>, Refusal> {
+    let (name, part) = (caller.application(&path(name)?, Deed::See)?, asked(part)?);
+    Page::of(caller.explained(service.daemon.explain(name.as_str()).await?), &part, |policy| policy.name.to_string())
 }
 
-async fn policies(State(service): State<Service>, part: Asked<Part>) -> Result<Page<PolicyListed>, Refusal> {
-    Page::of(service.daemon.policies().await, &asked(part)?, |policy| policy.name.to_string())
+async fn policies(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<PolicyListed>, Refusal> {
+    Page::of(caller.policies(service.daemon.policies().await), &asked(part)?, |policy| policy.name.to_string())
 }
 
-async fn break_glass(State(service): State<Service>, part: Asked<Part>) -> Result<Page<BreakGlassView>, Refusal> {
+async fn break_glass(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<BreakGlassView>, Refusal> {
     // Oldest first, as many digits as a time ever has.
-    Page::of(service.daemon.break_glass(), &asked(part)?, |one| {
+    Page::of(caller.glasses(service.daemon.break_glass()), &asked(part)?, |one| {
         format!("{:020}-{}", one.opening.opened.0, one.opening.id)
     })
 }
 
 async fn break_glass_requests(
     State(service): State<Service>,
+    caller: Caller,
     part: Asked<Part>,
 ) -> Result<Page<BreakGlassAsked>, Refusal> {
     let name = |asked: &BreakGlassAsked| asked.request.as_ref().map(ToString::to_string).unwrap_or_default();
-    Page::of(service.daemon.break_glass_requests().await, &asked(part)?, name)
+    Page::of(caller.requests(service.daemon.break_glass_requests().await), &asked(part)?, name)
 }
 
 async fn open_break_glass(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     Body64(asked): Body64<BreakGlassAsked>,
 ) -> Answer<BreakGlassView> {
-    act(service, async move |daemon| daemon.open_break_glass(asked, actor).await).await
+    let asked = caller.asked(asked).await?;
+    act(service, async move |daemon| daemon.open_break_glass(asked, caller.actor).await).await
 }
 
 async fn agree(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     id: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<BreakGlassView> {
     let id = path(id)?;
-    act(service, async move |daemon| daemon.agree_break_glass(&id, actor).await).await
+    caller.glass(&id, Deed::AgreeBreakGlass)?;
+    act(service, async move |daemon| daemon.agree_break_glass(&id, caller.actor).await).await
 }
 
 async fn close(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     id: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<BreakGlassView> {
     let id = path(id)?;
-    act(service, async move |daemon| daemon.close_break_glass(&id, actor).await).await
+    caller.glass(&id, Deed::CloseBreakGlass)?;
+    act(service, async move |daemon| daemon.close_break_glass(&id, caller.actor).await).await
 }
 
 /// Looks at the target and keeps what was found, so it is an act.
-async fn edits(State(service): State<Service>, Acting(actor): Acting, id: Named) -> Answer<Vec<Edits>> {
+async fn edits(
+    State(service): State<Service>,
+    caller: Caller,
+    id: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<Vec<Edits>> {
     let id = path(id)?;
-    act(service, async move |daemon| daemon.edits(&id, actor).await).await
+    caller.glass(&id, Deed::SeeContents)?;
+    act(service, async move |daemon| daemon.edits(&id, caller.actor).await).await
 }
 
 /// What was overwritten may be anybody's: who may only read a plan does not see it.
-async fn preimages(State(service): State<Service>, Acting(_): Acting, plan: Named) -> Answer<PreimagesView> {
-    let plan = path(plan)?;
-    Ok(Json(service.daemon.preimages(&plan).await?))
+async fn preimages(caller: Caller, plan: Named) -> Answer<PreimagesView> {
+    Ok(Json(caller.preimages(&path(plan)?).await?))
 }
 
 async fn preimage(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     named: Result<Path<(String, usize)>, PathRejection>,
 ) -> Result<Vec<u8>, Refusal> {
     let Path((plan, number)) = named.map_err(|error| Problem::new(400, "api.path", error.body_text()))?;
-    Ok(service.daemon.preimage(&plan, number, actor).await?)
+    let plan = caller.preimages(&plan).await?.plan;
+    Ok(service.daemon.preimage(&plan, number, caller.actor).await?)
 }
 
 async fn suspend(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(body): Body64<Suspension>,
 ) -> Answer<ApplicationStatus> {
-    let name = path(name)?;
-    act(service, async move |daemon| daemon.suspend(&name, &body.reason, actor).await).await
+    let name = caller.application(&path(name)?, Deed::Suspend)?;
+    act(service, async move |daemon| daemon.suspend(name.as_str(), &body.reason, caller.actor).await).await
 }
 
 async fn resume(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<ApplicationStatus> {
-    let name = path(name)?;
-    act(service, async move |daemon| daemon.resume(&name, actor).await).await
+    let name = caller.application(&path(name)?, Deed::Suspend)?;
+    act(service, async move |daemon| daemon.resume(name.as_str(), caller.actor).await).await
 }
 
 async fn test_notification(
     State(service): State<Service>,
-    Acting(actor): Acting,
+    caller: Caller,
     name: Named,
     Body64(Nothing {}): Body64<Nothing>,
 ) -> Answer<NotifyReport> {
     let name = path(name)?;
-    act(service, async move |daemon| daemon.test_notification(&name, actor).await).await
+    caller.notifications()?;
+    act(service, async move |daemon| daemon.test_notification(&name, caller.actor).await).await
 }
 
 /// Runs an act to its end in a task of its own: a caller who goes away does not leave it half-done.

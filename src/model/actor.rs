@@ -9,7 +9,7 @@ use super::Name;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     pub kind: ActorKind,
-    /// Stable identity within its kind: a uid, a token id, an e-mail address, the name of the daemon.
+    /// Stable identity within its kind: a uid, whom a token speaks for, an e-mail address, the name of the daemon.
     pub subject: String,
     /// For people to read; never compared.
     pub display: String,
@@ -23,6 +23,10 @@ pub struct Actor {
 pub enum ActorKind {
     UnixUser,
     GitAuthor,
+    /// With a token; the subject is the person or robot that it speaks for.
+    Token,
+    /// Logged in; the subject is the address of their account.
+    Login,
     Daemon,
 }
 
@@ -45,6 +49,8 @@ impl Actor {
             (Some(person), _) => format!("person {person}"),
             (None, ActorKind::UnixUser) => format!("unix-user {}", self.subject),
             (None, ActorKind::GitAuthor) => format!("git-author {}", self.subject),
+            (None, ActorKind::Token) => format!("token {}", self.subject),
+            (None, ActorKind::Login) => format!("login {}", self.subject),
             (None, ActorKind::Daemon) => format!("daemon {}", self.subject),
         }
     }
@@ -54,7 +60,9 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ActorKind::Daemon => write!(f, "trueup ({})", self.display),
-            ActorKind::UnixUser | ActorKind::GitAuthor => f.write_str(&self.display),
+            ActorKind::UnixUser | ActorKind::GitAuthor | ActorKind::Token | ActorKind::Login => {
+                f.write_str(&self.display)
+            }
         }
     }
 }

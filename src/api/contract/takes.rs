@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::problems::{BODY, refuses};
 use super::{Document, typed};
-use crate::api::access::Acting;
+use crate::api::access::Caller;
 use crate::api::answer::{Body8M, Body64, Refusal};
 
 type Described = Vec<(Option<StatusCode>, Response)>;
 
-impl OperationInput for Acting {
+impl OperationInput for Caller {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
         refuses(operation, &[(403, &["api.forbidden"])]);
     }
