@@ -85,6 +85,8 @@ struct Archiving {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Erasure {
+    /// All that is left of what was said there.
+    #[schemars(regex(pattern = r"\S"))]
     reason: String,
 }
 

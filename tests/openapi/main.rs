@@ -4,6 +4,8 @@
 mod world;
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 mod estate;
