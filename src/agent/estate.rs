@@ -117,6 +117,7 @@ impl Agent {
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
+        self.inner.stands.set(&force.machine, config);
         self.settle_sinks(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);

@@ -29,8 +29,10 @@ mod problems;
 mod reload;
 mod requests;
 mod sinks;
+mod standing;
 mod status;
 mod trail;
+pub mod unknown;
 mod watchdog;
 mod watcher;
 
@@ -53,6 +55,7 @@ pub use auditing::{Auditing, RecordQuery};
 pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
+pub use standing::Standing;
 pub use status::Summary;
 pub use watchdog::Starved;
 
@@ -89,6 +92,7 @@ struct Inner {
     /// Held while an end is written down: each ends once.
     ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
+    stands: standing::Stands,
     /// What those who tell people work with.
     surroundings: Surroundings,
     trail: trail::Trail,
@@ -118,6 +122,7 @@ impl Agent {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
+        let stands = standing::Stands::load(&store).await?;
         store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
@@ -141,6 +146,7 @@ impl Agent {
             glass_changed: Notify::new(),
             ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
+            stands,
             surroundings,
             trail,
             broken: Mutex::default(),
