@@ -6,5 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod client;
 mod hooks;
 mod scene;
+mod statuses;

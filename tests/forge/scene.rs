@@ -38,6 +38,14 @@ impl Scene {
         Some(Self { world, host, ada, repository, listen })
     }
 
+    /// Lets the daemon talk to the Git host, with these more lines of `forge`, and returns its account there.
+    pub fn forge(&mut self, more: &str) -> Person {
+        let (robot, lines) = forge(&self.world, &self.host, &self.repository);
+        let more: String = more.lines().map(|line| format!("\n  {line}")).collect();
+        self.world.declared.repository += &format!("\n{lines}{more}");
+        robot
+    }
+
     /// Returns where the daemon hears webhooks of the repository.
     pub fn hook(&self) -> String {
         format!("http://{}/hooks/platform", self.listen)
@@ -64,4 +72,22 @@ pub fn private(world: &World, name: &str, content: &str) -> String {
     fs::write(&path, content).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     path.display().to_string()
+}
+
+/// Returns the lines of a repository's `forge`, for an account of trueup's own, which may write to the repository.
+pub fn forge(world: &World, host: &Gitea, repository: &str) -> (Person, String) {
+    let robot = host.person("robot");
+    host.invite(&robot, repository);
+    let scopes = ["write:repository", "write:issue", "read:user"];
+    let token = private(world, "token", &host.token(&robot, &scopes));
+    let lines = format!("forge:\n  url: {}\n  repository: {repository}\n  token: {{ file: {token} }}", host.url());
+    (robot, lines)
+}
+
+/// Returns an account that may write to the repository, and a token of it.
+pub fn forge_again(scene: &Scene) -> (Person, String) {
+    let robot = scene.host.person("robot2");
+    scene.host.invite(&robot, &scene.repository);
+    let token = scene.host.token(&robot, &["write:repository", "write:issue", "read:user"]);
+    (robot, token)
 }

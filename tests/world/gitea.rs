@@ -84,7 +84,7 @@ impl Gitea {
 
     fn new(url: String, admin: Person, own: Option<Own>, suffix: String) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder().no_proxy().timeout(SOON);
+        let mut client = Client::builder().no_proxy().timeout(SOON).pool_max_idle_per_host(0);
         if url.starts_with("http:") {
             client = client.tls_certs_only([]);
         }
