@@ -143,7 +143,7 @@ impl<'w> Gathered<'w> {
     /// Returns the configuration; asked for only when there was no mistake.
     pub(super) fn into_config(self) -> Config {
         let absolute = |mut typed: Typed<'w, Repository>| {
-            let Repository { credentials, secrets, tls, ssh, verify, webhook, .. } = &mut typed.spec;
+            let Repository { credentials, secrets, tls, ssh, verify, webhook, forge, .. } = &mut typed.spec;
             let named = credentials.iter_mut().filter_map(|credentials| credentials.file.as_mut());
             let named = named.chain(secrets.age.iter_mut().filter_map(|identity| identity.file.as_mut()));
             let signers = verify.iter_mut().flat_map(|verify| {
@@ -151,7 +151,9 @@ impl<'w> Gathered<'w> {
                 ssh.chain(verify.openpgp.iter_mut().map(|openpgp| &mut openpgp.keys))
             });
             let webhook = webhook.iter_mut().filter_map(|webhook| webhook.secret.file.as_mut());
-            for path in named.chain(&mut tls.ca).chain(&mut ssh.known_hosts).chain(signers).chain(webhook) {
+            let forge = forge.iter_mut().filter_map(|forge| forge.token.file.as_mut());
+            let known = tls.ca.iter_mut().chain(&mut ssh.known_hosts);
+            for path in named.chain(known).chain(signers).chain(webhook).chain(forge) {
                 *path = normal(&typed.written.folder.join(&*path));
             }
             (typed.metadata.name, typed.spec)

@@ -4,6 +4,7 @@ mod access;
 mod application;
 mod break_glass;
 mod daemon;
+mod forge;
 mod from_git;
 mod hooks;
 mod names;
@@ -44,6 +45,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         repository::check(&typed.spec, transports.as_deref(), &mut scope);
         if let Some(webhook) = &typed.spec.webhook {
             hooks::webhook(webhook, heard, &mut scope);
+        }
+        if let Some(declared) = &typed.spec.forge {
+            forge::check(&typed.spec, declared, &mut scope);
         }
     }
     for typed in &gathered.targets {
