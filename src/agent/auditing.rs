@@ -59,7 +59,7 @@ pub struct RecordQuery {
     pub before: Option<u64>,
     /// At most this many.
     #[serde(default = "default_limit")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = Self::MOST))]
     pub limit: u32,
 }
 

@@ -11,3 +11,7 @@ mod described;
 mod estate;
 #[cfg(test)]
 mod fuzzed;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod twice;
