@@ -83,6 +83,10 @@ async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // A list of the fields' values in their order would be read as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::new(400, "api.body", "could not read the body: expected a JSON object").into());
+    }
     let value = serde_json::from_slice(bytes);
     // The parser names line, column and field of ours, never what the body holds elsewhere.
     value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())

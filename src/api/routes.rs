@@ -233,16 +233,29 @@ async fn reject(
     act(service, async move |daemon| daemon.reject(&plan, body.reason, caller.actor).await).await
 }
 
-async fn explain(State(service): State<Service>, caller: Caller, name: Named, part: Asked<Part>) -> Result<Page<PolicyView>, Refusal> {
+async fn explain(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    part: Asked<Part>,
+) -> Result<Page<PolicyView>, Refusal> {
     let (name, part) = (caller.application(&path(name)?, Deed::See)?, asked(part)?);
     Page::of(caller.explained(service.daemon.explain(name.as_str()).await?), &part, |policy| policy.name.to_string())
 }
 
-async fn policies(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<PolicyListed>, Refusal> {
+async fn policies(
+    State(service): State<Service>,
+    caller: Caller,
+    part: Asked<Part>,
+) -> Result<Page<PolicyListed>, Refusal> {
     Page::of(caller.policies(service.daemon.policies().await), &asked(part)?, |policy| policy.name.to_string())
 }
 
-async fn break_glass(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<BreakGlassView>, Refusal> {
+async fn break_glass(
+    State(service): State<Service>,
+    caller: Caller,
+    part: Asked<Part>,
+) -> Result<Page<BreakGlassView>, Refusal> {
     // Oldest first, as many digits as a time ever has.
     Page::of(caller.glasses(service.daemon.break_glass()), &asked(part)?, |one| {
         format!("{:020}-{}", one.opening.opened.0, one.opening.id)

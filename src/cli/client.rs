@@ -12,7 +12,7 @@ use super::show::printable;
 use super::trouble::Trouble;
 use crate::config;
 use crate::model::{Problem, chain};
-use crate::store::new_sync_id;
+use crate::store::random;
 use crate::yaml::{self, Profile};
 
 /// Talks to the daemon over its unix socket.
@@ -73,8 +73,9 @@ impl Client {
 
     /// Asks for an act, under a key of its own: whoever carries the request may ask twice, and it is done once.
     pub(super) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Value, Trouble> {
-        let key = new_sync_id().map_err(|error| Trouble::chain(&error))?;
-        let request = self.http.request(Method::POST, address(path)?).header("idempotency-key", format!("\"{key}\""));
+        let key = u128::from_be_bytes(random().map_err(|error| Trouble::chain(&error))?);
+        let request = self.http.request(Method::POST, address(path)?);
+        let request = request.header("idempotency-key", format!("\"{key:032x}\""));
         self.send(request.json(body)).await
     }
 

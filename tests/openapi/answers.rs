@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::estate::{Answer, ask, estate, waiting};
+use super::estate::{Answer, ask, carried_out, estate, waiting};
 use super::world::{World, clean, parts};
 
 /// What was asked, and what came of it.
@@ -17,12 +17,14 @@ impl Told<'_> {
     /// Asks for what lies at a path of the description, with this in the place of what stands in braces.
     fn ask(&mut self, method: &str, template: &str, named: &[&str], query: &str, body: Option<Value>) -> Value {
         let mut parts = named.iter();
-        let filled = |part: &str| if part.starts_with('{') { (*parts.next().unwrap()).to_owned() } else { part.to_owned() };
+        let filled =
+            |part: &str| if part.starts_with('{') { (*parts.next().unwrap()).to_owned() } else { part.to_owned() };
         let path = template.split('/').map(filled).collect::<Vec<_>>().join("/") + query;
         let answer = ask(self.world, method, &path, &[], body.as_ref());
         let Answer { status, .. } = answer;
         let kind = answer.header("content-type").unwrap().to_owned();
-        let body = if kind.ends_with("json") { answer.json() } else { Value::from(String::from_utf8_lossy(&answer.body)) };
+        let body =
+            if kind.ends_with("json") { answer.json() } else { Value::from(String::from_utf8_lossy(&answer.body)) };
         let operation = format!("{} {template}", method.to_ascii_lowercase());
         self.answers.push(json!({ "operation": operation, "status": status, "type": kind, "body": body }));
         body
@@ -65,7 +67,9 @@ fn what_a_daemon_answers_is_what_the_description_says() {
 fn described() -> BTreeSet<String> {
     let document = trueup::api::document();
     let paths = document["paths"].as_object().unwrap().iter();
-    paths.flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))).collect()
+    paths
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+        .collect()
 }
 
 fn reads(told: &mut Told) {
@@ -75,9 +79,8 @@ fn reads(told: &mut Told) {
     for path in ["/v1/applications/{name}/plan", "/v1/applications/{name}/policies"] {
         told.get(path, &["web"]);
     }
-    let records = told.ask("GET", "/v1/audit/records", &[], "?application=api&limit=1000", None);
-    let closed = |one: &&Value| one["kind"] == "closed" && one["body"]["outcome"] == "applied";
-    let plan = records.as_array().unwrap().iter().find(closed).unwrap()["plan"].as_str().unwrap().to_owned();
+    told.ask("GET", "/v1/audit/records", &[], "?limit=1000", None);
+    let plan = carried_out(told.world);
     told.get("/v1/plans/{plan}/preimages", &[&plan]);
     told.get("/v1/plans/{plan}/preimages/{number}", &[&plan, "0"]);
     for path in ["/v1/audit/records/{sequence}", "/v1/audit/records/{sequence}/proof"] {

@@ -67,6 +67,14 @@ pub(crate) fn waiting(world: &World) -> Option<String> {
     Some(web["plan"].as_str()?.to_owned())
 }
 
+/// Returns the id of the plan of `api` that overwrote something.
+pub(crate) fn carried_out(world: &World) -> String {
+    let records = ask(world, "GET", "/v1/audit/records?application=api&limit=1000", &[], None).json();
+    let closed = |one: &&Value| one["kind"] == "closed" && one["body"]["outcome"] == "applied";
+    let newest = records.as_array().and_then(|all| all.iter().find(closed)).expect("one was carried out");
+    newest["plan"].as_str().expect("it had a plan").to_owned()
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub(crate) struct Answer {

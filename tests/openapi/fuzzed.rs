@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 use std::{env, fs, io, thread};
 
-use super::estate::{ask, estate, waiting};
-use super::world::{clean, parts};
+use serde_json::{Value, json};
+
+use super::estate::{ask, carried_out, estate, waiting};
+use super::world::{World, clean, parts};
 
 /// So many random questions to each operation, for and against what the description says; those that it enumerates, and chains of
 /// questions, come beside.
@@ -22,7 +24,7 @@ fn a_stranger_finds_no_fault() {
     let world = &estate.world;
     let base = proxy(world.path("run/trueup.sock"));
     let folder = world.path("home");
-    fs::write(folder.join("schemathesis.toml"), settings(&waiting(world).unwrap())).unwrap();
+    fs::write(folder.join("schemathesis.toml"), settings(world)).unwrap();
     let times = env::var("TRUEUP_FUZZ").ok().map_or(1, |times| times.parse::<u32>().expect("a number"));
     let mut command = clean(&schemathesis, &folder);
     command.current_dir(&folder).args(["--config-file", "schemathesis.toml", "run", "--seed", "6", "--workers", "2"]);
@@ -35,21 +37,29 @@ fn a_stranger_finds_no_fault() {
     let _ = fs::write("/tmp/b/fuzz.txt", &*said);
     let _ = fs::copy(folder.join("report.json"), "/tmp/b/report.json");
     assert!(output.status.success(), "{said}");
-    let count = 1;
-    parts::say(&format!("{count} questions in {took:.0?}"));
+    let report: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
+    let count = report["test_cases"]["generated"].as_u64().unwrap();
+    parts::say(&format!("schemathesis asked {count} questions in {took:.0?}"));
+    assert!(count >= 2_000 * u64::from(times), "so few questions find nothing: {count}");
+    assert_eq!(report["operations"]["tested"].as_u64(), report["operations"]["total"].as_u64());
     assert_eq!(ask(world, "GET", "/v1/status", &[], None).status, 200);
+    assert!(!world.stderr().contains("panicked"), "{}", world.stderr());
 }
 
 /// What the description cannot say: names that there are, and good data that is refused for what it means.
-fn settings(plan: &str) -> String {
+fn settings(world: &World) -> String {
+    let asked = json!({ "applications": ["api"], "liveEdit": ["x"], "reason": "to be found", "seconds": 600 });
+    let glass = ask(world, "POST", "/v1/break-glass", &[], Some(&asked)).json();
     let settings = r#"
 [dictionaries]
 names = { values = ["web", "api", "old"] }
-plans = { values = ["PLAN"] }
+plans = { values = ["WAITING", "PAST"] }
+glasses = { values = ["GLASS"] }
 
 [parameters]
 "path.name" = { dictionary = "names", probability = 0.5 }
 "path.plan" = { dictionary = "plans", probability = 0.5 }
+"path.id" = { dictionary = "glasses", probability = 0.5 }
 
 [generation]
 with-security-parameters = false
@@ -64,7 +74,9 @@ positive_data_acceptance.expected-statuses = ["2xx", "304", "403", "404", "409",
 include-operation-id = ["openBreakGlass", "proveGrowth", "verifyTrail"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422"]
 "#;
-    settings.replace("PLAN", plan)
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let settings = settings.replace("WAITING", &waiting(world).unwrap()).replace("PAST", &carried_out(world));
+    settings.replace("GLASS", &word(&glass["id"]))
 }
 
 /// Lets whoever speaks TCP to this port speak to the daemon's socket, and returns its address.

@@ -39,7 +39,10 @@ fn an_act_is_done_once_for_each_key() {
     assert_eq!(acts(world, "suspend"), 2);
     // A refusal is an answer too.
     let refused = act(world, "\"r\"", "/v1/applications/nobody/sync", &json!({}));
-    assert_eq!((refused.status, act(world, "\"r\"", "/v1/applications/nobody/sync", &json!({})).body), (404, refused.body));
+    assert_eq!(
+        (refused.status, act(world, "\"r\"", "/v1/applications/nobody/sync", &json!({})).body),
+        (404, refused.body)
+    );
     for bad in ["", "a b", &"x".repeat(129)] {
         let bad = act(world, bad, SUSPEND, &one);
         assert_eq!((bad.status, &bad.json()["code"]), (400, &"idempotency.key".into()));
