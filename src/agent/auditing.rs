@@ -53,9 +53,11 @@ pub struct RecordQuery {
     pub of: Option<Vec<Name>>,
     /// Only records with a larger sequence number, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub after: Option<u64>,
     /// Only records with a smaller sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub before: Option<u64>,
     /// At most this many.
     #[serde(default = "default_limit")]

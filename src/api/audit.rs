@@ -57,6 +57,7 @@ pub(super) fn router() -> ApiRouter<Service> {
 struct ExportQuery {
     /// Only records with a larger number.
     #[serde(default)]
+    #[schemars(range(max = u64::MAX))]
     after: u64,
     /// Say first how it begins, where it is a part.
     #[serde(default)]

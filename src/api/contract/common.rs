@@ -7,9 +7,6 @@ use super::header;
 use super::problems::{ACTS, ALL, READS, refuses, settle};
 use crate::model::Name;
 
-/// What every JSON parser reads exactly. No trail gets there.
-const MOST: u64 = (1 << 53) - 1;
-
 /// Adds to the operations of a path what its address says, and what lies around every handler.
 pub(super) fn complete(path: &str, item: &mut PathItem) {
     let named: Vec<_> = path.split(['{', '}']).skip(1).step_by(2).collect();
@@ -48,8 +45,8 @@ fn address(name: &str) -> (&'static str, Value) {
         "plan" => {
             ("Its id, or 8 or more of its first digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{8,64}$" }))
         }
-        "sequence" => ("The number of a record.", json!({ "type": "integer", "minimum": 1, "maximum": MOST })),
-        "number" => ("Its place in the list, from 0.", json!({ "type": "integer", "minimum": 0, "maximum": MOST })),
+        "sequence" => ("The number of a record.", json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX })),
+        "number" => ("Its place in the list, from 0.", json!({ "type": "integer", "minimum": 0, "maximum": usize::MAX })),
         _ => ("As the list has it.", json!({ "type": "string", "minLength": 1 })),
     }
 }
