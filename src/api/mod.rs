@@ -9,13 +9,15 @@
 mod access;
 mod answer;
 mod audit;
+mod health;
 mod hooks;
+mod metrics;
 mod routes;
 mod serve;
 mod socket;
 mod stream;
 
-pub use crate::agent::{Auditing, Daemon, RecordQuery};
+pub use crate::agent::{Auditing, Daemon, Observing, RecordQuery};
 pub use hooks::{ListenError, Listening, hear};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};

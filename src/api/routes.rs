@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::access::Acting;
 use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
-use super::{Daemon, audit};
+use super::{Daemon, audit, health, metrics};
 use crate::model::Problem;
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
@@ -41,6 +41,8 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
         .route("/v1/notifications/{name}/test", post(test_notification))
         .merge(audit::router())
+        .merge(health::router())
+        .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, RecordQuery, Socket};
+use trueup::api::{self, Auditing, Daemon, Observing, RecordQuery, Socket};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -127,6 +127,21 @@ impl Daemon for Fake {
     async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
         let answer = format!("200 OK: thanks, {}\u{7}", actor.display);
         Ok(NotifyReport { name: samples::name(name), kind: "slack".into(), id: "msg_1".into(), answer })
+    }
+}
+
+#[async_trait]
+impl Observing for Fake {
+    fn is_alive(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 100
+    }
+
+    fn is_ready(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 10
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok("# EOF\n".into())
     }
 }
 
