@@ -113,7 +113,11 @@ struct Shape {
     body: Option<Map<String, Value>>,
 }
 
-async fn records(State(service): State<Service>, caller: Caller, query: Asked<RecordQuery>) -> Result<Page<Record>, Refusal> {
+async fn records(
+    State(service): State<Service>,
+    caller: Caller,
+    query: Asked<RecordQuery>,
+) -> Result<Page<Record>, Refusal> {
     let mut query = asked(query)?;
     query.of = caller.seen();
     let (limit, upwards) = (bounded(query.limit)?, query.after.is_some());
@@ -148,7 +152,11 @@ async fn growth(State(service): State<Service>, caller: Caller, Body64(growth): 
     Ok(Json(service.daemon.prove_growth(&growth.old).await?))
 }
 
-async fn export(State(service): State<Service>, caller: Caller, query: Asked<ExportQuery>) -> Result<Page<Item>, Refusal> {
+async fn export(
+    State(service): State<Service>,
+    caller: Caller,
+    query: Asked<ExportQuery>,
+) -> Result<Page<Item>, Refusal> {
     caller.everywhere(Deed::SeeEverything)?;
     let query = asked(query)?;
     let items = service.daemon.export(query.after, query.begins).await?;

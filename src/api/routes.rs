@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit};
+use super::{Daemon, audit, health, metrics};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -30,6 +30,8 @@ pub(super) fn router() -> ApiRouter<Service> {
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(health::router())
+        .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
@@ -232,16 +234,29 @@ async fn reject(
     act(service, async move |daemon| daemon.reject(&plan, body.reason, caller.actor).await).await
 }
 
-async fn explain(State(service): State<Service>, caller: Caller, name: Named, part: Asked<Part>) -> Result<Page<PolicyView>, Refusal> {
+async fn explain(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    part: Asked<Part>,
+) -> Result<Page<PolicyView>, Refusal> {
     let (name, part) = (caller.application(&path(name)?, Deed::See)?, asked(part)?);
     Page::of(caller.explained(service.daemon.explain(name.as_str()).await?), &part, |policy| policy.name.to_string())
 }
 
-async fn policies(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<PolicyListed>, Refusal> {
+async fn policies(
+    State(service): State<Service>,
+    caller: Caller,
+    part: Asked<Part>,
+) -> Result<Page<PolicyListed>, Refusal> {
     Page::of(caller.policies(service.daemon.policies().await), &asked(part)?, |policy| policy.name.to_string())
 }
 
-async fn break_glass(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<BreakGlassView>, Refusal> {
+async fn break_glass(
+    State(service): State<Service>,
+    caller: Caller,
+    part: Asked<Part>,
+) -> Result<Page<BreakGlassView>, Refusal> {
     // Oldest first, as many digits as a time ever has.
     Page::of(caller.glasses(service.daemon.break_glass()), &asked(part)?, |one| {
         format!("{:020}-{}", one.opening.opened.0, one.opening.id)

@@ -1,8 +1,8 @@
 //! schemathesis, which knows the description alone, against a real daemon.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{io, thread};
 
