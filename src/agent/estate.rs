@@ -261,6 +261,7 @@ impl Agent {
             let _ = kept.ended.await;
             estate.neighbours.forget(&name);
             self.inner.board.forget(&name);
+            self.inner.counts.forget_application(&name);
             if let Some(reached) = estate.targets.get(&kept.declared.spec.target) {
                 reached.owners.forget(&name);
             }
@@ -270,6 +271,7 @@ impl Agent {
             if !stays {
                 following.stop.cancel();
                 self.inner.board.unfollow(name);
+                self.inner.counts.forget_repository(name);
             }
             stays
         });

@@ -22,6 +22,8 @@ mod glass;
 mod hooks;
 mod housekeeping;
 mod keeper;
+mod metrics;
+mod observing;
 mod orphans;
 mod owners;
 mod poller;
@@ -56,6 +58,7 @@ pub use auditing::{Auditing, RecordQuery};
 pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
+pub use observing::Observing;
 pub use standing::Standing;
 pub use status::Summary;
 pub use watchdog::Starved;
@@ -76,6 +79,8 @@ struct Inner {
     /// Apart from the estate, so that no bell is lost while a configuration is being taken.
     bells: Arc<bells::Bells>,
     hooks: Arc<hooks::Hooks>,
+    /// What metrics count.
+    counts: Arc<metrics::Counts>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -137,6 +142,7 @@ impl Agent {
             estate: tokio::sync::Mutex::default(),
             bells: Arc::default(),
             hooks,
+            counts: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),

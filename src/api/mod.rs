@@ -11,7 +11,9 @@ mod answer;
 mod audit;
 mod conditional;
 mod contract;
+mod health;
 mod hooks;
+mod metrics;
 mod once;
 mod page;
 mod routes;
@@ -20,7 +22,7 @@ mod sight;
 mod socket;
 mod stream;
 
-pub use crate::agent::{Auditing, Daemon, RecordQuery, Standing};
+pub use crate::agent::{Auditing, Daemon, Observing, RecordQuery, Standing};
 pub use contract::document;
 pub use hooks::{ListenError, Listening, hear};
 pub use serve::serve;

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit};
+use super::{Daemon, audit, health, metrics};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -30,6 +30,8 @@ pub(super) fn router() -> ApiRouter<Service> {
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(health::router())
+        .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))

@@ -81,6 +81,9 @@ pub struct PlaceStatus {
     /// How many records the last checkpoint covers that was published there since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<u64>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
     /// Stable code of why the newest one is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -120,6 +123,9 @@ pub struct ApplicationStatus {
     pub outcome: Option<Outcome>,
     /// A sync runs now.
     pub syncing: bool,
+    /// The room of the house that it is in just now: `render`, `preview`, `execute` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
     /// When it came into this state.
     pub since: Option<Time>,
     /// Stable code of what holds, refuses or fails it.

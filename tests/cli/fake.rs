@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, RecordQuery, Socket, Standing};
+use trueup::api::{self, Auditing, Daemon, Observing, RecordQuery, Socket, Standing};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -153,6 +153,21 @@ impl Standing for Fake {
 
     async fn held(&self, plan: &str) -> Result<(String, Name), Problem> {
         Ok((plan.to_owned(), samples::name("nginx")))
+    }
+}
+
+#[async_trait]
+impl Observing for Fake {
+    fn is_alive(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 100
+    }
+
+    fn is_ready(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 10
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok("# EOF\n".into())
     }
 }
 
