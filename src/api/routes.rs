@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::access::Caller;
 use super::answer::{Answer, Body64, Refusal};
 use super::serve::Service;
-use super::{Daemon, audit};
+use super::{Daemon, audit, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -41,6 +41,7 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/plans/{plan}/preimages/{number}", get(preimage))
         .route("/v1/notifications/{name}/test", post(test_notification))
         .merge(audit::router())
+        .merge(tokens::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
@@ -72,7 +73,7 @@ struct Rejection {
 /// The body of an act that needs no words.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 async fn status(State(service): State<Service>, caller: Caller) -> Json<Status> {
     Json(caller.status(service.daemon.status()))

@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{self, Access};
+use super::listener::Listening;
+use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
+use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -27,7 +30,25 @@ pub(super) struct Service {
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
     let service = Service { daemon, access: Arc::new(socket.access.clone()) };
-    answer(listener, routes::router().with_state(service), shutdown).await;
+    let router = routes::router().layer(from_fn_with_state(service.clone(), access::local));
+    answer(listener, router.with_state(service), shutdown).await;
+}
+
+/// The daemon, as those see it who come from elsewhere.
+pub struct Elsewhere {
+    pub daemon: Arc<dyn Daemon>,
+    /// The group whose members may do everything at the socket: robots of theirs may as much as they do.
+    pub group: Option<String>,
+    pub face: Arc<Face>,
+}
+
+/// Answers over TCP until `shutdown` is cancelled and the requests at hand are answered.
+pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
+    let Elsewhere { daemon, group, face } = elsewhere;
+    let service = Service { daemon, access: Arc::new(Access { group }) };
+    let gate = Arc::new(Gate::new(service.clone(), face));
+    let router = routes::router().layer(from_fn_with_state(gate, remote::guard));
+    answer(listening, router.with_state(service), shutdown).await;
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

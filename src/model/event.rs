@@ -54,6 +54,11 @@ pub const WEBHOOK_REFUSED: Event = event(
     "94d909d73b9dddc3fd805165ee7af7e1",
     "deliveries of webhooks were refused; at most once in 10 seconds, with how many there were",
 );
+pub const API_REFUSED: Event = event(
+    "api.refused",
+    "b6dd35931ff54fdeb21a62819fb9d43d",
+    "requests from elsewhere were refused, for want of a token or otherwise; at most once in 10 seconds, with how many there were",
+);
 pub const WATCH_LOST: Event =
     event("watch.lost", "1e9bc70d5f1e47b1bd6bfacba76d9e00", "live changes of a target are found by the interval alone");
 pub const APPLICATION_STUCK: Event = event(
@@ -179,7 +184,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 51] = [
+pub const ALL: [Event; 52] = [
     STARTED,
     READY,
     STOPPING,
@@ -191,6 +196,7 @@ pub const ALL: [Event; 51] = [
     REPOSITORY_MOVED,
     REPOSITORY_FAILED,
     WEBHOOK_REFUSED,
+    API_REFUSED,
     WATCH_LOST,
     APPLICATION_STUCK,
     WATCHDOG_STARVED,
