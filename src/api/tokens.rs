@@ -29,7 +29,10 @@ pub(super) fn router() -> ApiRouter<Service> {
     const GONE: &[Family] = &[(404, &["token.unknown"])];
     ApiRouter::new()
         .api_route("/v1/tokens", get_with(list, says("listTokens", "Your own, and those that you take care of.", &[])))
-        .api_route("/v1/tokens", post_with(create, says("createToken", "Makes one, and tells its secret this once.", &[MADE])))
+        .api_route(
+            "/v1/tokens",
+            post_with(create, says("createToken", "Makes one, and tells its secret this once.", &[MADE])),
+        )
         .api_route("/v1/tokens/{id}/revoke", post_with(revoke, says("revokeToken", "Makes one end now.", &[GONE])))
 }
 

@@ -2,8 +2,8 @@
 
 use aide::generate::GenContext;
 use aide::openapi::{Operation, ReferenceOr, Response, StatusCode};
-use axum::Json;
 use aide::{OperationInput, OperationOutput};
+use axum::Json;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
