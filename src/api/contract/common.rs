@@ -22,9 +22,9 @@ pub(super) fn complete(path: &str, item: &mut PathItem) {
             refuses(operation, &[(400, &["api.path"])]);
         }
         if reading {
-            read(operation)
+            read(operation);
         } else {
-            act(operation)
+            act(operation);
         }
         refuses(operation, ALL);
         settle(operation);
