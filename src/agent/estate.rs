@@ -10,6 +10,7 @@ use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
+use super::shown::ShownError;
 use super::sinks::Telling;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
@@ -103,6 +104,8 @@ pub enum StartError {
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
     Hooks(#[from] HookError),
+    #[error("could not show the API")]
+    Shown(#[from] ShownError),
 }
 
 impl Agent {

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, health, metrics};
+use super::{Daemon, audit, metrics, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -24,13 +24,12 @@ use crate::model::view::{
 use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
-    reads().merge(acts()).merge(audit::router())
+    reads().merge(acts()).merge(audit::router()).merge(tokens::router())
 }
 
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
-        .merge(health::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
@@ -168,7 +167,7 @@ struct Rejection {
 /// The body of an act that needs no words.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 async fn status(State(service): State<Service>, caller: Caller) -> Json<Status> {
     Json(caller.status(service.daemon.status()))

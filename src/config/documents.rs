@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Trail};
+use super::{Api, Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -29,6 +29,8 @@ pub struct Daemon {
     pub trail: Trail,
     /// Where webhooks of Git hosts are heard; without it, nowhere.
     pub hooks: Option<Hooks>,
+    /// Where the API answers beside the socket; without it, nowhere.
+    pub api: Option<Api>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -58,6 +60,7 @@ impl Default for Daemon {
             declarations: None,
             trail: Trail::default(),
             hooks: None,
+            api: None,
         }
     }
 }
