@@ -17,7 +17,6 @@ pub(super) fn router() -> Router<Service> {
     Router::new().route("/metrics", get(metrics))
 }
 
-/// For whoever sees everything, which a robot with a token of its own may.
 async fn metrics(
     State(service): State<Service>,
     caller: Caller,

@@ -148,6 +148,7 @@ pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 #[serde(deny_unknown_fields)]
 struct PlanQuery {
     /// A branch, tag or commit to plan for instead of the followed one; such a plan is never executed.
+    #[schemars(length(min = 1))]
     revision: Option<String>,
 }
 

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Access};
 use super::conditional::conditional;
+use super::health;
 use super::listener::Listening;
 use super::once::{Kept, once};
 use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
-use super::{Daemon, Socket, health, routes};
+use super::{Daemon, Socket, routes};
 use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
@@ -32,9 +33,9 @@ pub(super) struct Service {
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service = Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default() };
-    let app = app(&service).layer(from_fn_with_state(service.clone(), access::local)).merge(health::router());
-    answer(listener, app.with_state(service), shutdown).await;
+    let service = Service::new(daemon, socket.access.clone());
+    let who = from_fn_with_state(service.clone(), access::local);
+    answer(listener, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
 /// The daemon, as those see it who come from elsewhere.
@@ -48,16 +49,23 @@ pub struct Elsewhere {
 /// Answers over TCP until `shutdown` is cancelled and the requests at hand are answered.
 pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
     let Elsewhere { daemon, group, face } = elsewhere;
-    let service = Service { daemon, access: Arc::new(Access { group }), kept: Arc::default() };
-    let gate = Arc::new(Gate::new(service.clone(), face));
-    let app = app(&service).layer(from_fn_with_state(gate, remote::guard)).merge(health::router());
-    answer(listening, app.with_state(service), shutdown).await;
+    let service = Service::new(daemon, Access { group });
+    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face)), remote::guard);
+    answer(listening, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
-/// Returns all routes for which one has to be somebody, and what lies around every one of them.
-fn app(service: &Service) -> Router<Service> {
+impl Service {
+    fn new(daemon: Arc<dyn Daemon>, access: Access) -> Self {
+        Self { daemon, access: Arc::new(access), kept: Arc::default() }
+    }
+}
+
+/// Returns all routes, and what lies around every one of them. `who` finds out who asks, for all but what tells whether the daemon
+/// lives.
+fn app(service: Service, who: impl FnOnce(Router<Service>) -> Router<Service>) -> Router {
     let routes = routes::with_fallbacks(routes::router().into());
-    routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional))
+    let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
+    who(routes).merge(health::router()).with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.
