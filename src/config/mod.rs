@@ -16,6 +16,7 @@ mod load;
 mod notification;
 mod policy;
 mod reference;
+mod role;
 mod schema;
 mod span;
 mod trail;
@@ -42,6 +43,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use role::RoleGiven;
 pub use schema::schema;
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
@@ -59,6 +61,8 @@ pub struct Config {
     pub applications: BTreeMap<Name, Declared<Application>>,
     pub policies: BTreeMap<Name, Declared<Policy>>,
     pub people: BTreeMap<Name, Person>,
+    /// What people of this machine may do. No document of Git adds to it.
+    pub roles: BTreeMap<Name, RoleGiven>,
     pub notifications: BTreeMap<Name, Notification>,
     /// Break-glass that a document in Git asks for. It only asks.
     pub requests: BTreeMap<Name, BreakGlassRequest>,
