@@ -86,7 +86,9 @@ impl Task {
 
     /// Returns what to do next, or nothing when it is time to stop.
     async fn next(&mut self, waiting: &mut VecDeque<Box<Command>>, due: Instant) -> Option<Box<Command>> {
-        if let Some(command) = waiting.pop_front() {
+        // What somebody proposes has time.
+        let first = waiting.iter().position(|command| !matches!(**command, Command::Propose(..)));
+        if let Some(command) = waiting.remove(first.unwrap_or_default()) {
             return Some(command);
         }
         tokio::select! {
@@ -121,6 +123,12 @@ impl Task {
                 let _busy = turns.aside(&self.subject.name, &self.subject.progress);
                 let view = Box::pin(sync::preview(&mut self.subject, revision.as_deref())).await;
                 let _ = reply.send(view);
+                None
+            }
+            Command::Propose(proposal, reply) => {
+                let turns = self.turns.clone();
+                let _busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let _ = reply.send(Box::pin(sync::propose(&mut self.subject, &proposal)).await);
                 None
             }
             Command::Edits(patterns, reply) => {

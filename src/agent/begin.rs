@@ -160,6 +160,7 @@ impl Agent {
 
     fn ring_followers(&self, repository: &Name) {
         self.inner.bells.ring("poll", |_, followed| followed == repository);
+        self.inner.hooks.news(repository);
     }
 }
 

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::problems::stopping;
 use crate::model::view::{ApplicationStatus, PlanView, PolicyView, SyncReport};
 use crate::model::{Actor, PlanId, Problem};
-use crate::sync::{Refusal, Ring};
+use crate::sync::{Proposal, Refusal, Ring};
 
 /// Where an application is asked. Boxed: a queue keeps room for 32, for each of perhaps a thousand applications.
 pub(super) type Asked = mpsc::Sender<Box<Command>>;
@@ -16,6 +18,8 @@ pub(super) enum Command {
     Sync(Ring, oneshot::Sender<SyncReport>),
     /// What would a sync do, at this revision?
     Plan(Option<String>, oneshot::Sender<Result<PlanView, Refusal>>),
+    /// What would merging this do? It waits for everything else.
+    Propose(Arc<Proposal>, oneshot::Sender<Result<Option<PlanView>, Refusal>>),
     /// Keep what people edited by hand, of the objects that these patterns name.
     Edits(Vec<String>, oneshot::Sender<Result<Option<PlanId>, Refusal>>),
     /// Which policies bind it, and what do they say?

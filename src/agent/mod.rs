@@ -29,6 +29,7 @@ mod owners;
 mod poller;
 mod preimages;
 mod problems;
+mod proposals;
 mod reload;
 mod requests;
 mod shown;

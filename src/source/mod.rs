@@ -12,6 +12,7 @@ mod followed;
 mod git;
 mod gone;
 mod http;
+mod merge;
 mod mirror;
 mod names;
 mod objects;
@@ -81,6 +82,10 @@ pub trait Source: Send + Sync {
     /// its signer, where the repository asks for signatures and it is validly signed.
     async fn news(&self, from: Option<&Revision>, to: &Revision, now: Time)
     -> Result<Option<Vec<Commit>>, SourceError>;
+
+    /// Returns what merging `head` into `base` would give. Both are revisions that `poll` or `resolve` returned; history is fetched
+    /// until it is known where they part.
+    async fn merge(&self, base: &Revision, head: &Revision) -> Result<Merge, SourceError>;
 }
 
 /// Where the followed ref is.
@@ -147,6 +152,18 @@ pub enum Relation {
     Diverged,
     /// The history at hand does not tell.
     Unknown,
+}
+
+/// What merging one revision into another would give.
+#[derive(Clone)]
+pub enum Merge {
+    Clean(Arc<dyn Tree>),
+    /// At these paths somebody has to choose.
+    Conflict(Vec<String>),
+    /// They have no history in common.
+    Unrelated,
+    /// Their histories part at more than one commit.
+    Crossed,
 }
 
 /// The tree of one revision, read from the object database.

@@ -8,5 +8,6 @@ mod world;
 
 mod client;
 mod hooks;
+mod pulls;
 mod scene;
 mod statuses;
