@@ -7,7 +7,6 @@ mod followed;
 mod remote;
 mod told;
 
-use self::commit::Change;
 use self::followed::Followed;
 use self::remote::Remote;
 use self::told::Told;
@@ -21,6 +20,7 @@ use super::show::printable;
 use super::trouble::Trouble;
 use crate::model::Revision;
 use crate::model::view::{PlanView, Status};
+use crate::source::SetBack;
 
 pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit, Trouble> {
     let name = named(&args.application)?;
@@ -29,7 +29,8 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
     let git = Git::open(&args.repository)?;
     let remote = Remote::look(&git, &args.remote, &followed, args.branch.as_deref())?;
     let to = revision(&git, args.to.as_deref(), &followed, &remote)?;
-    let change = Change::of(&git, &remote.tip, &to, &followed.paths)?;
+    let change = SetBack::of(&git, &remote.tip, &to, &followed.paths).await?;
+    git.forget();
     let mut told = Told::new(&followed, &remote, &to, &change, &status);
     if change.files.is_empty() {
         return print(asking, args, &told, true).map(|()| Exit::Done);
@@ -39,7 +40,7 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
     let view: PlanView = read(&answer)?;
     told.planned(answer, view);
     if args.print {
-        told.commit = Some(change.commit(&git, &followed, &remote.tip, &to)?);
+        told.commit = Some(commit::commit(&git, &change, &followed, &remote.tip, &to)?);
         return patch(asking, &git, told).map(|()| Exit::Done);
     }
     print(asking, args, &told, false)?;
@@ -47,7 +48,7 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
         print(asking, args, &told, true)?;
         return Ok(Exit::Differs);
     }
-    let commit = change.commit(&git, &followed, &remote.tip, &to)?;
+    let commit = commit::commit(&git, &change, &followed, &remote.tip, &to)?;
     let said = remote.push(&git, &commit)?;
     for line in said {
         asking.screen.say(&printable(&line));

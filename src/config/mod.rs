@@ -15,6 +15,7 @@ mod load;
 mod notification;
 mod policy;
 mod reference;
+mod revert;
 mod schema;
 mod span;
 mod trail;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 pub use access::{HostAccess, Peer};
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OnFailure, OpenpgpKeys, Repository, SecretSource, Secrets,
     SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
@@ -40,6 +41,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use revert::RepositoryRevert;
 pub use schema::schema;
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::commit::Change;
 use super::followed::{Followed, Shared};
 use super::remote::Remote;
 use crate::cli::show::{self, printable};
 use crate::model::view::{PlanView, Status};
 use crate::model::{Action, Name, ObjectId, Revision};
+use crate::source::SetBack;
 
 /// More files than these are only counted.
 const SHOWN: usize = 20;
@@ -47,7 +47,7 @@ struct Lasting {
 }
 
 impl Told {
-    pub(super) fn new(followed: &Followed, remote: &Remote, to: &Revision, change: &Change, status: &Status) -> Self {
+    pub(super) fn new(followed: &Followed, remote: &Remote, to: &Revision, change: &SetBack, status: &Status) -> Self {
         Self {
             application: followed.application.clone(),
             branch: followed.branch.clone(),
