@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::bells::Bells;
 use super::commands::Command;
 use super::owners::Owners;
+use super::reverting::Reverting;
 use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
@@ -38,6 +39,7 @@ pub(super) struct Task {
     pub(super) begun: CancellationToken,
     pub(super) stop: CancellationToken,
     pub(super) failures: u32,
+    pub(super) reverting: Reverting,
 }
 
 impl Task {
@@ -58,6 +60,7 @@ impl Task {
             }
             self.gather(&mut waiting);
         }
+        self.reverting.end();
         Box::pin(self.flush()).await;
     }
 
@@ -87,8 +90,11 @@ impl Task {
         if let Some(command) = waiting.pop_front() {
             return Some(command);
         }
+        let again = self.reverting.due(&self.subject.memory.state);
         tokio::select! {
             command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+            came = self.reverting.came() => Some(Box::new(Command::TakeOut(Some(came)))), // an attempt that goes on is waited for again
+            () = sleep_until(again.unwrap_or(due)), if again.is_some() => Some(Box::new(Command::TakeOut(None))), // a timer holds no data
             () = sleep_until(due) => Some(Box::new(Command::Ring(Ring::daemon("interval")))), // a timer holds no data
             () = self.stop.cancelled() => None, // level-triggered
         }
@@ -109,6 +115,13 @@ impl Task {
         // A reply that nobody waits for any more is no error: who asked has gone.
         match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),
+            Command::TakeOut(came) => {
+                match came {
+                    Some(came) => Box::pin(self.taken_out(came)).await,
+                    None => Box::pin(self.take_out()).await,
+                }
+                None
+            }
             Command::Sync(ring, reply) => {
                 let (due, report) = self.sync(&ring).await;
                 let _ = reply.send(report);
@@ -170,6 +183,7 @@ impl Task {
 
     /// Shows how a sync ended, and returns when the next one is due.
     fn after(&mut self, report: &SyncReport) -> Instant {
+        self.gone_on();
         let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
         self.board.ended(&name, report, now);
         self.show();
@@ -210,10 +224,10 @@ impl Task {
         self.bells.ring(reason, |application, _| waiting.contains(application));
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let (name, memory) = (&self.subject.name, &self.subject.memory);
         self.owners.set(name, &memory.inventory);
-        self.board.remembered(name, memory);
+        self.board.remembered(name, memory, &self.reverting.branch);
     }
 
     async fn suspend(&mut self, reason: Option<String>, actor: &Actor) -> Result<ApplicationStatus, Problem> {
@@ -224,6 +238,7 @@ impl Task {
         if act == Act::Resume {
             // A person says so: what failed before may be tried again.
             state.bad_inputs = None;
+            state.marked.clear();
         }
         let entry = Entry {
             application: Some(self.subject.name.clone()),

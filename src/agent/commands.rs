@@ -1,6 +1,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::problems::stopping;
+use super::reverting::Came;
 use crate::model::view::{ApplicationStatus, PlanView, PolicyView, SyncReport};
 use crate::model::{Actor, PlanId, Problem};
 use crate::sync::{Refusal, Ring};
@@ -12,6 +13,8 @@ pub(super) type Asked = mpsc::Sender<Box<Command>>;
 pub(super) enum Command {
     /// Something may have changed.
     Ring(Ring),
+    /// Something may have come of a commit that takes a failed change out of Git, or it is time to try again.
+    TakeOut(Option<Came>),
     /// A person waits for the outcome of a sync.
     Sync(Ring, oneshot::Sender<SyncReport>),
     /// What would a sync do, at this revision?

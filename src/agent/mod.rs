@@ -28,6 +28,7 @@ mod preimages;
 mod problems;
 mod reload;
 mod requests;
+mod reverting;
 mod sinks;
 mod status;
 mod trail;

@@ -183,6 +183,7 @@ impl Subject {
         }
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
+            state.revert = self.owed_revert(&state);
         }
         let store::Purpose::Forward { revision, reference, url, .. } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -197,7 +198,9 @@ impl Subject {
                 state.left_out = left_out(open, &state);
                 state.applied =
                     Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
-                state.bad_inputs = None;
+                // A person had it tried again, or it was mended.
+                state.unmark(&inputs);
+                state.mark_bad(None);
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.
                 state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
@@ -210,9 +213,11 @@ impl Subject {
                 let reason = ending.reason.message.clone().unwrap_or_default();
                 let mut created = created(open, carried);
                 // An earlier try that was not taken back yet is taken back with this one.
-                created.extend(state.bad_inputs.and_then(|bad| bad.created).unwrap_or_default());
-                let (sync, created) = (open.sync.clone(), Some(created));
-                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync, created });
+                created.extend(state.bad_inputs.as_ref().and_then(|bad| bad.created.clone()).unwrap_or_default());
+                let reverted = state.mark(&inputs).and_then(|bad| bad.reverted.clone());
+                let (sync, created, plan) = (open.sync.clone(), Some(created), Some(open.prepared.plan.id));
+                let revision = revision.clone();
+                state.mark_bad(Some(BadInputs { inputs, revision, reason, sync, created, plan, reverted }));
             }
             _ => {}
         }

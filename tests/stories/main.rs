@@ -34,6 +34,7 @@ mod push;
 mod reload;
 mod renamed;
 mod restore;
+mod reverting;
 mod rollback;
 mod rounds;
 mod secrets;
