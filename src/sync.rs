@@ -7,6 +7,7 @@ mod draft;
 mod edits;
 mod facts;
 mod fights;
+mod go_back;
 mod hold;
 mod inherited;
 mod neighbours;
@@ -68,7 +69,12 @@ impl Subject {
         if let Some(suspended) = &self.memory.state.suspended {
             return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
         }
-        match self.forward(ring).await {
+        let forward = match self.go_back(ring).await {
+            Ok(None) => self.forward(ring).await,
+            Ok(Some(report)) => Ok(report),
+            Err(refusal) => Err(refusal),
+        };
+        match forward {
             Ok(report) if report.outcome != Outcome::Held => report,
             Ok(held) => self.keep(ring, held).await,
             Err(refusal) => self.refused(ring, refusal).await,

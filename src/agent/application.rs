@@ -146,6 +146,19 @@ impl Task {
                 let _ = reply.send(Box::pin(sync::explain(&mut self.subject)).await);
                 None
             }
+            Command::GoBack(actor, reply) => {
+                let turns = self.turns.clone();
+                let busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let asked = Box::pin(self.subject.ask_back(&actor)).await;
+                drop(busy);
+                if let Err(refusal) = asked {
+                    let _ = reply.send(Err(refusal));
+                    return None;
+                }
+                let (due, report) = self.sync(&Ring { actor, ..Ring::daemon("rollback") }).await;
+                let _ = reply.send(Ok(report));
+                Some(due)
+            }
             Command::Suspend(reason, actor, reply) => {
                 let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
                 None

@@ -23,6 +23,8 @@ pub(super) enum Command {
     Edits(Vec<String>, oneshot::Sender<Result<Option<PlanId>, Refusal>>),
     /// Which policies bind it, and what do they say?
     Explain(oneshot::Sender<Result<Vec<PolicyView>, Refusal>>),
+    /// Go back to what was live before, as the store has it.
+    GoBack(Actor, oneshot::Sender<Result<SyncReport, Refusal>>),
     Suspend(String, Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
     Resume(Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
 }

@@ -7,6 +7,7 @@ mod message;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -30,6 +31,8 @@ pub(super) struct Reverting {
     /// The followed branch, without `refs/heads/`; empty where it is none.
     pub(super) branch: String,
     attempt: Option<JoinHandle<Came>>,
+    /// Rung once it is pushed: the repository is looked at now.
+    bell: Arc<Notify>,
     /// When it is tried again.
     due: Instant,
     failures: u32,
@@ -37,10 +40,10 @@ pub(super) struct Reverting {
 }
 
 impl Reverting {
-    pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, pace: Pace) -> Self {
+    pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, bell: Arc<Notify>, pace: Pace) -> Self {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
         let pace = pace.up_to(LAST_RETRY);
-        Self { reverter, branch, attempt: None, due: Instant::now(), failures: 0, pace }
+        Self { reverter, branch, attempt: None, bell, due: Instant::now(), failures: 0, pace }
     }
 
     /// Waits until something came of it. Nothing is lost where this is dropped.
@@ -114,7 +117,10 @@ impl Task {
         if let Err(error) = self.note(&before, after, what).await {
             tracing::warn!(app = %self.subject.name, error = chain(&error), "could not record what became of a revert");
             self.reverting.due = Instant::now() + FIRST_RETRY;
-        } else if over && let Some(reverter) = &self.reverting.reverter {
+        } else if matches!(&self.subject.memory.state.revert, Some(revert) if revert.stage == RevertStage::Pushed) {
+            self.reverting.bell.notify_one();
+        }
+        if over && let Some(reverter) = &self.reverting.reverter {
             reverter.forget();
         }
         self.show();

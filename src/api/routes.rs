@@ -26,6 +26,7 @@ pub(super) fn router() -> Router<Service> {
         .route("/v1/applications/{name}/sync", post(sync))
         .route("/v1/applications/{name}/adopt", post(adopt))
         .route("/v1/applications/{name}/destroy", post(destroy))
+        .route("/v1/applications/{name}/rollback", post(go_back))
         .route("/v1/applications/{name}/suspend", post(suspend))
         .route("/v1/applications/{name}/resume", post(resume))
         .route("/v1/applications/{name}/policies", get(explain))
@@ -111,6 +112,16 @@ async fn destroy(
 ) -> Answer<SyncReport> {
     let name = path(name)?;
     act(service, async move |daemon| daemon.destroy(&name, actor).await).await
+}
+
+async fn go_back(
+    State(service): State<Service>,
+    Acting(actor): Acting,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = path(name)?;
+    act(service, async move |daemon| daemon.go_back(&name, actor).await).await
 }
 
 async fn approve(

@@ -111,6 +111,8 @@ words! {
         Suspend = "suspend",
         Resume = "resume",
         Destroy = "destroy",
+        /// To go back to what was live before, while the Git host cannot be reached.
+        Rollback = "rollback",
         /// Contents that were overwritten, deleted or edited by hand were handed out.
         Read = "read",
         /// A test message to a sink.

@@ -15,6 +15,12 @@ pub struct ApplicationState {
     /// The last sync that closed with every step done and healthy: what a failed one goes back to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good: Option<Good>,
+    /// What was good before that, as long as it differs: what a person can go back to while Git cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Good>,
+    /// A person asked to go back to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_back: Option<AskedBack>,
     /// Inputs that failed half-way; not tried again until they change or a person says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_inputs: Option<BadInputs>,
@@ -108,6 +114,13 @@ pub struct Good {
     pub inputs: Digest,
     /// Plain digest of the stored [`crate::model::Desired`] in the content store.
     pub desired: Digest,
+}
+
+/// A person's word to go back to an earlier state, for as long as that is neither done nor refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBack {
+    pub by: Actor,
+    pub to: Good,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

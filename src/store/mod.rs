@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use crate::model::DigestKey;
 
 pub use application::{
-    Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, LeftOut, Suspended,
+    Accepted, ApplicationState, Applied, AskedBack, BadInputs, Definition, Good, Heals, Known, LeftOut, Suspended,
 };
 pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;

@@ -89,6 +89,12 @@ impl Revert {
         matches!(self.stage, RevertStage::Owed | RevertStage::Made)
     }
 
+    /// Whether people were told that it does not come.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.stage, RevertStage::Refused)
+    }
+
     /// Whether Git has it, somewhere.
     #[must_use]
     pub const fn is_out(&self) -> bool {

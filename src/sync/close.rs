@@ -131,7 +131,8 @@ impl Subject {
         let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
         let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
         closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
-        let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+        let mut entries = vec![execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+        entries.extend(self.queued_by(&state));
         let write = || async {
             let mut tx = ledger.store.write().await?;
             let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
@@ -203,7 +204,10 @@ impl Subject {
                 state.mark_bad(None);
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.
-                state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
+                let good = Good { revision: Some(revision.clone()), inputs, desired };
+                let before = state.good.replace(good).filter(|before| before.inputs != inputs && before.revision.is_some());
+                state.earlier = before.or(state.earlier);
+                self.went_back(open, &mut state);
                 self.origin.source.applied(&self.name, revision.clone());
             }
             // Nothing was done, and trying again later may do: there is nothing to take back.
@@ -218,6 +222,7 @@ impl Subject {
                 let (sync, created, plan) = (open.sync.clone(), Some(created), Some(open.prepared.plan.id));
                 let revision = revision.clone();
                 state.mark_bad(Some(BadInputs { inputs, revision, reason, sync, created, plan, reverted }));
+                state.asked_back = state.asked_back.take().filter(|asked| asked.to.inputs != inputs);
             }
             _ => {}
         }

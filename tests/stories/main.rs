@@ -31,6 +31,7 @@ mod no_way_back;
 mod others;
 mod people;
 mod push;
+mod queued;
 mod reload;
 mod renamed;
 mod restore;
