@@ -126,7 +126,12 @@ impl Agent {
         let refused = |source| StartError::Source { name: spec.source.repository.clone(), source };
         let reverter = following.reverter(folder).map_err(refused)?;
         let pace = Pace::new(self.inner.store.key(), format!("revert of {name}"));
-        let reverting = Reverting::new(reverter, &reference(&following.declared), self.inner.hooks.bell(&spec.source.repository), pace);
+        let reverting = Reverting::new(
+            reverter,
+            &reference(&following.declared),
+            self.inner.hooks.bell(&spec.source.repository),
+            pace,
+        );
         let (commands, receiver) = mpsc::channel(QUEUE);
         let task = Task {
             subject,

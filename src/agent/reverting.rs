@@ -33,8 +33,9 @@ pub(super) struct Reverting {
     attempt: Option<JoinHandle<Came>>,
     /// Rung once it is pushed: the repository is looked at now.
     bell: Arc<Notify>,
-    /// When it is tried again.
+    /// When it is tried again, and was last.
     due: Instant,
+    tried: Option<Instant>,
     failures: u32,
     pace: Pace,
 }
@@ -43,7 +44,7 @@ impl Reverting {
     pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, bell: Arc<Notify>, pace: Pace) -> Self {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
         let pace = pace.up_to(LAST_RETRY);
-        Self { reverter, branch, attempt: None, bell, due: Instant::now(), failures: 0, pace }
+        Self { reverter, branch, attempt: None, bell, due: Instant::now(), tried: None, failures: 0, pace }
     }
 
     /// Waits until something came of it. Nothing is lost where this is dropped.
@@ -99,6 +100,7 @@ impl Task {
                     revert,
                 };
                 self.reverting.attempt = Some(tokio::spawn(errand.go()));
+                self.reverting.tried = Some(Instant::now());
                 return;
             }
         };
@@ -111,7 +113,8 @@ impl Task {
         let failed = matches!(came, Came::Failed(_) | Came::Moved);
         let (after, what) = self.after_attempt(&before, came);
         self.reverting.failures = if failed { self.reverting.failures + 1 } else { 0 };
-        let wait = if failed { self.reverting.pace.back_off(FIRST_RETRY, self.reverting.failures) } else { Duration::ZERO };
+        let wait =
+            if failed { self.reverting.pace.back_off(FIRST_RETRY, self.reverting.failures) } else { Duration::ZERO };
         self.reverting.due = Instant::now() + wait;
         let over = after.as_ref().is_none_or(|after| !after.is_pending());
         if let Err(error) = self.note(&before, after, what).await {
@@ -218,10 +221,21 @@ impl Task {
         Entry { application, revision, plan: revert.plan, sync: None, actor, body: Body::Revert(body) }
     }
 
-    /// After a sync: forgets a commit that Git has gone on from.
+    /// After a sync: forgets a commit that Git has gone on from, and does not wait longer for a host that answers again.
     pub(super) fn gone_on(&mut self) {
         // Written down with whatever is written next: a start finds it gone on as well.
         settle(&mut self.subject.memory.state);
+        let state = &self.subject.memory.state;
+        let reached = self.subject.origin.source.last().is_some_and(|polled| polled.head.is_ok());
+        let recent = self.reverting.tried.is_some_and(|tried| tried.elapsed() < FIRST_RETRY);
+        let waited = state.revert.as_ref().is_some_and(|revert| {
+            let codes = [SourceErrorKind::Unreachable.code(), SourceErrorKind::TimedOut.code()];
+            let away = revert.code.as_deref().is_some_and(|code| codes.contains(&code));
+            revert.is_pending() && (away || state.bad_inputs.is_none())
+        });
+        if waited && reached && !recent {
+            self.reverting.due = Instant::now();
+        }
     }
 }
 

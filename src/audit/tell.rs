@@ -2,8 +2,8 @@
 //! once in the trail is told once in the log, so that a quiet daemon has a quiet journal.
 
 use super::{
-    Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, RevertEvent, StepOutcomeBody, StepResult,
-    TrailBody,
+    Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, RevertEvent, StepOutcomeBody,
+    StepResult, TrailBody,
 };
 use crate::model::event::{self, Event};
 use crate::model::{Decision, Outcome, Revision};

@@ -41,15 +41,8 @@ pub enum NoticeEvent {
 
 impl NoticeEvent {
     /// What is told where nobody says otherwise.
-    pub const QUIET: [Self; 7] = [
-        Self::Changed,
-        Self::Held,
-        Self::Failed,
-        Self::Recovered,
-        Self::RolledBack,
-        Self::Revert,
-        Self::BreakGlass,
-    ];
+    pub const QUIET: [Self; 7] =
+        [Self::Changed, Self::Held, Self::Failed, Self::Recovered, Self::RolledBack, Self::Revert, Self::BreakGlass];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {

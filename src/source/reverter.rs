@@ -105,7 +105,8 @@ impl Reverter {
         // What is pushed stands on what is expected, so that the lease lets nothing through that is no fast-forward.
         let lease = format!("--force-with-lease={reference}:{}", expected.map_or("", Revision::as_str));
         let refspec = format!("{commit}:{reference}");
-        let (options, url) = (["push", "--porcelain", "--no-verify", "--no-follow-tags", &lease, "--"], self.bare.url());
+        let (options, url) =
+            (["push", "--porcelain", "--no-verify", "--no-follow-tags", &lease, "--"], self.bare.url());
         let told = self.bare.told(&[&options[..], &[&url, &refspec]].concat(), b"").await?;
         let printed = told.text();
         let Some(line) = printed.lines().find(|line| line.starts_with("!\t")) else { return Ok(Push::Done) };

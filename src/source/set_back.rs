@@ -29,12 +29,7 @@ impl SetBack {
     ///
     /// # Errors
     /// Those of the `git` program, where it does not do it.
-    pub async fn of<G: Plumbing>(
-        git: &G,
-        from: &Revision,
-        to: &Revision,
-        paths: &[String],
-    ) -> Result<Self, G::Error> {
+    pub async fn of<G: Plumbing>(git: &G, from: &Revision, to: &Revision, paths: &[String]) -> Result<Self, G::Error> {
         git.feed(&["read-tree", from.as_str()], b"").await?;
         let nothing = "0".repeat(from.as_str().len());
         for path in paths {

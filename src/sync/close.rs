@@ -205,7 +205,8 @@ impl Subject {
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.
                 let good = Good { revision: Some(revision.clone()), inputs, desired };
-                let before = state.good.replace(good).filter(|before| before.inputs != inputs && before.revision.is_some());
+                let before =
+                    state.good.replace(good).filter(|before| before.inputs != inputs && before.revision.is_some());
                 state.earlier = before.or(state.earlier);
                 self.went_back(open, &mut state);
                 self.origin.source.applied(&self.name, revision.clone());

@@ -24,20 +24,27 @@ impl Subject {
         self.progress.waits("Git", self.origin.repository.limits.timeout.0 * 4);
         let polled = self.origin.source.poll(tokio::time::Instant::now()).await;
         if polled.head.is_ok() {
-            return refuse("rollback.reachable", "the Git host answers: roll back through Git, which tells everybody".into());
+            return refuse(
+                "rollback.reachable",
+                "the Git host answers: roll back through Git, which tells everybody".into(),
+            );
         }
         let mut state = self.memory.state.clone();
         let taken_back = state.bad_inputs.clone().filter(|bad| bad.created.is_none());
         let mut entries = vec![self.act_entry(actor)];
+        let waits = |bad: &BadInputs| {
+            state.revert.as_ref().is_some_and(|revert| revert.inputs == bad.inputs && !revert.is_refused())
+        };
         match (taken_back, state.earlier.clone()) {
+            (Some(bad), _) if waits(&bad) => {
+                let message = "it is gone back already, and the commit that sets Git back waits for the host";
+                return refuse("rollback.waits", message.into());
+            }
             (Some(bad), _) if bad.reverted.is_none() && self.may_write() => {
                 let good = state.good.as_ref().and_then(|good| good.revision.clone());
-                let waits = state.revert.as_ref().is_some_and(|revert| revert.inputs == bad.inputs && !revert.is_refused());
-                if !waits {
-                    let owed = Revert { asked: Some(actor.clone()), ..Revert::owed(&bad, good, self.clock.now()) };
-                    entries.extend(self.queued(&owed));
-                    state.revert = Some(owed);
-                }
+                let owed = Revert { asked: Some(actor.clone()), ..Revert::owed(&bad, good, self.clock.now()) };
+                entries.extend(self.queued(&owed));
+                state.revert = Some(owed);
             }
             (Some(_), _) => {
                 let message = "what failed is taken back already, and nobody may write into Git: `revert` of its Repository is not declared";
@@ -45,7 +52,8 @@ impl Subject {
             }
             (None, Some(to)) => state.asked_back = Some(AskedBack { by: actor.clone(), to }),
             (None, None) => {
-                let message = "no earlier good state is stored: only what is live, and what was good just before it, is kept";
+                let message =
+                    "no earlier good state is stored: only what is live, and what was good just before it, is kept";
                 return refuse("rollback.nothing", message.into());
             }
         }
@@ -128,7 +136,9 @@ impl Subject {
     pub(super) fn queued_by(&self, state: &ApplicationState) -> Option<Entry> {
         let revert = state.revert.as_ref().filter(|revert| revert.asked.is_some() && revert.made.is_none());
         let before = self.memory.state.revert.as_ref();
-        revert.filter(|revert| before.is_none_or(|before| before.sync != revert.sync)).and_then(|revert| self.queued(revert))
+        revert
+            .filter(|revert| before.is_none_or(|before| before.sync != revert.sync))
+            .and_then(|revert| self.queued(revert))
     }
 
     fn queued(&self, revert: &Revert) -> Option<Entry> {

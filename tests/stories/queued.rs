@@ -51,7 +51,11 @@ fn with_the_git_host_down_what_was_good_before_goes_live_by_an_approved_plan_and
     world.restart();
     waits_with(&world, "web", &plan);
     let report = world.cli(&["approve", &plan, "--json"]).code(0).json();
-    assert_eq!((word(&report, "outcome"), world.read("/etc/motd").as_deref()), ("applied", Some("two\n")), "{report:#}");
+    assert_eq!(
+        (word(&report, "outcome"), world.read("/etc/motd").as_deref()),
+        ("applied", Some("two\n")),
+        "{report:#}"
+    );
     let now = status(&world, "web");
     assert_eq!((word(&now, "applied"), word(&now, "bad")), (&*all[1], &*all[2]), "{now:#}");
     assert_eq!((word(&now["revert"], "stage"), events(&world)), ("owed", vec!["queued".to_owned()]), "{now:#}");
@@ -65,7 +69,10 @@ fn with_the_git_host_down_what_was_good_before_goes_live_by_an_approved_plan_and
     eventually("Git follows", super::telling::SOON, || tip(&world) != all[2]);
     let commit = tip(&world);
     let now = applied(&world, "web", &commit);
-    assert_eq!((&now["revert"], &now["bad"], world.read("/etc/motd").as_deref()), (&Value::Null, &Value::Null, Some("two\n")));
+    assert_eq!(
+        (&now["revert"], &now["bad"], world.read("/etc/motd").as_deref()),
+        (&Value::Null, &Value::Null, Some("two\n"))
+    );
     assert_eq!(events(&world), ["queued", "made", "pushed"]);
     assert_eq!(world.repo.git_bare(&["diff", "--name-only", &all[1], "main"]), "");
     let message = world.repo.git_bare(&["log", "-1", "--format=%B", "main"]);
@@ -88,9 +95,8 @@ fn a_no_or_a_commit_that_came_first_ends_it_with_a_word() {
     let plan = held(&world, "web", "not-descendant");
     drop(world.cli(&["approve", &plan]).code(0));
     assert_eq!(world.read("/etc/motd").as_deref(), Some("one\n"));
-    // Nothing older is stored.
     let again = world.cli(&["rollback", "web", "--queue"]).code(2);
-    assert!(again.stderr.contains("rollback.nothing") || again.stderr.contains("is kept"), "{again:?}");
+    assert!(again.stderr.contains("rollback.waits"), "{again:?}");
     // Somebody mends it at the host, which nobody here sees yet.
     world.repo.write("web/root/etc/motd", "three\n");
     let third = land(&world, "mended");

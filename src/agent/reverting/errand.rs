@@ -159,11 +159,14 @@ impl Errand {
         let (applications, repositories) = (self.board.applications(), self.board.repositories());
         let at = (self.repository.url.as_str(), &*format!("refs/heads/{}", self.branch));
         let shared = SharedFiles::with(&self.name, (&applications, &repositories), at, &made.files);
-        let named: Vec<_> = shared.iter().map(|one| format!("{} ({})", one.application, one.paths.join(", "))).collect();
+        let named: Vec<_> =
+            shared.iter().map(|one| format!("{} ({})", one.application, one.paths.join(", "))).collect();
         let name = &self.name;
         (!named.is_empty()).then(|| {
             let all = named.join(", ");
-            let why = format!("other applications have some of the files: {all}; `trueup rollback {name}` shows what it takes back");
+            let why = format!(
+                "other applications have some of the files: {all}; `trueup rollback {name}` shows what it takes back"
+            );
             Came::Refused("revert.shared", why)
         })
     }
@@ -183,9 +186,7 @@ impl Errand {
         Ok(match self.reverter.push(commit, &self.branch, Some(tip)).await? {
             Push::Done => Came::Pushed,
             Push::Moved => Came::Moved,
-            Push::Refused(why) => {
-                Came::Protected(format!("trueup/revert-{}-{}", self.name, commit.short()), why)
-            }
+            Push::Refused(why) => Came::Protected(format!("trueup/revert-{}-{}", self.name, commit.short()), why),
         })
     }
 }

@@ -75,8 +75,7 @@ mod tests {
     fn said(revert: &Revert, subject: &str) -> String {
         let (name, good) = ("web".parse().unwrap(), "a".repeat(40).parse().unwrap());
         let (paths, redactor) = (["common".to_owned(), "web".to_owned()], Redactor::new(["hunter2!"]));
-        let words =
-            Words { application: &name, revert, good: &good, subject, paths: &paths, redactor: &redactor };
+        let words = Words { application: &name, revert, good: &good, subject, paths: &paths, redactor: &redactor };
         message(&words)
     }
 

@@ -16,9 +16,9 @@ mod revert;
 mod target;
 mod verify;
 
+use super::Repository;
 use super::gather::{Gathered, Written};
 use super::load::mistake;
-use super::Repository;
 use crate::model::{Mistake, Name};
 use crate::yaml::Value;
 
