@@ -7,12 +7,14 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::commands::Asked;
 use super::declared::{Force, has_target};
+use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
 use super::sinks::Telling;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
+use crate::forge::ForgeError;
 use crate::model::{BreakGlassId, DigestKey, Name};
 use crate::notify;
 use crate::policy::Rules;
@@ -38,6 +40,8 @@ pub(super) struct Estate {
     pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
     pub(super) sinks: BTreeMap<Name, Telling>,
+    /// What tells Git hosts, by repository.
+    pub(super) forges: BTreeMap<Name, Hosted>,
     /// Applications that are declared no more, and are just being destroyed.
     pub(super) leaving: BTreeMap<Name, Leaving>,
 }
@@ -101,6 +105,12 @@ pub enum StartError {
         #[source]
         source: TargetError,
     },
+    #[error("could not set up the Git host of repository {name}")]
+    Forge {
+        name: Name,
+        #[source]
+        source: ForgeError,
+    },
     #[error("could not end break-glass {id}: {why}")]
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
@@ -130,6 +140,7 @@ impl Agent {
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
         self.settle_sinks(&mut estate, config).await?;
+        self.settle_forges(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
@@ -308,9 +319,9 @@ fn definition(declared: &Declared<Application>) -> Definition {
     Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
 }
 
-/// Whether one is followed as the other is: by what its webhook is known is another matter.
+/// Whether one is followed as the other is: by what its webhook is known, and what its Git host is told, is another matter.
 fn is_reached_as(one: &Repository, other: &Repository) -> bool {
-    let apart = |declared: &Repository| Repository { webhook: None, ..declared.clone() };
+    let apart = |declared: &Repository| Repository { webhook: None, forge: None, ..declared.clone() };
     apart(one) == apart(other)
 }
 

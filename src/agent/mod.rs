@@ -17,6 +17,7 @@ mod daemon;
 mod declared;
 mod desk;
 mod estate;
+mod forges;
 mod glass;
 mod hooks;
 mod housekeeping;

@@ -18,7 +18,7 @@ use crate::source::{Reverter, SourceError, SourceErrorKind};
 use crate::store::{ApplicationState, BadInputs, MadeCommit, Revert, RevertStage, StoreError};
 
 pub(super) use errand::Came;
-use errand::Errand;
+use errand::{Errand, Failure};
 
 /// How soon it is tried again, at first; and at last.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -40,6 +40,9 @@ pub(super) struct Reverting {
     pace: Pace,
 }
 
+/// The followed branch does not take it.
+const PROTECTED: &str = "revert.protected";
+
 impl Reverting {
     pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, bell: Arc<Notify>, pace: Pace) -> Self {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
@@ -56,7 +59,7 @@ impl Reverting {
         came.unwrap_or_else(|error| {
             let message = "could not finish the revert";
             let source = Some(error.into());
-            Came::Failed(SourceError { kind: SourceErrorKind::Mirror, message: message.into(), source })
+            Came::Failed(SourceError { kind: SourceErrorKind::Mirror, message: message.into(), source }.into())
         })
     }
 
@@ -144,13 +147,18 @@ impl Task {
                 revert.beside = None;
                 Some((RevertEvent::Pushed, None))
             }
-            Came::Proposed => {
-                revert.stage = RevertStage::Proposed;
-                Some((RevertEvent::Proposed, before.message.clone()))
+            Came::Proposed(pull) => {
+                (revert.stage, revert.message) = (RevertStage::Proposed, before.message.clone().filter(|_| before.code.as_deref() == Some(PROTECTED)));
+                match pull {
+                    Some(Ok(link)) => revert.link = Some(masked(&link)),
+                    Some(Err(why)) => revert.message = Some(masked(&format!("no pull request could be opened: {why}"))),
+                    None => {}
+                }
+                Some((RevertEvent::Proposed, None))
             }
             // What was said is said again with what becomes of it beside.
             Came::Protected(beside, why) => {
-                (revert.beside, revert.code) = (Some(beside), Some("revert.protected".into()));
+                (revert.beside, revert.code) = (Some(beside), Some(PROTECTED.into()));
                 revert.message = Some(masked(&why));
                 None
             }
@@ -162,10 +170,9 @@ impl Task {
                 Some((RevertEvent::Refused, None))
             }
             Came::Dropped(why) => return (None, Some((RevertEvent::Dropped, Some(masked(&why))))),
-            Came::Failed(error) => {
-                let passing = matches!(error.kind, SourceErrorKind::Unreachable | SourceErrorKind::TimedOut);
-                let news = before.code.as_deref() != Some(error.kind.code()) && !passing;
-                (revert.code, revert.message) = (Some(error.kind.code().into()), Some(masked(&chain(&error))));
+            Came::Failed(Failure { code, message, passing }) => {
+                let news = before.code.as_deref() != Some(code) && !passing;
+                (revert.code, revert.message) = (Some(code.into()), Some(masked(&message)));
                 if news { Some((RevertEvent::Delayed, None)) } else { None }
             }
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FromGit, Hooks, InvalidUrl, RepositoryRevert, RepositoryUrl, RepositoryWebhook, Trail};
+use super::{Forge, FromGit, Hooks, InvalidUrl, RepositoryRevert, RepositoryUrl, RepositoryWebhook, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -103,6 +103,9 @@ pub struct Repository {
     /// How the daemon writes into the followed branch what takes a failed change back. Without it, it never writes there.
     #[serde(default)]
     pub revert: Option<RepositoryRevert>,
+    /// The Git host, where it is to be told of what became of commits, and shown the plans of pull requests.
+    #[serde(default)]
+    pub forge: Option<Forge>,
     /// What a repository may cost before it is refused.
     #[serde(default)]
     pub limits: SourceLimits,
@@ -126,6 +129,7 @@ impl Repository {
             verify: None,
             webhook: None,
             revert: None,
+            forge: None,
             limits: SourceLimits::default(),
         }
     }
@@ -138,7 +142,8 @@ impl Repository {
         let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
         let webhook = self.webhook.iter().filter_map(|webhook| webhook.secret.file.as_deref());
         let revert = self.revert.iter().flat_map(RepositoryRevert::files);
-        secret.chain(ages).chain(known).chain(signers).chain(webhook).chain(revert)
+        let forge = self.forge.iter().flat_map(Forge::files);
+        secret.chain(ages).chain(known).chain(signers).chain(webhook).chain(revert).chain(forge)
     }
 
     /// Returns its URL, taken apart. In a loaded configuration there always is one.

@@ -6,6 +6,7 @@ mod declarations;
 mod documents;
 mod effective;
 mod envelope;
+mod forge;
 mod from_git;
 mod gather;
 mod glob;
@@ -31,6 +32,7 @@ pub use documents::{
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
+pub use forge::Forge;
 pub use from_git::{Accept, BreakGlassRequest, FromGit, Reach};
 pub use glob::Glob;
 pub use hooks::{Hooks, RepositoryWebhook, ServerTls};

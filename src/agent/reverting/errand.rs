@@ -9,7 +9,8 @@ use crate::agent::status::Board;
 use crate::audit::Redactor;
 use crate::config::{Application, Repository};
 use crate::model::view::SharedFiles;
-use crate::model::{Digest, Name, Revision};
+use crate::forge::{Forge, ForgeError, ForgeErrorKind, NewPull};
+use crate::model::{Digest, Name, Revision, chain};
 use crate::render;
 use crate::source::{Commit, Head, Made, Push, Relation, Reverter, Shared, SourceError, SourceErrorKind, Wanted};
 use crate::store::{MadeCommit, Revert};
@@ -37,8 +38,8 @@ pub(in crate::agent) enum Came {
     /// To be written down before it is pushed.
     Made(MadeCommit),
     Pushed,
-    /// It lies in a branch of its own.
-    Proposed,
+    /// It lies in a branch of its own, and in this pull request; or why there is none.
+    Proposed(Option<Result<String, String>>),
     /// The followed branch does not take it, for this reason: it goes to this branch of its own.
     Protected(String, String),
     /// The branch is not where it was.
@@ -48,7 +49,30 @@ pub(in crate::agent) enum Came {
     /// It is not needed.
     Dropped(String),
     /// To be tried again.
-    Failed(SourceError),
+    Failed(Failure),
+}
+
+/// Why something could not be done now.
+pub(in crate::agent) struct Failure {
+    /// Stable.
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// Most often it is over before anyone could look.
+    pub(super) passing: bool,
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let passing = matches!(error.kind, SourceErrorKind::Unreachable | SourceErrorKind::TimedOut);
+        Self { code: error.kind.code(), message: chain(&error), passing }
+    }
+}
+
+impl From<ForgeError> for Failure {
+    fn from(error: ForgeError) -> Self {
+        let passing = matches!(error.kind, ForgeErrorKind::Unreachable | ForgeErrorKind::Busy);
+        Self { code: error.kind.code(), message: chain(&error), passing }
+    }
 }
 
 impl Errand {
@@ -56,12 +80,12 @@ impl Errand {
         self.step().await.unwrap_or_else(Came::Failed)
     }
 
-    async fn step(&self) -> Result<Came, SourceError> {
+    async fn step(&self) -> Result<Came, Failure> {
         let polled = self.source.poll(Instant::now()).await;
         let head = polled.head.map_err(|error| SourceError {
             kind: error.kind,
             message: "could not look at the branch".into(),
-            source: Some(anyhow::anyhow!(crate::model::chain(error.as_ref()))),
+            source: Some(anyhow::anyhow!(chain(error.as_ref()))),
         })?;
         if self.has(&head).await? {
             return Ok(Came::Pushed);
@@ -90,7 +114,10 @@ impl Errand {
             return Ok(came);
         }
         match &self.revert.made {
-            Some(before) if before.commit == made.commit => self.push(&made.commit, &head.revision).await,
+            Some(before) if before.commit == made.commit => match &self.revert.beside {
+                Some(beside) => self.propose(&made.commit, beside, &wanted.message).await,
+                None => Ok(self.push(&made.commit, &head.revision).await?),
+            },
             _ => Ok(Came::Made(MadeCommit { commit: made.commit, tip: head.revision })),
         }
     }
@@ -173,21 +200,32 @@ impl Errand {
 
     /// Pushes what is written down already.
     async fn push(&self, commit: &Revision, tip: &Revision) -> Result<Came, SourceError> {
-        if let Some(beside) = &self.revert.beside {
-            if self.reverter.at(beside).await?.as_ref() == Some(commit) {
-                return Ok(Came::Proposed);
-            }
-            return Ok(match self.reverter.push(commit, beside, None).await? {
-                Push::Done => Came::Proposed,
-                Push::Moved => Came::Refused("revert.branch-taken", format!("there is another branch {beside}")),
-                Push::Refused(why) => Came::Refused("revert.refused", why),
-            });
-        }
         Ok(match self.reverter.push(commit, &self.branch, Some(tip)).await? {
             Push::Done => Came::Pushed,
             Push::Moved => Came::Moved,
             Push::Refused(why) => Came::Protected(format!("trueup/revert-{}-{}", self.name, commit.short()), why),
         })
+    }
+
+    /// Pushes it beside, and opens a pull request where the Git host is declared.
+    async fn propose(&self, commit: &Revision, beside: &str, message: &str) -> Result<Came, Failure> {
+        if self.reverter.at(beside).await?.as_ref() != Some(commit) {
+            match self.reverter.push(commit, beside, None).await? {
+                Push::Done => {}
+                Push::Moved => return Ok(Came::Refused("revert.branch-taken", format!("there is another branch {beside}"))),
+                Push::Refused(why) => return Ok(Came::Refused("revert.refused", why)),
+            }
+        }
+        let Some(forge) = Forge::of(&self.repository)? else { return Ok(Came::Proposed(None)) };
+        let (title, rest) = message.split_once('\n').unwrap_or((message, ""));
+        // What strangers wrote names nobody, and is no link.
+        let body = format!("~~~text\n{}\n~~~\n", rest.trim().replace("~~~", "---"));
+        let (head, base) = (beside.to_owned(), self.branch.clone());
+        match forge.open_pull(&NewPull { head, base, title: title.to_owned(), body }).await {
+            Ok(pull) => Ok(Came::Proposed(Some(Ok(pull.html_url)))),
+            Err(error) if error.kind.lasts() => Err(error.into()),
+            Err(error) => Ok(Came::Proposed(Some(Err(chain(&error))))),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod application;
 mod break_glass;
 mod daemon;
+mod forge;
 mod from_git;
 mod hooks;
 mod names;
@@ -48,6 +49,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         }
         if let Some(revert) = &typed.spec.revert {
             revert::check(&typed.spec, revert, &mut scope);
+        }
+        if let Some(declared) = &typed.spec.forge {
+            forge::check(&typed.spec, declared, &mut scope);
         }
     }
     for typed in &gathered.targets {
