@@ -148,7 +148,10 @@ impl Task {
                 Some((RevertEvent::Pushed, None))
             }
             Came::Proposed(pull) => {
-                (revert.stage, revert.message) = (RevertStage::Proposed, before.message.clone().filter(|_| before.code.as_deref() == Some(PROTECTED)));
+                (revert.stage, revert.message) = (
+                    RevertStage::Proposed,
+                    before.message.clone().filter(|_| before.code.as_deref() == Some(PROTECTED)),
+                );
                 match pull {
                     Some(Ok(link)) => revert.link = Some(masked(&link)),
                     Some(Err(why)) => revert.message = Some(masked(&format!("no pull request could be opened: {why}"))),

@@ -371,6 +371,8 @@ pub struct SyncPolicy {
     /// What happens when the target changes and Git did not.
     pub drift: Drift,
     /// What follows a change that failed, or left something unhealthy, once the last good state is live again.
+    // What says nothing new is written down as it was before there was this field: nothing in Git looks changed.
+    #[serde(skip_serializing_if = "OnFailure::is_rollback")]
     pub on_failure: OnFailure,
     /// The target is looked at at least this often, whatever the watches say.
     pub interval: Span,
@@ -397,6 +399,14 @@ pub enum Drift {
     Hold,
     /// It is recorded and left.
     Report,
+}
+
+impl OnFailure {
+    // As serde asks.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_rollback(&self) -> bool {
+        *self == Self::Rollback
+    }
 }
 
 impl Default for SyncPolicy {

@@ -13,9 +13,10 @@ use super::{Credentials, SecretSource};
 pub struct RepositoryRevert {
     /// The SSH private key, without a passphrase, that the commit is signed with. `verify` takes the commit where it names this key.
     pub key: SecretSource,
-    /// Who is its author.
+    /// The name of its author.
     #[serde(default = "default_name")]
     pub name: String,
+    /// And their address.
     #[serde(default = "default_email")]
     pub email: String,
     /// What may push, where that is not `credentials`.

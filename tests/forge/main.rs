@@ -8,5 +8,6 @@ mod world;
 
 mod client;
 mod hooks;
+mod reverts;
 mod scene;
 mod statuses;

@@ -8,8 +8,8 @@ use super::message::{Words, message};
 use crate::agent::status::Board;
 use crate::audit::Redactor;
 use crate::config::{Application, Repository};
-use crate::model::view::SharedFiles;
 use crate::forge::{Forge, ForgeError, ForgeErrorKind, NewPull};
+use crate::model::view::SharedFiles;
 use crate::model::{Digest, Name, Revision, chain};
 use crate::render;
 use crate::source::{Commit, Head, Made, Push, Relation, Reverter, Shared, SourceError, SourceErrorKind, Wanted};
@@ -212,7 +212,9 @@ impl Errand {
         if self.reverter.at(beside).await?.as_ref() != Some(commit) {
             match self.reverter.push(commit, beside, None).await? {
                 Push::Done => {}
-                Push::Moved => return Ok(Came::Refused("revert.branch-taken", format!("there is another branch {beside}"))),
+                Push::Moved => {
+                    return Ok(Came::Refused("revert.branch-taken", format!("there is another branch {beside}")));
+                }
                 Push::Refused(why) => return Ok(Came::Refused("revert.refused", why)),
             }
         }
