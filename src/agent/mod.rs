@@ -33,6 +33,7 @@ mod proposals;
 mod reload;
 mod requests;
 mod shown;
+mod reverting;
 mod sinks;
 mod standing;
 mod status;

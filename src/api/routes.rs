@@ -101,6 +101,17 @@ fn acts() -> ApiRouter<Service> {
             ),
         )
         .api_route(
+            "/v1/applications/{name}/rollback",
+            post_with(
+                go_back,
+                says(
+                    "goBack",
+                    "Goes back to what was good before, out of the store, while the Git host is down.",
+                    &[APPLICATION, REFUSED],
+                ),
+            ),
+        )
+        .api_route(
             "/v1/applications/{name}/suspend",
             post_with(suspend, says("suspend", "Leaves it alone until it is resumed.", &[APPLICATION])),
         )
@@ -212,6 +223,16 @@ async fn destroy(
 ) -> Answer<SyncReport> {
     let name = caller.application(&path(name)?, Deed::Destroy)?;
     act(service, async move |daemon| daemon.destroy(name.as_str(), caller.actor).await).await
+}
+
+async fn go_back(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = caller.application(&path(name)?, Deed::GoBack)?;
+    act(service, async move |daemon| daemon.go_back(name.as_str(), caller.actor).await).await
 }
 
 async fn approve(

@@ -9,5 +9,6 @@ mod world;
 mod client;
 mod hooks;
 mod pulls;
+mod reverts;
 mod scene;
 mod statuses;
