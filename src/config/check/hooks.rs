@@ -1,6 +1,6 @@
 use super::Scope;
 use super::repository::secret;
-use crate::config::{Hooks, RepositoryWebhook};
+use crate::config::{Endpoint, Hooks, InvalidEndpoint, RepositoryWebhook};
 use crate::yaml::quoted;
 
 /// A Git host's own limit lies below; nobody has more names for one repository.
@@ -22,6 +22,11 @@ pub(super) fn listening(hooks: &Hooks, scope: &mut Scope) {
             scope.hint("config.listen", "/spec/hooks/listen", message, hint);
         }
         Some(_) => {}
+    }
+    if let Some(url) = &hooks.url
+        && let Err(error) = base(url)
+    {
+        scope.hint("config.url", "/spec/hooks/url", error.to_string(), "https://trueup.example.org");
     }
     if let Some(tls) = &hooks.tls {
         secret("/spec/hooks/tls/key", &tls.key, scope);
@@ -57,4 +62,10 @@ pub(super) fn full_name(name: &str) -> bool {
     let segment = |part: &str| !part.is_empty() && part != "." && part != "..";
     let whole = name.len() <= LONGEST_NAME && name.contains('/') && name.strip_suffix(".git").is_none();
     whole && !name.contains(barred) && name.split('/').all(segment)
+}
+
+/// Takes a URL below which others lie.
+pub(super) fn base(url: &str) -> Result<Endpoint, InvalidEndpoint> {
+    Endpoint::parse(url)
+        .and_then(|endpoint| if endpoint.url().query().is_none() { Ok(endpoint) } else { Err(InvalidEndpoint::Form) })
 }
