@@ -130,6 +130,7 @@ impl Agent {
             subject,
             commands: receiver,
             board: self.inner.board.clone(),
+            traces: self.inner.traces.clone(),
             counts: self.inner.counts.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),

@@ -10,6 +10,7 @@ use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
 use super::sinks::Telling;
+use super::traces::TracesError;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::model::{BreakGlassId, DigestKey, Name};
@@ -93,6 +94,8 @@ pub enum StartError {
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
     Hooks(#[from] HookError),
+    #[error("could not send traces")]
+    Traces(#[from] TracesError),
 }
 
 impl Agent {
@@ -106,6 +109,7 @@ impl Agent {
         let targets = self.new_targets(&estate, config)?;
         let mut secrets = source::secrets(config.repositories.values());
         secrets.extend(notify::secrets(config.notifications.values()));
+        secrets.extend(self.inner.traces.secrets());
         let redactor = Arc::new(estate.redactor.renewed(secrets));
         self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, config]));

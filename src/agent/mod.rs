@@ -32,6 +32,7 @@ mod reload;
 mod requests;
 mod sinks;
 mod status;
+mod traces;
 mod trail;
 mod watchdog;
 mod watcher;
@@ -57,6 +58,7 @@ pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
 pub use observing::Observing;
 pub use status::Summary;
+pub use traces::TracesError;
 pub use watchdog::Starved;
 
 /// The running daemon. A clone is the same one.
@@ -77,6 +79,7 @@ struct Inner {
     hooks: Arc<hooks::Hooks>,
     /// What metrics count.
     counts: Arc<metrics::Counts>,
+    traces: Arc<traces::Traces>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -120,6 +123,7 @@ impl Agent {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let heard = hooks::Known::read(&config)?;
+        let traces = Arc::new(traces::Traces::open(&config)?);
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
@@ -137,6 +141,7 @@ impl Agent {
             bells: Arc::default(),
             hooks,
             counts: Arc::default(),
+            traces,
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
@@ -190,6 +195,7 @@ impl Agent {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
         self.end_trail().await;
+        self.inner.traces.end().await;
     }
 
     /// Returns what webhooks are known by, and whom they ring.

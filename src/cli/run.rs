@@ -166,7 +166,8 @@ fn not_started(error: &StartError) -> Trouble {
         StartError::Source { .. }
         | StartError::Target { .. }
         | StartError::BreakGlass { .. }
-        | StartError::Hooks(_) => false,
+        | StartError::Hooks(_)
+        | StartError::Traces(_) => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
     match error {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Trail};
+use super::{FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Telemetry, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -28,6 +28,8 @@ pub struct Daemon {
     pub trail: Trail,
     /// Where webhooks of Git hosts are heard; without it, nowhere.
     pub hooks: Option<Hooks>,
+    /// Whom the daemon tells how its work goes.
+    pub telemetry: Telemetry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -57,6 +59,7 @@ impl Default for Daemon {
             declarations: None,
             trail: Trail::default(),
             hooks: None,
+            telemetry: Telemetry::default(),
         }
     }
 }

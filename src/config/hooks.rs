@@ -49,14 +49,16 @@ impl Hooks {
 }
 
 impl Daemon {
-    /// Returns every file of the machine that it names for TLS.
+    /// Returns every file of the machine that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.hooks.iter().filter_map(|hooks| hooks.tls.as_ref());
-        tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()))
+        let tls = tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()));
+        tls.chain(self.telemetry.files())
     }
 
     pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let tls = self.hooks.iter_mut().filter_map(|hooks| hooks.tls.as_mut());
-        tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file))
+        let tls = tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file));
+        tls.chain(self.telemetry.files_mut())
     }
 }

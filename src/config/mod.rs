@@ -17,6 +17,7 @@ mod policy;
 mod reference;
 mod schema;
 mod span;
+mod telemetry;
 mod trail;
 mod url;
 
@@ -41,6 +42,7 @@ pub use policy::{
 };
 pub use reference::reference;
 pub use schema::schema;
+pub use telemetry::{Telemetry, Traces};
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 

@@ -9,3 +9,4 @@ mod world;
 mod asking;
 mod health;
 mod metrics;
+mod traces;

@@ -13,6 +13,7 @@ mod people;
 mod policy;
 mod repository;
 mod target;
+mod telemetry;
 mod verify;
 
 use super::gather::{Gathered, Written};
