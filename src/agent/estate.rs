@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::commands::Asked;
 use super::declared::{Force, has_target};
+use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
@@ -13,6 +14,7 @@ use super::sinks::Telling;
 use super::traces::TracesError;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
+use crate::forge::ForgeError;
 use crate::model::{BreakGlassId, DigestKey, Name};
 use crate::notify;
 use crate::policy::Rules;
@@ -38,6 +40,8 @@ pub(super) struct Estate {
     pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
     pub(super) sinks: BTreeMap<Name, Telling>,
+    /// What tells Git hosts, by repository.
+    pub(super) forges: BTreeMap<Name, Hosted>,
     /// Applications that are declared no more, and are just being destroyed.
     pub(super) leaving: BTreeMap<Name, Leaving>,
 }
@@ -90,6 +94,12 @@ pub enum StartError {
         #[source]
         source: TargetError,
     },
+    #[error("could not set up the Git host of repository {name}")]
+    Forge {
+        name: Name,
+        #[source]
+        source: ForgeError,
+    },
     #[error("could not end break-glass {id}: {why}")]
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
@@ -121,7 +131,9 @@ impl Agent {
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
+        self.inner.stands.set(&force.machine, config);
         self.settle_sinks(&mut estate, config).await?;
+        self.settle_forges(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
@@ -301,9 +313,9 @@ fn definition(declared: &Declared<Application>) -> Definition {
     Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
 }
 
-/// Whether one is followed as the other is: by what its webhook is known is another matter.
+/// Whether one is followed as the other is: by what its webhook is known, and what its Git host is told, is another matter.
 fn is_reached_as(one: &Repository, other: &Repository) -> bool {
-    let apart = |declared: &Repository| Repository { webhook: None, ..declared.clone() };
+    let apart = |declared: &Repository| Repository { webhook: None, forge: None, ..declared.clone() };
     apart(one) == apart(other)
 }
 

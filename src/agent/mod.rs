@@ -17,6 +17,7 @@ mod daemon;
 mod declared;
 mod desk;
 mod estate;
+mod forges;
 mod glass;
 mod hooks;
 mod housekeeping;
@@ -31,9 +32,11 @@ mod problems;
 mod reload;
 mod requests;
 mod sinks;
+mod standing;
 mod status;
 mod traces;
 mod trail;
+pub mod unknown;
 mod watchdog;
 mod watcher;
 
@@ -57,6 +60,7 @@ pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
 pub use observing::Observing;
+pub use standing::Standing;
 pub use status::Summary;
 pub use traces::TracesError;
 pub use watchdog::Starved;
@@ -97,6 +101,7 @@ struct Inner {
     /// Held while an end is written down: each ends once.
     ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
+    stands: standing::Stands,
     /// What those who tell people work with.
     surroundings: Surroundings,
     trail: trail::Trail,
@@ -127,6 +132,7 @@ impl Agent {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
+        let stands = standing::Stands::load(&store).await?;
         store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
@@ -152,6 +158,7 @@ impl Agent {
             glass_changed: Notify::new(),
             ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
+            stands,
             surroundings,
             trail,
             broken: Mutex::default(),

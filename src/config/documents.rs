@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Telemetry, Trail};
+use super::{Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Telemetry, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -16,7 +16,8 @@ pub struct Daemon {
     pub data: PathBuf,
     /// The unix socket that the command line talks to.
     pub socket: PathBuf,
-    /// Members of this unix group may act (sync, approve, suspend), beside root and the daemon's own user.
+    /// Members of this unix group may do everything over the socket, beside root and the daemon's own user. What others may, a Role
+    /// says.
     pub group: Option<String>,
     /// What keeps plans, inventories and the audit trail. `sqlite` is a file in the data folder.
     pub store: StoreKind,
@@ -103,6 +104,9 @@ pub struct Repository {
     /// By what a delivery of its Git host is known. Without it, the repository is polled alone.
     #[serde(default)]
     pub webhook: Option<RepositoryWebhook>,
+    /// The Git host, where it is to be told of what became of commits, and shown the plans of pull requests.
+    #[serde(default)]
+    pub forge: Option<Forge>,
     /// What a repository may cost before it is refused.
     #[serde(default)]
     pub limits: SourceLimits,
@@ -125,6 +129,7 @@ impl Repository {
             proxy: None,
             verify: None,
             webhook: None,
+            forge: None,
             limits: SourceLimits::default(),
         }
     }
@@ -136,7 +141,8 @@ impl Repository {
         let known = self.tls.ca.as_deref().into_iter().chain(self.ssh.known_hosts.as_deref());
         let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
         let webhook = self.webhook.iter().filter_map(|webhook| webhook.secret.file.as_deref());
-        secret.chain(ages).chain(known).chain(signers).chain(webhook)
+        let forge = self.forge.iter().flat_map(Forge::files);
+        secret.chain(ages).chain(known).chain(signers).chain(webhook).chain(forge)
     }
 
     /// Returns its URL, taken apart. In a loaded configuration there always is one.

@@ -6,6 +6,7 @@ mod declarations;
 mod documents;
 mod effective;
 mod envelope;
+mod forge;
 mod from_git;
 mod gather;
 mod glob;
@@ -15,6 +16,7 @@ mod load;
 mod notification;
 mod policy;
 mod reference;
+mod role;
 mod schema;
 mod span;
 mod telemetry;
@@ -31,6 +33,7 @@ pub use documents::{
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
+pub use forge::Forge;
 pub use from_git::{Accept, BreakGlassRequest, FromGit, Reach};
 pub use glob::Glob;
 pub use hooks::{Hooks, RepositoryWebhook, ServerTls};
@@ -41,6 +44,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use role::RoleGiven;
 pub use schema::schema;
 pub use telemetry::{Telemetry, Traces};
 pub use trail::{Publish, PublishGit, Trail};
@@ -59,6 +63,8 @@ pub struct Config {
     pub applications: BTreeMap<Name, Declared<Application>>,
     pub policies: BTreeMap<Name, Declared<Policy>>,
     pub people: BTreeMap<Name, Person>,
+    /// What people of this machine may do. No document of Git adds to it.
+    pub roles: BTreeMap<Name, RoleGiven>,
     pub notifications: BTreeMap<Name, Notification>,
     /// Break-glass that a document in Git asks for. It only asks.
     pub requests: BTreeMap<Name, BreakGlassRequest>,

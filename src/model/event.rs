@@ -54,6 +54,16 @@ pub const WEBHOOK_REFUSED: Event = event(
     "94d909d73b9dddc3fd805165ee7af7e1",
     "deliveries of webhooks were refused; at most once in 10 seconds, with how many there were",
 );
+pub const FORGE_FAILED: Event = event(
+    "forge.failed",
+    "b3c25d69804549c1bd6dc5ed014b7d5b",
+    "a Git host cannot be told, or asked; said again when the reason changes",
+);
+pub const FORGE_REFUSED: Event = event(
+    "forge.refused",
+    "fca2015df9904e36a2406a00a905fb6c",
+    "a Git host would not have one thing that it was told; the others are told",
+);
 pub const WATCH_LOST: Event =
     event("watch.lost", "1e9bc70d5f1e47b1bd6bfacba76d9e00", "live changes of a target are found by the interval alone");
 pub const APPLICATION_STUCK: Event = event(
@@ -179,7 +189,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 51] = [
+pub const ALL: [Event; 53] = [
     STARTED,
     READY,
     STOPPING,
@@ -191,6 +201,8 @@ pub const ALL: [Event; 51] = [
     REPOSITORY_MOVED,
     REPOSITORY_FAILED,
     WEBHOOK_REFUSED,
+    FORGE_FAILED,
+    FORGE_REFUSED,
     WATCH_LOST,
     APPLICATION_STUCK,
     WATCHDOG_STARVED,

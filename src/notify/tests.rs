@@ -302,7 +302,7 @@ async fn a_damaged_record_is_given_up_and_hides_no_other() {
         sqlx::query(damage).execute(tx.connection()).await.unwrap();
         tx.commit().await.unwrap();
     }
-    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    around.store.declare_sinks(&[name.to_string()].into(), 0, Fixed.now()).await.unwrap();
     // Where it goes cannot be read, so that it tries for as long as it takes.
     let sink = Arc::new(Sink::new("chat".parse().unwrap(), sink(""), around.clone()));
     let stop = CancellationToken::new();
@@ -432,7 +432,7 @@ async fn a_queue_begins_where_it_was_left_and_passes_over_what_nobody_wants() {
     queue.done(5);
     assert_eq!((queue.first(Instant::now()), queue.state.seq), (Some(7), 6));
     queue.save(around, &name).await.unwrap();
-    assert_eq!(around.store.sink(&name).await.unwrap(), Some(SinkState { seq: 6, ..SinkState::default() }));
+    assert_eq!(around.store.sink(name.as_str()).await.unwrap(), Some(SinkState { seq: 6, ..SinkState::default() }));
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
     assert_eq!(queue.first(Instant::now()), Some(7));
@@ -459,7 +459,7 @@ async fn a_remote_that_was_out_of_reach_for_a_moment_is_nobody_s_news() {
         trail.append_at(before, &[entry]).await;
     }
     let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
-    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    around.store.declare_sinks(&[name.to_string()].into(), 0, Fixed.now()).await.unwrap();
     let name = "chat".parse().unwrap();
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();

@@ -35,6 +35,7 @@ pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Ve
     for repository in repositories {
         secrets.extend(repository.credentials.as_ref().and_then(|declared| raw(&declared.into()).ok()));
         secrets.extend(repository.webhook.as_ref().and_then(|declared| raw(&(&declared.secret).into()).ok()));
+        secrets.extend(repository.forge.as_ref().and_then(|declared| raw(&(&declared.token).into()).ok()));
         for identity in repository.secrets.age.iter().filter_map(|declared| raw(&declared.into()).ok()) {
             // Its comments name the recipient, which is no secret.
             let lines = identity.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().starts_with(b"#"));

@@ -14,6 +14,7 @@ mod cgi;
 mod daemon;
 mod declared;
 mod forms;
+mod gitea;
 mod http;
 #[path = "../parts/mod.rs"]
 pub mod parts;
@@ -30,6 +31,7 @@ pub use authority::{Authority, Shown};
 pub use daemon::{Ran, World};
 pub use declared::{App, Declared};
 pub use forms::{forms, holds};
+pub use gitea::{Gitea, Person};
 pub use http::{Fault, HttpServer, Options, Request};
 pub use repo::Repo;
 pub use snapshot::Snapshot;

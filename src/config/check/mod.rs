@@ -4,6 +4,7 @@ mod access;
 mod application;
 mod break_glass;
 mod daemon;
+mod forge;
 mod from_git;
 mod hooks;
 mod names;
@@ -12,6 +13,7 @@ mod paths;
 mod people;
 mod policy;
 mod repository;
+mod role;
 mod target;
 mod telemetry;
 mod verify;
@@ -45,6 +47,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         if let Some(webhook) = &typed.spec.webhook {
             hooks::webhook(webhook, heard, &mut scope);
         }
+        if let Some(declared) = &typed.spec.forge {
+            forge::check(&typed.spec, declared, &mut scope);
+        }
     }
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
@@ -55,6 +60,7 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.notifications {
         notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    role::check(gathered, whole, mistakes);
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     from_git::check(gathered, &known, whole, mistakes);
