@@ -24,12 +24,14 @@ use crate::model::view::{
 use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
-    reads().merge(acts()).merge(audit::router()).merge(health::router()).merge(metrics::router())
+    reads().merge(acts()).merge(audit::router())
 }
 
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(health::router())
+        .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
