@@ -110,6 +110,8 @@ struct Inner {
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
+    /// Cancelled: nobody is to watch any more.
+    unwatched: CancellationToken,
     /// Cancelled: finish the step in hand, and start nothing new.
     stop: CancellationToken,
 }
@@ -164,6 +166,7 @@ impl Agent {
             broken: Mutex::default(),
             masks,
             tasks: TaskTracker::new(),
+            unwatched: CancellationToken::new(),
             stop,
         };
         let last_record = audit::last_time(&inner.store).await?;

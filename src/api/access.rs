@@ -81,6 +81,16 @@ async fn unix_user(service: &Service, uid: u32, primary: Option<u32>) -> Caller 
 }
 
 impl Caller {
+    /// Returns the same one as things are now, for answers that take long.
+    ///
+    /// # Errors
+    /// Where they would not be let in any more.
+    pub(super) async fn again(&self, service: &Service) -> Result<Self, Refusal> {
+        let nobody = |_| Problem::new(403, "api.forbidden", "could not learn who is asking");
+        let uid = self.actor.subject.parse().map_err(nobody)?;
+        Ok(unix_user(service, uid, None).await)
+    }
+
     /// Refuses an act on what concerns no application, or all.
     pub(super) fn everywhere(&self, deed: Deed) -> Result<(), Refusal> {
         if self.rights.may_everywhere(deed) { Ok(()) } else { Err(self.forbidden(deed, None)) }

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, health, metrics};
+use super::{Daemon, audit, events, health, metrics};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -30,6 +30,7 @@ pub(super) fn router() -> ApiRouter<Service> {
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(events::router())
         .merge(health::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::conditional::conditional;
+use super::events::Readers;
 use super::once::{Kept, once};
 use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
@@ -24,12 +25,14 @@ pub(super) struct Service {
     pub daemon: Arc<dyn Daemon>,
     pub access: Arc<Access>,
     pub kept: Arc<Kept>,
+    pub readers: Readers,
 }
 
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service = Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default() };
+    let service =
+        Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default(), readers: Readers::default() };
     answer(listener, app(service), shutdown).await;
 }
 

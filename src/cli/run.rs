@@ -135,6 +135,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
         () = signals.abort.cancelled() => {} // level-triggered; what is open is resumed at the next start
     }
     beside.iter().for_each(tokio::task::JoinHandle::abort);
+    agent.let_watchers_go();
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
