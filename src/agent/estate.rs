@@ -10,6 +10,7 @@ use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
+use super::shown::ShownError;
 use super::sinks::Telling;
 use super::traces::TracesError;
 use crate::audit::{Redactor, TrailError};
@@ -106,6 +107,8 @@ pub enum StartError {
     Hooks(#[from] HookError),
     #[error("could not send traces")]
     Traces(#[from] TracesError),
+    #[error("could not show the API")]
+    Shown(#[from] ShownError),
 }
 
 impl Agent {

@@ -31,9 +31,11 @@ mod preimages;
 mod problems;
 mod reload;
 mod requests;
+mod shown;
 mod sinks;
 mod standing;
 mod status;
+mod tokens;
 mod traces;
 mod trail;
 pub mod unknown;
@@ -60,8 +62,10 @@ pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
 pub use observing::Observing;
+pub use shown::{Face, ShownError};
 pub use standing::Standing;
 pub use status::Summary;
+pub use tokens::{NoToken, PREFIX, TokenAsked, TokenMade, Tokens};
 pub use traces::TracesError;
 pub use watchdog::Starved;
 
@@ -84,6 +88,7 @@ struct Inner {
     /// What metrics count.
     counts: Arc<metrics::Counts>,
     traces: Arc<traces::Traces>,
+    face: Arc<shown::Face>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -102,6 +107,7 @@ struct Inner {
     ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
     stands: standing::Stands,
+    keyring: tokens::Keyring,
     /// What those who tell people work with.
     surroundings: Surroundings,
     trail: trail::Trail,
@@ -129,12 +135,13 @@ impl Agent {
         masks: Masks,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
-        let heard = hooks::Known::read(&config)?;
+        let (heard, looks) = (hooks::Known::read(&config)?, shown::Looks::read(&config)?);
         let traces = Arc::new(traces::Traces::open(&config)?);
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
         let stands = standing::Stands::load(&store).await?;
+        let keyring = tokens::Keyring::load(&store).await?;
         store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
@@ -150,6 +157,7 @@ impl Agent {
             hooks,
             counts: Arc::default(),
             traces,
+            face: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
@@ -161,6 +169,7 @@ impl Agent {
             ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
             stands,
+            keyring,
             surroundings,
             trail,
             broken: Mutex::default(),
@@ -174,7 +183,7 @@ impl Agent {
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.keep_trail();
         Box::pin(agent.settle(config)).await?;
-        agent.hear(heard).await;
+        agent.hear(heard, looks).await;
         // What was edited by hand is kept before it is put right.
         Box::pin(agent.end_stale_glass(last_record)).await?;
         agent.inner.begun.cancel();
@@ -214,11 +223,18 @@ impl Agent {
         self.inner.hooks.clone()
     }
 
-    /// Hears these webhooks, and no others, from now on.
-    async fn hear(&self, known: hooks::Known) {
+    /// Returns how the API looks from elsewhere.
+    #[must_use]
+    pub fn face(&self) -> Arc<Face> {
+        self.inner.face.clone()
+    }
+
+    /// Hears these webhooks, and no others, from now on, and looks so from elsewhere.
+    async fn hear(&self, known: hooks::Known, looks: shown::Looks) {
         // Before the first delivery could be told of.
         self.inner.estate.lock().await.redactor.learn(known.secrets());
         self.inner.hooks.set(known);
+        self.inner.face.set(looks);
     }
 
     /// Returns why the daemon ended itself, where it did.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
@@ -43,6 +43,11 @@ impl IntoResponse for Refusal {
         let mut response = (status, Json(&*self.0)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: a 401 says what would do.
+            let way = HeaderValue::from_static("Bearer realm=\"trueup\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, way);
+        }
         response
     }
 }
@@ -71,7 +76,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
 
 async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
     unbound(request.headers())?;
-    let json = is_json(&request);
+    let json = is_json(request.headers());
     let bytes = read(request.into_body(), largest).await?;
     if bytes.is_empty() {
         return parse(b"{}");
@@ -88,10 +93,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())
 }
 
-pub(super) fn is_json(request: &Request) -> bool {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.and_then(|kind| kind.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Refuses a body that is compressed: nobody can tell what it comes to before it has come to it.
+pub(super) fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            Err(Problem::new(415, "api.encoding", "expected a body that is not compressed").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns a body as it came.

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, events, health, metrics};
+use super::{Daemon, audit, events, metrics, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -27,12 +27,12 @@ pub(super) fn router() -> ApiRouter<Service> {
     reads().merge(acts()).merge(audit::router())
 }
 
-/// Returns what is answered where no route is.
+/// Returns the routes, with those that the description has no words for and what is answered where there is none.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
         .merge(events::router())
-        .merge(health::router())
         .merge(metrics::router())
+        .merge(tokens::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
@@ -169,7 +169,7 @@ struct Rejection {
 /// The body of an act that needs no words.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 async fn status(State(service): State<Service>, caller: Caller) -> Json<Status> {
     Json(caller.status(service.daemon.status()))

@@ -9,12 +9,15 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::conditional::conditional;
 use super::events::Readers;
+use super::listener::Listening;
 use super::once::{Kept, once};
+use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
-use super::{Daemon, Socket, routes};
+use super::{Daemon, Socket, health, routes};
+use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -31,16 +34,43 @@ pub(super) struct Service {
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service =
-        Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default(), readers: Readers::default() };
-    answer(listener, app(service), shutdown).await;
+    let service = Service::new(daemon, socket.access.clone());
+    let known = app(&service).layer(from_fn_with_state(service.clone(), access::local));
+    answer(listener, with_health(known, service), shutdown).await;
 }
 
-/// Returns all routes, and what lies around every one of them.
-fn app(service: Service) -> Router {
+/// The daemon, as those see it who come from elsewhere.
+pub struct Elsewhere {
+    pub daemon: Arc<dyn Daemon>,
+    /// The group whose members may do everything at the socket: robots of theirs may as much as they do.
+    pub group: Option<String>,
+    pub face: Arc<Face>,
+}
+
+/// Answers over TCP until `shutdown` is cancelled and the requests at hand are answered.
+pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
+    let Elsewhere { daemon, group, face } = elsewhere;
+    let service = Service::new(daemon, Access { group });
+    let gate = Arc::new(Gate::new(service.clone(), face));
+    let known = app(&service).layer(from_fn_with_state(gate, remote::guard));
+    answer(listening, with_health(known, service), shutdown).await;
+}
+
+impl Service {
+    fn new(daemon: Arc<dyn Daemon>, access: Access) -> Self {
+        Self { daemon, access: Arc::new(access), kept: Arc::default(), readers: Readers::default() }
+    }
+}
+
+/// Returns all routes that take somebody who is known, and what lies around every one of them.
+fn app(service: &Service) -> Router<Service> {
     let routes = routes::with_fallbacks(routes::router().into());
-    let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
-    routes.with_state(service)
+    routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional))
+}
+
+/// Adds what is answered to anybody.
+fn with_health(known: Router<Service>, service: Service) -> Router {
+    known.merge(health::router()).with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

@@ -112,6 +112,8 @@ words! {
         Read = "read",
         /// A test message to a sink.
         Test = "test",
+        CreateToken = "create-token",
+        RevokeToken = "revoke-token",
     }
 }
 

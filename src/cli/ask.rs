@@ -38,6 +38,7 @@ impl Asking<'_> {
             Command::History(history) => self.history(history).await,
             Command::Restore(args) => restore::command(self, args).await,
             Command::Rollback(args) => rollback::command(self, args).await,
+            Command::Token(token) => self.token(token).await,
             Command::Notify(Notify::Test { name }) => self.notify(name).await,
             Command::Audit(audit) => trail::command(self, audit).await,
             Command::Run(_)

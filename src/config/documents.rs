@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Telemetry, Trail};
+use super::{Api, Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Telemetry, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -31,6 +31,8 @@ pub struct Daemon {
     pub hooks: Option<Hooks>,
     /// Whom the daemon tells how its work goes.
     pub telemetry: Telemetry,
+    /// Where the API answers beside the socket; without it, nowhere.
+    pub api: Option<Api>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -61,6 +63,7 @@ impl Default for Daemon {
             trail: Trail::default(),
             hooks: None,
             telemetry: Telemetry::default(),
+            api: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Declared documents → [`Config`]: every mistake reported at once, with its place, what was expected, and a hint.
 
 mod access;
+mod api;
 mod check;
 mod declarations;
 mod documents;
@@ -26,6 +27,7 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use access::{HostAccess, Peer};
+pub use api::Api;
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
     AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
@@ -44,7 +46,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
-pub use role::RoleGiven;
+pub use role::{Grant, RoleGiven};
 pub use schema::schema;
 pub use telemetry::{Telemetry, Traces};
 pub use trail::{Publish, PublishGit, Trail};

@@ -64,6 +64,11 @@ pub const FORGE_REFUSED: Event = event(
     "fca2015df9904e36a2406a00a905fb6c",
     "a Git host would not have one thing that it was told; the others are told",
 );
+pub const API_REFUSED: Event = event(
+    "api.refused",
+    "b6dd35931ff54fdeb21a62819fb9d43d",
+    "requests from elsewhere were refused, for want of a token or otherwise; at most once in 10 seconds, with how many there were",
+);
 pub const WATCH_LOST: Event =
     event("watch.lost", "1e9bc70d5f1e47b1bd6bfacba76d9e00", "live changes of a target are found by the interval alone");
 pub const APPLICATION_STUCK: Event = event(
@@ -189,7 +194,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 53] = [
+pub const ALL: [Event; 54] = [
     STARTED,
     READY,
     STOPPING,
@@ -203,6 +208,7 @@ pub const ALL: [Event; 53] = [
     WEBHOOK_REFUSED,
     FORGE_FAILED,
     FORGE_REFUSED,
+    API_REFUSED,
     WATCH_LOST,
     APPLICATION_STUCK,
     WATCHDOG_STARVED,

@@ -45,6 +45,7 @@ impl Tx {
         let mut desired = HashSet::new();
         self.sweep_preimages(now, &mut keep).await?;
         self.sweep_sinks(now).await?;
+        self.sweep_tokens(now).await?;
         for state in self.bodies::<ApplicationState>("SELECT body FROM applications").await? {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));

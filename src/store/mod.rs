@@ -19,6 +19,7 @@ mod reserve;
 mod sinks;
 mod spent;
 mod states;
+mod tokens;
 mod tx;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ pub use random::new_sync_id;
 pub use reading::{ReadOnly, Readable};
 pub use sinks::{SinkState, Tally};
 pub use spent::{LONGEST_BUDGET, Spent};
+pub use tokens::{Bearer, Token};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};

@@ -11,7 +11,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, Observing, RecordQuery, Socket, Standing};
+use trueup::api::{
+    self, Auditing, Daemon, NoToken, Observing, RecordQuery, Socket, Standing, TokenAsked, TokenMade, Tokens,
+};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -20,6 +22,7 @@ use trueup::model::view::{
 };
 use trueup::model::{Actor, Digest, Name, Outcome, Problem};
 use trueup::policy::{Labels, Rights};
+use trueup::store::{Bearer, Token};
 
 use crate::samples;
 
@@ -174,6 +177,27 @@ impl Observing for Fake {
 
     fn changes(&self) -> BoxStream<'static, ()> {
         futures_util::stream::pending().boxed()
+    }
+}
+
+#[async_trait]
+impl Tokens for Fake {
+    fn token(&self, _: &str) -> Result<Token, NoToken> {
+        Err(NoToken::Unknown)
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        vec![]
+    }
+
+    async fn create_token(&self, bearer: Bearer, _: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
+        let (created, expires) = (trueup::model::Time(0), trueup::model::Time(1));
+        let token = Token { id: "0123456789abcdef".into(), bearer, grants: vec![], by, created, expires };
+        Ok(TokenMade { secret: "trueup_0123456789abcdef_00".into(), token })
+    }
+
+    async fn revoke_token(&self, _: &str, _: Actor) -> Result<Token, Problem> {
+        Err(Problem::new(404, "token.unknown", "there is no such token"))
     }
 }
 
