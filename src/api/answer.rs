@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::conditional::unbound;
@@ -19,6 +20,9 @@ pub(super) const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
 /// A body of such a size takes no time on a socket of the machine, and not this long from elsewhere; a caller who stalls is
 /// let go.
 const BODY: Duration = Duration::from_secs(10);
+
+/// What `Cache-Control` says of an answer that is told once.
+pub(super) const NOT_KEPT: &str = "no-store";
 
 /// A problem on its way out, as `application/problem+json` (RFC 9457).
 pub(super) struct Refusal(Box<Problem>);
@@ -49,6 +53,15 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, way);
         }
         response
+    }
+}
+
+/// What is told this once: nobody on the way keeps it, and neither does `once`.
+pub(super) struct Secret<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Secret<T> {
+    fn into_response(self) -> Response {
+        ([(header::CACHE_CONTROL, NOT_KEPT)], Json(self.0)).into_response()
     }
 }
 
@@ -88,6 +101,10 @@ async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // A list of the fields' values in their order would be read as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::new(400, "api.body", "could not read the body: expected a JSON object").into());
+    }
     let value = serde_json::from_slice(bytes);
     // The parser names line, column and field of ours, never what the body holds elsewhere.
     value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())

@@ -24,7 +24,7 @@ use crate::model::view::{
 use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
-    reads().merge(acts()).merge(audit::router())
+    reads().merge(acts()).merge(audit::router()).merge(tokens::router())
 }
 
 /// Returns the routes, with those that the description has no words for and what is answered where there is none.
@@ -32,7 +32,6 @@ pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
         .merge(events::router())
         .merge(metrics::router())
-        .merge(tokens::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(405, "api.method", "this address does not answer to that method"))
@@ -103,6 +102,17 @@ fn acts() -> ApiRouter<Service> {
             ),
         )
         .api_route(
+            "/v1/applications/{name}/rollback",
+            post_with(
+                go_back,
+                says(
+                    "goBack",
+                    "Goes back to what was good before, out of the store, while the Git host is down.",
+                    &[APPLICATION, REFUSED],
+                ),
+            ),
+        )
+        .api_route(
             "/v1/applications/{name}/suspend",
             post_with(suspend, says("suspend", "Leaves it alone until it is resumed.", &[APPLICATION])),
         )
@@ -150,6 +160,7 @@ pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 #[serde(deny_unknown_fields)]
 struct PlanQuery {
     /// A branch, tag or commit to plan for instead of the followed one; such a plan is never executed.
+    #[schemars(length(min = 1))]
     revision: Option<String>,
 }
 
@@ -213,6 +224,16 @@ async fn destroy(
 ) -> Answer<SyncReport> {
     let name = caller.application(&path(name)?, Deed::Destroy)?;
     act(service, async move |daemon| daemon.destroy(name.as_str(), caller.actor).await).await
+}
+
+async fn go_back(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = caller.application(&path(name)?, Deed::GoBack)?;
+    act(service, async move |daemon| daemon.go_back(name.as_str(), caller.actor).await).await
 }
 
 async fn approve(

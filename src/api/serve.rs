@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::access::{self, Access};
 use super::conditional::conditional;
 use super::events::Readers;
+use super::health;
 use super::listener::Listening;
 use super::once::{Kept, once};
 use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
-use super::{Daemon, Socket, health, routes};
+use super::{Daemon, Socket, routes};
 use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
@@ -35,8 +36,8 @@ pub(super) struct Service {
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
     let service = Service::new(daemon, socket.access.clone());
-    let known = app(&service).layer(from_fn_with_state(service.clone(), access::local));
-    answer(listener, with_health(known, service), shutdown).await;
+    let who = from_fn_with_state(service.clone(), access::local);
+    answer(listener, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
 /// The daemon, as those see it who come from elsewhere.
@@ -51,9 +52,8 @@ pub struct Elsewhere {
 pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
     let Elsewhere { daemon, group, face } = elsewhere;
     let service = Service::new(daemon, Access { group });
-    let gate = Arc::new(Gate::new(service.clone(), face));
-    let known = app(&service).layer(from_fn_with_state(gate, remote::guard));
-    answer(listening, with_health(known, service), shutdown).await;
+    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face)), remote::guard);
+    answer(listening, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
 impl Service {
@@ -62,15 +62,12 @@ impl Service {
     }
 }
 
-/// Returns all routes that take somebody who is known, and what lies around every one of them.
-fn app(service: &Service) -> Router<Service> {
+/// Returns all routes, and what lies around every one of them. `who` finds out who asks, for all but what tells whether the daemon
+/// lives.
+fn app(service: Service, who: impl FnOnce(Router<Service>) -> Router<Service>) -> Router {
     let routes = routes::with_fallbacks(routes::router().into());
-    routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional))
-}
-
-/// Adds what is answered to anybody.
-fn with_health(known: Router<Service>, service: Service) -> Router {
-    known.merge(health::router()).with_state(service)
+    let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
+    who(routes).merge(health::router()).with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

@@ -18,6 +18,7 @@ mod notification;
 mod policy;
 mod reference;
 mod role;
+mod revert;
 mod schema;
 mod span;
 mod telemetry;
@@ -30,8 +31,8 @@ pub use access::{HostAccess, Peer};
 pub use api::Api;
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
-    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OnFailure, OpenpgpKeys, Repository, SecretSource,
+    Secrets, SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
@@ -46,6 +47,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use revert::RepositoryRevert;
 pub use role::{Grant, RoleGiven};
 pub use schema::schema;
 pub use telemetry::{Telemetry, Traces};

@@ -61,6 +61,10 @@ impl Daemon for Fake {
         Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
     }
 
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.sync(application, actor).await
+    }
+
     async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
         Ok(samples::report(application, Outcome::Held, "its end"))
     }

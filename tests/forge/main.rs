@@ -8,5 +8,7 @@ mod world;
 
 mod client;
 mod hooks;
+mod pulls;
+mod reverts;
 mod scene;
 mod statuses;
