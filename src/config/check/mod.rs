@@ -16,6 +16,7 @@ mod repository;
 mod role;
 mod revert;
 mod target;
+mod telemetry;
 mod verify;
 
 use super::Repository;
