@@ -2,6 +2,7 @@
 
 mod candidate;
 mod close;
+mod course;
 mod destroy;
 mod draft;
 mod edits;
@@ -34,6 +35,7 @@ use crate::model::{Complete, Decision, Desired, Guard, Outcome};
 use crate::store::{BadInputs, Known};
 
 pub use candidate::{Candidate, Holds, Origin};
+pub use course::{Course, Passage, Passed, Room};
 pub use destroy::{destroy, preview_destroy};
 pub use draft::{Draft, Purpose};
 pub use inherited::Inherited;
@@ -285,6 +287,7 @@ impl Subject {
                 None => source.head().await,
             }
         };
+        let inside = self.course.enter(Room::Source);
         let polled = tokio::select! {
             polled = asked => polled, // whoever else waits for the same poll asks again
             () = self.cancel.cancelled() => { // level-triggered
@@ -292,8 +295,11 @@ impl Subject {
             }
         };
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
+        drop(inside);
         self.progress.waits("the render", RENDER);
+        let inside = self.course.enter(Room::Render);
         let candidate = self.origin.candidate(&self.name, &head, self.memory.candidate.as_ref()).await;
+        drop(inside);
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bells::Bells;
 use super::commands::Command;
+use super::metrics::Counts;
 use super::owners::Owners;
 use super::reverting::Reverting;
 use super::status::Board;
@@ -34,6 +35,7 @@ pub(super) struct Task {
     pub(super) board: Arc<Board>,
     pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
+    pub(super) counts: Arc<Counts>,
     pub(super) pace: Pace,
     pub(super) turns: Arc<Turns>,
     pub(super) begun: CancellationToken,
@@ -176,7 +178,10 @@ impl Task {
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
         let before = self.applied();
+        // What plans for people passed through is no part of it.
+        let _ = self.subject.course.take();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
+        self.counts.synced(&report, &self.subject.course.take());
         // Of an execution that was taken up first the report says nothing.
         if name == Name::declarations() && self.applied() != before {
             self.board.declared.notify_one();

@@ -1,9 +1,11 @@
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Agent;
 use super::problems::{internal, store_problem};
+use super::unknown::no_record;
 use crate::audit::{self, Checkpoint, Filter, Given, Item, Mark, Proof, Report, Segment};
 use crate::config::Span;
 use crate::model::{Actor, Name, Problem};
@@ -40,19 +42,24 @@ pub trait Auditing {
 }
 
 /// Which records of the trail are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordQuery {
+    /// Only records of this application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Name>,
+    /// Only records of these, as far as whoever asks may see.
+    #[serde(skip)]
+    pub of: Option<Vec<Name>>,
     /// Only records with a larger sequence number, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
     /// Only records with a smaller sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
-    /// At most this many; 1 to [`RecordQuery::MOST`].
+    /// At most this many.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
 }
 
@@ -70,6 +77,7 @@ impl Auditing for Agent {
     async fn records(&self, query: RecordQuery) -> Result<Vec<Value>, Problem> {
         let filter = Filter {
             application: query.application,
+            of: query.of,
             after: query.after,
             before: query.before,
             newest_first: query.after.is_none(),
@@ -169,7 +177,7 @@ impl Agent {
                 let problem = Problem::new(409, "record.archived", title);
                 problem.hint("that file is an export: `trueup audit verify --from FILE` verifies it, and its lines are the records")
             }
-            None => Problem::new(404, "record.unknown", format!("the trail has no record {sequence}")),
+            None => no_record(sequence),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::watcher::Watcher;
 use crate::config::{Application, Declared, Repository};
 use crate::model::{Actor, Guard, Name, Pace, SyncId};
 use crate::store::{Applied, Open};
-use crate::sync::{Memory, Progress, Subject};
+use crate::sync::{Course, Memory, Progress, Subject};
 use crate::target::Call;
 
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
@@ -35,6 +35,7 @@ impl Agent {
             store: self.inner.store.clone(),
             interval: following.declared.poll.0,
             bell: self.inner.hooks.bell(name),
+            counts: self.inner.counts.clone(),
             pace: Pace::new(self.inner.store.key(), format!("repository {name}")),
             stop: following.stop.clone(),
         };
@@ -105,6 +106,8 @@ impl Agent {
         let (holds, within) = (origin.holds.clone(), origin.within.clone());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
+        let (board, shown) = (self.inner.board.clone(), name.clone());
+        let course = Course::new(self.inner.clock.clone(), move |room| board.inside(&shown, room));
         let subject = Subject {
             name: name.clone(),
             target_name: spec.target.clone(),
@@ -120,6 +123,7 @@ impl Agent {
             glasses: self.inner.glasses.clone(),
             cancel: stop.clone(),
             progress: Progress::default(),
+            course,
             memory,
         };
         let folder = self.inner.store.folder().join("reverts").join(name.as_str());
@@ -137,6 +141,7 @@ impl Agent {
             subject,
             commands: receiver,
             board: self.inner.board.clone(),
+            counts: self.inner.counts.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
             pace: Pace::new(

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::Auditing;
+use super::{Auditing, Observing, Standing};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -11,7 +11,7 @@ use crate::model::{Actor, Name, Problem};
 ///
 /// Names and ids come as a person typed them: whoever implements this answers an unknown one with a problem.
 #[async_trait]
-pub trait Daemon: Auditing + Send + Sync + 'static {
+pub trait Daemon: Auditing + Observing + Standing + Send + Sync + 'static {
     fn status(&self) -> Status;
 
     /// Returns what a sync would do now. `revision`: a branch, tag or commit to plan for instead of the followed one; such a
@@ -49,6 +49,10 @@ pub trait Daemon: Auditing + Send + Sync + 'static {
     /// Returns the break-glass that Git asks for, by name.
     async fn break_glass_requests(&self) -> Vec<BreakGlassAsked>;
 
+    /// Returns what is asked for, with what a request in Git says where one is named.
+    async fn break_glass_asked(&self, asked: BreakGlassAsked) -> Result<BreakGlassAsked, Problem>;
+
+    /// Opens what is asked for, whole.
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem>;
 
     /// Says that somebody else's break-glass is right.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::commands::{Asked, Command, ask};
 use super::problems::{refused, store_problem};
-use super::{Agent, Daemon, preimages};
+use super::{Agent, Daemon, preimages, unknown};
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::config::{Application, Config, Declared};
 use crate::model::view::{
@@ -61,7 +61,7 @@ impl Daemon for Agent {
     }
 
     async fn approve(&self, plan: &str, actor: Actor) -> Result<SyncReport, Problem> {
-        let held = self.held(plan).await?;
+        let held = self.held_plan(plan).await?;
         let plan = &held.prepared.plan;
         if held.prepared.purpose == Purpose::Destroy {
             let report = self.end_orphan(plan.application.as_str(), Act::Approve, Some(plan.id), actor).await?;
@@ -84,7 +84,7 @@ impl Daemon for Agent {
     }
 
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
-        let held = self.held(plan).await?;
+        let held = self.held_plan(plan).await?;
         let plan = &held.prepared.plan;
         let found = self.find(plan.application.as_str()).await;
         let name = plan.application.clone();
@@ -130,6 +130,10 @@ impl Daemon for Agent {
 
     async fn break_glass_requests(&self) -> Vec<BreakGlassAsked> {
         self.requests().await
+    }
+
+    async fn break_glass_asked(&self, asked: BreakGlassAsked) -> Result<BreakGlassAsked, Problem> {
+        self.filled(asked).await
     }
 
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
@@ -197,8 +201,7 @@ impl Daemon for Agent {
     async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
         let Some(sink) = self.inner.board.sink(name) else {
             let known: Vec<_> = self.inner.board.notifications().into_iter().map(|one| one.name.to_string()).collect();
-            let problem = Problem::new(404, "notification.unknown", "no notification of that name is declared");
-            return Err(problem.hint(format!("declared are: {}", known.join(", "))));
+            return Err(unknown::no_notification().hint(format!("declared are: {}", known.join(", "))));
         };
         self.act(Act::Test, None, None, Some(format!("the notification {name}")), &actor).await?;
         let (id, answer) = sink.test(&actor).await?;
@@ -213,9 +216,7 @@ impl Agent {
         if let Some((name, kept)) = estate.applications.get_key_value(application) {
             return Ok((name.clone(), kept.commands.clone()));
         }
-        let known: Vec<_> = estate.applications.keys().map(Name::as_str).take(20).collect();
-        let problem = Problem::new(404, "application.unknown", "no application of that name is declared");
-        Err(problem.hint(format!("declared are: {}", known.join(", "))))
+        Err(unknown::no_application())
     }
 
     /// Records what a person did; a yes to a plan is written down with it.
@@ -260,22 +261,28 @@ impl Agent {
     }
 
     /// Returns the one held plan whose id begins so.
-    async fn held(&self, plan: &str) -> Result<Box<Held>, Problem> {
-        if plan.len() < SHORTEST_PLAN {
-            let problem = Problem::new(400, "plan.too-short", "a plan id has at least 8 digits");
-            return Err(problem.hint("`trueup status` shows the plans that wait"));
-        }
+    async fn held_plan(&self, plan: &str) -> Result<Box<Held>, Problem> {
+        long_enough(plan)?;
         match self.inner.store.find_plan(plan).await.map_err(|error| store_problem(&error))? {
             Found::One(held) => Ok(held),
-            Found::None => {
-                let problem = Problem::new(404, "plan.unknown", format!("no held plan begins with {plan}"));
-                Err(problem.hint("it may have moved: `trueup status` shows the plans that wait"))
-            }
-            Found::Many(_) => {
-                Err(Problem::new(409, "plan.ambiguous", format!("more than one held plan begins with {plan}")))
-            }
+            Found::None => Err(unknown::no_held_plan(plan)),
+            Found::Many(_) => Err(ambiguous(plan)),
         }
     }
+}
+
+/// # Errors
+/// Where the beginning of an id is too short to be one.
+pub(super) fn long_enough(plan: &str) -> Result<(), Problem> {
+    if plan.len() >= SHORTEST_PLAN {
+        return Ok(());
+    }
+    let problem = Problem::new(400, "plan.too-short", "a plan id has at least 8 digits");
+    Err(problem.hint("`trueup status` shows the plans that wait"))
+}
+
+pub(super) fn ambiguous(plan: &str) -> Problem {
+    Problem::new(409, "plan.ambiguous", format!("more than one held plan begins with {plan}"))
 }
 
 fn act_entry(name: Option<&Name>, plan: Option<PlanId>, actor: &Actor, body: Body) -> Entry {

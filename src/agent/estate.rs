@@ -139,6 +139,7 @@ impl Agent {
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
+        self.inner.stands.set(&force.machine, config);
         self.settle_sinks(&mut estate, config).await?;
         self.settle_forges(&mut estate, config).await?;
         for (name, following) in repositories {
@@ -273,6 +274,7 @@ impl Agent {
             let _ = kept.ended.await;
             estate.neighbours.forget(&name);
             self.inner.board.forget(&name);
+            self.inner.counts.forget_application(&name);
             if let Some(reached) = estate.targets.get(&kept.declared.spec.target) {
                 reached.owners.forget(&name);
             }
@@ -282,6 +284,7 @@ impl Agent {
             if !stays {
                 following.stop.cancel();
                 self.inner.board.unfollow(name);
+                self.inner.counts.forget_repository(name);
             }
             stays
         });

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Agent;
 use super::commands::{Command, ask};
 use super::problems::store_problem;
 use super::requests::not_over;
+use super::{Agent, unknown};
 use crate::audit::{self, Body, BreakGlassBody, EditedBody, Entry, Glass, GlassEvent};
 use crate::model::view::{BreakGlassAsked, BreakGlassView, Edits};
 use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Name, Problem};
@@ -16,7 +16,6 @@ const LOOK: Duration = Duration::from_mins(1);
 
 impl Agent {
     pub(super) async fn open_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
-        let asked = self.filled(asked).await?;
         self.check(&asked).await?;
         let rules = self.inner.rules.get();
         let mut needs = 0;
@@ -126,12 +125,7 @@ impl Agent {
     }
 
     fn find_glass(&self, id: &str) -> Result<Glass, Problem> {
-        let unknown = || {
-            let problem =
-                Problem::new(404, "break-glass.unknown", "there is no such break-glass, or it ended long ago");
-            problem.hint("`trueup break-glass list` names them")
-        };
-        self.inner.glasses.get(id).ok_or_else(unknown)
+        self.inner.glasses.get(id).ok_or_else(unknown::no_break_glass)
     }
 
     fn open_one(&self, id: &str) -> Result<Glass, Problem> {

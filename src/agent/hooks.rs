@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -19,6 +20,24 @@ use crate::source::{self, SourceError};
 /// A secret with fewer characters could be guessed from one delivery.
 const SHORTEST: usize = 16;
 
+/// What deliveries are answered with: results, codes of refusals, and whatever else there may be.
+const ANSWERS: [&str; 14] = [
+    "look",
+    "seen",
+    "pong",
+    "ignored",
+    "hooks.signature",
+    "hooks.repository",
+    "hooks.payload",
+    "hooks.too-many",
+    "api.body-too-large",
+    "api.media-type",
+    "api.encoding",
+    "api.timeout",
+    "api.body",
+    "other",
+];
+
 /// What is heard, as the configuration in force says. Secrets and keys are read when it is taken, so that a delivery of a
 /// repository that nobody declared costs the same as any other.
 pub struct Hooks {
@@ -26,6 +45,7 @@ pub struct Hooks {
     known: RwLock<Arc<Known>>,
     /// One for each repository that was ever followed: a poller that takes another's place takes its bell.
     bells: RwLock<BTreeMap<Name, Arc<Notify>>>,
+    answers: [AtomicU64; ANSWERS.len()],
 }
 
 /// One configuration's webhooks, read and judged.
@@ -76,7 +96,21 @@ pub enum HookError {
 
 impl Hooks {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, known: RwLock::default(), bells: RwLock::default() }
+        Self { clock, known: RwLock::default(), bells: RwLock::default(), answers: Default::default() }
+    }
+
+    /// Counts an answer, by its word or code.
+    pub fn answer(&self, answer: &str) {
+        let at = ANSWERS.iter().position(|known| *known == answer).unwrap_or(ANSWERS.len() - 1);
+        if let Some(count) = self.answers.get(at) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns each answer, and how often it was given.
+    pub(super) fn answered(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.answers.iter().map(|count| count.load(Ordering::Relaxed));
+        ANSWERS.into_iter().zip(counts).collect()
     }
 
     /// Returns what is shown to those who connect by TLS; `None` where they come in the clear.

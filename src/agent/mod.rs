@@ -22,6 +22,8 @@ mod glass;
 mod hooks;
 mod housekeeping;
 mod keeper;
+mod metrics;
+mod observing;
 mod orphans;
 mod owners;
 mod poller;
@@ -31,8 +33,10 @@ mod reload;
 mod requests;
 mod reverting;
 mod sinks;
+mod standing;
 mod status;
 mod trail;
+pub mod unknown;
 mod watchdog;
 mod watcher;
 
@@ -55,6 +59,8 @@ pub use auditing::{Auditing, RecordQuery};
 pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
+pub use observing::Observing;
+pub use standing::Standing;
 pub use status::Summary;
 pub use watchdog::Starved;
 
@@ -74,6 +80,8 @@ struct Inner {
     /// Apart from the estate, so that no bell is lost while a configuration is being taken.
     bells: Arc<bells::Bells>,
     hooks: Arc<hooks::Hooks>,
+    /// What metrics count.
+    counts: Arc<metrics::Counts>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -91,6 +99,7 @@ struct Inner {
     /// Held while an end is written down: each ends once.
     ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
+    stands: standing::Stands,
     /// What those who tell people work with.
     surroundings: Surroundings,
     trail: trail::Trail,
@@ -120,6 +129,7 @@ impl Agent {
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
+        let stands = standing::Stands::load(&store).await?;
         store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
@@ -133,6 +143,7 @@ impl Agent {
             estate: tokio::sync::Mutex::default(),
             bells: Arc::default(),
             hooks,
+            counts: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
@@ -143,6 +154,7 @@ impl Agent {
             glass_changed: Notify::new(),
             ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
+            stands,
             surroundings,
             trail,
             broken: Mutex::default(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::desk::SHORTEST_PLAN;
 use super::problems::store_problem;
+use super::unknown::{no_past_plan, no_preimage};
 use crate::audit::{self, Act, Body, Filter, Kind, Record};
 use crate::model::view::{PreimageView, PreimagesView};
 use crate::model::{Actor, Problem, Time};
@@ -35,13 +36,11 @@ pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Pro
             objects: objects.collect(),
         });
     }
-    if !audit::has_intent(store, plan).await.map_err(|error| store_problem(&error))? {
-        let problem = Problem::new(404, "plan.unknown", format!("no plan that was carried out begins with {plan}"));
-        return Err(problem.hint("`trueup history APP` names the plans of an application"));
-    }
+    let intent = audit::intent(store, plan).await.map_err(|error| store_problem(&error))?;
+    let application = intent.ok_or_else(|| no_past_plan(plan))?.application;
     Ok(PreimagesView {
         plan: plan.to_owned(),
-        application: None,
+        application,
         time: None,
         revision: None,
         url: String::new(),
@@ -52,12 +51,11 @@ pub(super) async fn view(store: &Store, plan: &str) -> Result<PreimagesView, Pro
 
 /// Returns the content of one pre-image, and what it is one of.
 pub(super) async fn content(store: &Store, plan: &str, number: usize) -> Result<(Preimages, Vec<u8>), Problem> {
-    let unknown = || Problem::new(404, "preimage.unknown", "there is no such pre-image, or it has no content");
-    let kept = find(store, plan).await?.ok_or_else(unknown)?;
-    let one = kept.objects.get(number).filter(|one| one.lost.is_none()).ok_or_else(unknown)?;
-    let digest = one.spec.as_ref().and_then(|spec| spec.contents().first()).ok_or_else(unknown)?;
+    let kept = find(store, plan).await?.ok_or_else(no_preimage)?;
+    let one = kept.objects.get(number).filter(|one| one.lost.is_none()).ok_or_else(no_preimage)?;
+    let digest = one.spec.as_ref().and_then(|spec| spec.contents().first()).ok_or_else(no_preimage)?;
     let bytes = store.content(digest).await.map_err(|error| store_problem(&error))?;
-    let bytes = bytes.ok_or_else(unknown)?.to_vec();
+    let bytes = bytes.ok_or_else(no_preimage)?.to_vec();
     Ok((kept, bytes))
 }
 

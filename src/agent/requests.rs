@@ -1,6 +1,7 @@
 //! Break-glass as it is asked for, by people and in Git: what Git asks for counts only once a person opens it.
 
 use super::Agent;
+use super::unknown::no_request;
 use crate::config::BreakGlassRequest;
 use crate::model::view::BreakGlassAsked;
 use crate::model::{Name, Problem};
@@ -33,8 +34,7 @@ impl Agent {
         let requests = &estate.config.requests;
         requests.get(&name).map(|request| asked_by(&name, request)).ok_or_else(|| {
             let names: Vec<_> = requests.keys().map(Name::as_str).take(20).collect();
-            let problem = Problem::new(404, "break-glass.no-request", format!("Git asks for nothing called {name}"));
-            problem.hint(if names.is_empty() {
+            no_request(&name).hint(if names.is_empty() {
                 "it asks for nothing at all".to_owned()
             } else {
                 format!("it asks for: {}", names.join(", "))

@@ -11,7 +11,7 @@ use crate::model::view::{
 use crate::model::{Guard, Name, Outcome, Time};
 use crate::notify::Sink;
 use crate::source::{Polled, Shared};
-use crate::sync::Memory;
+use crate::sync::{Memory, Room};
 
 /// What `status` shows, kept by those who know it.
 #[derive(Default)]
@@ -57,6 +57,7 @@ impl Board {
             paths: layers.into_iter().map(|layer| if layer.is_empty() { "." } else { layer }.to_owned()).collect(),
             outcome: None,
             syncing: false,
+            room: None,
             since: None,
             code: None,
             message: None,
@@ -82,6 +83,11 @@ impl Board {
 
     pub(super) fn syncing(&self, name: &Name, syncing: bool) {
         self.change(name, |status| status.syncing = syncing);
+    }
+
+    /// Shows where a sync is just now.
+    pub(super) fn inside(&self, name: &Name, room: Option<Room>) {
+        self.change(name, |status| status.room = room.map(|room| room.as_str().into()));
     }
 
     /// Shows how a sync ended.

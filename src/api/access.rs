@@ -1,33 +1,53 @@
-//! Who may act: read from `/etc/passwd` and `/etc/group` at each act, so that a person who leaves the group loses the right
-//! at once. Users who live in a directory service are known by their number and their primary group alone.
+//! Who asks, and what they may do and see. Who they are is what the kernel says of the other end of the socket; what they may is
+//! made anew for each request, from files and documents as they are then.
+//!
+//! # Guarantees
+//! It is decided on what is stored: the application of a plan, those of a break-glass; never on what a request says of it. What one
+//! may not see is answered as what does not exist.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use serde_json::Value;
 use tokio::net::unix::UCred;
 
+use super::Daemon;
 use super::answer::Refusal;
 use super::serve::Service;
 use super::stream::Peer;
-use crate::model::{Actor, Problem};
+use crate::agent::unknown;
+use crate::model::view::{BreakGlassAsked, PreimagesView};
+use crate::model::{Actor, Deed, Name, Problem, Role};
+use crate::policy::{Labels, Rights};
 
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";
 
-/// The group whose members may act, by the name that the configuration gives.
+/// The group whose members may do everything over the socket, by the name that the configuration gives.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Access {
     pub group: Option<String>,
 }
 
-/// One who may act; a handler that takes this is closed to everybody else.
-pub(super) struct Acting(pub Actor);
+/// One who asks. A handler that takes this is closed to whoever is nobody; what they may, it has to ask.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub actor: Actor,
+    rights: Rights,
+    daemon: Arc<dyn Daemon>,
+    /// What they could do about it where they may not.
+    hint: Option<String>,
+}
 
-impl FromRequestParts<Service> for Acting {
+impl FromRequestParts<Service> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refusal> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
         let peer = ConnectInfo::<Peer<Option<UCred>>>::from_request_parts(parts, service)
             .await
             .ok()
@@ -35,29 +55,165 @@ impl FromRequestParts<Service> for Acting {
         let Some(peer) = peer else {
             return Err(Problem::new(403, "api.forbidden", "could not learn who is asking").into());
         };
-        let users = tokio::fs::read_to_string(USERS).await.unwrap_or_default();
-        let groups = tokio::fs::read_to_string(GROUPS).await.unwrap_or_default();
-        let mut actor = service.access.actor(&peer, &users, &groups)?;
-        actor.person = service.daemon.person(&names_of(peer.uid(), &users));
-        Ok(Self(actor))
+        Ok(unix_user(service, peer.uid(), Some(peer.gid())).await)
+    }
+}
+
+/// Returns who a unix user is, and what they may: whoever can open the socket may read, root, the daemon's own user and members of its
+/// group may do everything, and others what their roles give them. `primary` is the group that they came with, where they are here.
+///
+/// The files are read each time, so that a person who leaves the group loses the right at once. Users who live in a directory service
+/// are known by their number and their primary group alone.
+async fn unix_user(service: &Service, uid: u32, primary: Option<u32>) -> Caller {
+    let users = tokio::fs::read_to_string(USERS).await.unwrap_or_default();
+    let groups = tokio::fs::read_to_string(GROUPS).await.unwrap_or_default();
+    let names = names_of(uid, &users);
+    let display = names.first().map_or_else(|| format!("uid {uid}"), |name| (*name).to_owned());
+    let mut actor = Actor::unix_user(uid, display);
+    actor.person = service.daemon.person(&names);
+    let mut rights = Rights::everywhere(Role::Viewer);
+    if service.access.is_admin(uid, primary, &names, &groups) {
+        rights = Rights::everywhere(Role::Admin);
+    } else if let Some(theirs) = actor.person.as_ref().and_then(|person| service.daemon.rights(person)) {
+        rights = rights.and(theirs);
+    }
+    Caller { actor, rights, daemon: service.daemon.clone(), hint: Some(service.access.hint()) }
+}
+
+impl Caller {
+    /// Refuses an act on what concerns no application, or all.
+    pub(super) fn everywhere(&self, deed: Deed) -> Result<(), Refusal> {
+        if self.rights.may_everywhere(deed) { Ok(()) } else { Err(self.forbidden(deed, None)) }
+    }
+
+    /// Whether they see everything.
+    pub(super) fn sees_everything(&self) -> bool {
+        self.rights.may_everywhere(Deed::SeeEverything)
+    }
+
+    /// Whether they see an application, whether it is declared or was.
+    pub(super) fn sees(&self, application: &str) -> bool {
+        let found = self.daemon.application(application);
+        found.is_some_and(|(name, labels)| self.rights.may(Deed::See, &name, &labels))
+    }
+
+    /// Returns the applications that they see; `None` for all.
+    pub(super) fn seen(&self) -> Option<Vec<Name>> {
+        if self.sees_everything() {
+            return None;
+        }
+        let sees = |(name, labels): &(Name, Labels)| self.rights.may(Deed::See, name, labels);
+        Some(self.daemon.applications().into_iter().filter(sees).map(|(name, _)| name).collect())
+    }
+
+    /// Returns the application that is named so, where this may be done with it.
+    pub(super) fn application(&self, name: &str, deed: Deed) -> Result<Name, Refusal> {
+        let found = self.daemon.application(name);
+        let Some((name, labels)) = found.filter(|(name, labels)| self.rights.may(Deed::See, name, labels)) else {
+            return Err(self.no_application());
+        };
+        if self.rights.may(deed, &name, &labels) { Ok(name) } else { Err(self.forbidden(deed, Some(&name))) }
+    }
+
+    /// Returns the whole id of a held plan, where this may be done with its application.
+    pub(super) async fn held(&self, plan: &str, deed: Deed) -> Result<String, Refusal> {
+        let hidden = || unknown::no_held_plan(plan);
+        let (id, application) = self.daemon.held(plan).await.map_err(|problem| self.vague(problem, hidden))?;
+        self.on(&[application], deed, hidden)?;
+        Ok(id)
+    }
+
+    /// Refuses to act on a break-glass that is for an application with which this may not be done.
+    pub(super) fn glass(&self, id: &str, deed: Deed) -> Result<(), Refusal> {
+        let found = self.daemon.break_glass().into_iter().find(|one| &*one.opening.id.0 == id);
+        let glass = found.ok_or_else(unknown::no_break_glass)?;
+        self.on(&glass.opening.applications, deed, unknown::no_break_glass)
+    }
+
+    /// Returns what a break-glass is asked for, whole, where it may be opened: what Git asks for is looked up before.
+    pub(super) async fn asked(&self, asked: BreakGlassAsked) -> Result<BreakGlassAsked, Refusal> {
+        let request = asked.request.clone();
+        let hidden = || request.as_ref().map_or_else(unknown::no_application, unknown::no_request);
+        let whole = self.daemon.break_glass_asked(asked).await.map_err(|problem| self.vague(problem, hidden))?;
+        if request.is_some() {
+            self.on(&whole.applications, Deed::OpenBreakGlass, hidden)?;
+        }
+        for name in &whole.applications {
+            self.application(name.as_str(), Deed::OpenBreakGlass)?;
+        }
+        Ok(whole)
+    }
+
+    /// Returns what a plan overwrote, where they may see that.
+    pub(super) async fn preimages(&self, plan: &str) -> Result<PreimagesView, Refusal> {
+        let hidden = || unknown::no_past_plan(plan);
+        let view = self.daemon.preimages(plan).await.map_err(|problem| self.vague(problem, hidden))?;
+        self.on(view.application.as_slice(), Deed::SeeContents, hidden)?;
+        Ok(view)
+    }
+
+    /// Returns a record of the trail, where they may see it.
+    pub(super) async fn record(&self, sequence: u64) -> Result<Value, Refusal> {
+        let hidden = || unknown::no_record(sequence);
+        let record = self.daemon.record(sequence).await.map_err(|problem| self.vague(problem, hidden))?;
+        let about = record["application"].as_str();
+        if self.sees_everything() || about.is_some_and(|name| self.sees(name)) {
+            Ok(record)
+        } else {
+            Err(hidden().into())
+        }
+    }
+
+    /// Refuses what concerns these applications: as something that is not there, where they do not see all of them.
+    fn on(&self, applications: &[Name], deed: Deed, hidden: impl Fn() -> Problem) -> Result<(), Refusal> {
+        if applications.is_empty() {
+            return self.everywhere(deed);
+        }
+        let known = |name: &Name| self.daemon.application(name.as_str()).map(|(_, labels)| labels).unwrap_or_default();
+        if !applications.iter().all(|name| self.rights.may(Deed::See, name, &known(name))) {
+            return Err(hidden().into());
+        }
+        let forbidden = applications.iter().find(|name| !self.rights.may(deed, name, &known(name)));
+        forbidden.map_or(Ok(()), |name| Err(self.forbidden(deed, Some(name))))
+    }
+
+    /// Returns what went wrong, or to whom does not see everything no more than that there is nothing.
+    pub(super) fn vague(&self, problem: Problem, hidden: impl Fn() -> Problem) -> Refusal {
+        let tells = matches!(problem.status, 404 | 409);
+        if tells && !self.sees_everything() { hidden().into() } else { problem.into() }
+    }
+
+    fn no_application(&self) -> Refusal {
+        let known: Vec<_> = self.daemon.status().applications.into_iter().map(|one| one.name).collect();
+        let known: Vec<_> = known.iter().map(Name::as_str).filter(|name| self.sees(name)).take(20).collect();
+        let hint = if known.is_empty() { "you see none".into() } else { format!("declared are: {}", known.join(", ")) };
+        unknown::no_application().hint(hint).into()
+    }
+
+    fn forbidden(&self, deed: Deed, application: Option<&Name>) -> Refusal {
+        let row = deed.row();
+        let words: Vec<_> = row.by.iter().map(|role| role.as_str()).chain(["admin"]).collect();
+        let of = application.map_or_else(|| "for all applications".to_owned(), |name| format!("for {name}"));
+        let title = format!("{} may not {}: it takes the role {} {of}", self.actor, row.words, words.join(" or "));
+        let problem = Problem::new(403, "api.forbidden", title);
+        match &self.hint {
+            Some(hint) => problem.hint(hint.clone()).into(),
+            None => problem.into(),
+        }
     }
 }
 
 impl Access {
-    fn actor(&self, peer: &UCred, users: &str, groups: &str) -> Result<Actor, Refusal> {
-        let names = names_of(peer.uid(), users);
-        let display = names.first().map_or_else(|| format!("uid {}", peer.uid()), |name| (*name).to_owned());
+    fn is_admin(&self, uid: u32, primary: Option<u32>, names: &[&str], groups: &str) -> bool {
         let own = rustix::process::geteuid().as_raw();
-        let member = self.group.as_deref().is_some_and(|group| is_member(group, peer.gid(), &names, groups));
-        if peer.uid() == 0 || peer.uid() == own || member {
-            return Ok(Actor::unix_user(peer.uid(), display));
+        uid == 0 || uid == own || self.group.as_deref().is_some_and(|group| is_member(group, primary, names, groups))
+    }
+
+    fn hint(&self) -> String {
+        match &self.group {
+            Some(group) => format!("ask for a role, or to be made a member of the group {group}, or act as root"),
+            None => "ask for a role, or act as root; a Role document gives one, and `group:` of the Daemon document all of them".into(),
         }
-        let problem = Problem::new(403, "api.forbidden", format!("{display} may read, but not act"));
-        let hint = match &self.group {
-            Some(group) => format!("ask to be made a member of the group {group}, or act as root"),
-            None => "act as root, or name a group in the Daemon document (`group:`) whose members may act".into(),
-        };
-        Err(problem.hint(hint).into())
     }
 }
 
@@ -67,10 +223,11 @@ fn names_of(uid: u32, users: &str) -> Vec<&str> {
     fields.filter(|fields| number(fields) == Some(uid)).filter_map(|fields| fields.first().copied()).collect()
 }
 
-fn is_member(group: &str, primary: u32, names: &[&str], groups: &str) -> bool {
+fn is_member(group: &str, primary: Option<u32>, names: &[&str], groups: &str) -> bool {
     groups.lines().map(|line| line.split(':').collect::<Vec<_>>()).any(|fields| {
         let listed = fields.get(3).is_some_and(|members| members.split(',').any(|member| names.contains(&member)));
-        fields.first() == Some(&group) && (number(&fields) == Some(primary) || listed)
+        let number = number(&fields);
+        fields.first() == Some(&group) && (number.is_some() && number == primary || listed)
     })
 }
 
@@ -101,11 +258,12 @@ mod tests {
 
     #[test]
     fn members_are_listed_or_have_it_as_their_primary_group() {
-        assert!(is_member("ops", 1000, &["ada", "admin"], GROUPS));
-        assert!(is_member("ops", 50, &[], GROUPS));
-        assert!(!is_member("ops", 1000, &["ada"], GROUPS));
-        assert!(!is_member("op", 1000, &["ada"], GROUPS));
-        assert!(!is_member("gone", 1000, &["ada"], GROUPS));
-        assert!(!is_member("root", 1000, &[], GROUPS));
+        assert!(is_member("ops", Some(1000), &["ada", "admin"], GROUPS));
+        assert!(is_member("ops", Some(50), &[], GROUPS));
+        assert!(!is_member("ops", Some(1000), &["ada"], GROUPS));
+        assert!(!is_member("op", Some(1000), &["ada"], GROUPS));
+        assert!(!is_member("gone", Some(1000), &["ada"], GROUPS));
+        assert!(!is_member("root", Some(1000), &[], GROUPS));
+        assert!(!is_member("ops", None, &["ada"], "ops:x:none:\n"), "no number is nobody's");
     }
 }

@@ -9,12 +9,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
+use super::conditional::unbound;
 use crate::model::Problem;
 
 /// No request of ours comes near this.
 const LARGEST_BODY: usize = 64 * 1024;
 /// Except for the one that brings checkpoints: each has some 300 bytes.
-const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
+pub(super) const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
 /// A body of such a size takes no time on a socket of the machine, and not this long from elsewhere; a caller who stalls is
 /// let go.
 const BODY: Duration = Duration::from_secs(10);
@@ -69,6 +70,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
 }
 
 async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
+    unbound(request.headers())?;
     let json = is_json(&request);
     let bytes = read(request.into_body(), largest).await?;
     if bytes.is_empty() {

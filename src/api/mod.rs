@@ -2,20 +2,28 @@
 //! webhooks of Git hosts, at an address of their own, which know nothing of the rest.
 //!
 //! # Guarantees
-//! Who asks is what the kernel says of the other end of the socket. Whoever can open the socket may read; only root, the
-//! daemon's own user and members of its group may act. Every refusal is a [`crate::model::Problem`] with a stable code. An
+//! Who asks is what the kernel says of the other end of the socket. What they may is decided for each request, on what is stored
+//! (`access`). Every refusal is a [`crate::model::Problem`] with a stable code. An
 //! act that began goes on when its caller goes away.
 
 mod access;
 mod answer;
 mod audit;
+mod conditional;
+mod contract;
+mod health;
 mod hooks;
+mod metrics;
+mod once;
+mod page;
 mod routes;
 mod serve;
+mod sight;
 mod socket;
 mod stream;
 
-pub use crate::agent::{Auditing, Daemon, RecordQuery};
+pub use crate::agent::{Auditing, Daemon, Observing, RecordQuery, Standing};
+pub use contract::document;
 pub use hooks::{ListenError, Listening, hear};
 pub use serve::serve;
 pub use socket::{Socket, SocketError};

@@ -5,11 +5,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
+use super::conditional::conditional;
+use super::once::{Kept, once};
 use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
 
@@ -21,13 +23,21 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub(super) struct Service {
     pub daemon: Arc<dyn Daemon>,
     pub access: Arc<Access>,
+    pub kept: Arc<Kept>,
 }
 
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service = Service { daemon, access: Arc::new(socket.access.clone()) };
-    answer(listener, routes::router().with_state(service), shutdown).await;
+    let service = Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default() };
+    answer(listener, app(service), shutdown).await;
+}
+
+/// Returns all routes, and what lies around every one of them.
+fn app(service: Service) -> Router {
+    let routes = routes::with_fallbacks(routes::router().into());
+    let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
+    routes.with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

@@ -57,7 +57,7 @@ pub use leaf::Head;
 pub use note::{Note, NoteError, notes};
 pub use prove::{Proof, Proven, Signed, Unproven, prove, prove_growth};
 pub use published::{CheckpointFile, hold_against};
-pub use read::{Filter, Record, each, has_intent, last_time, list, show};
+pub use read::{Filter, Record, each, intent, last_time, list, show};
 pub use redact::{Masks, Redactor};
 pub use signer::Signer;
 pub use upkeep::By;

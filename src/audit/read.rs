@@ -30,6 +30,8 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     pub application: Option<Name>,
+    /// Only records of these.
+    pub of: Option<Vec<Name>>,
     pub sync: Option<SyncId>,
     /// Empty for all.
     pub kinds: Vec<Kind>,
@@ -47,6 +49,7 @@ impl Default for Filter {
     fn default() -> Self {
         Self {
             application: None,
+            of: None,
             sync: None,
             kinds: vec![],
             but: vec![],
@@ -86,9 +89,12 @@ pub async fn each(store: &Store, filter: &Filter) -> Result<Vec<(u64, Result<Rec
 }
 
 async fn rows(store: &Store, columns: &str, filter: &Filter) -> Result<Vec<AnyRow>, StoreError> {
+    if filter.of.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(vec![]);
+    }
     // What lies in the archive is not listed.
     let mut conditions = vec!["seq > $1 AND seq < $2 AND bytes <> ''".to_owned()];
-    let bound: Vec<String> = filter
+    let mut bound: Vec<String> = filter
         .application
         .iter()
         .map(|name| ("application", name.to_string()))
@@ -99,6 +105,12 @@ async fn rows(store: &Store, columns: &str, filter: &Filter) -> Result<Vec<AnyRo
             value
         })
         .collect();
+    if let Some(of) = &filter.of {
+        let first = bound.len() + 3;
+        let places: Vec<_> = (first..first + of.len()).map(|n| format!("${n}")).collect();
+        conditions.push(format!("application IN ({})", places.join(", ")));
+        bound.extend(of.iter().map(ToString::to_string));
+    }
     // Words of ours, not of whoever asks.
     let words = |kinds: &[Kind]| kinds.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
     if !filter.kinds.is_empty() {
@@ -159,14 +171,15 @@ pub(super) fn record_of(bytes: &str, payload: Option<&str>) -> Result<Record, St
     })
 }
 
-/// Returns whether a plan whose id begins with `prefix` (hexadecimal) was ever begun. Reads the trail from end to end.
-pub async fn has_intent(store: &Store, prefix: &str) -> Result<bool, StoreError> {
+/// Returns the record with which a plan whose id begins with `prefix` (hexadecimal) was begun, if it ever was. Reads the trail from
+/// end to end.
+pub async fn intent(store: &Store, prefix: &str) -> Result<Option<Record>, StoreError> {
     let mut session = store.session().await?;
-    let row = sqlx::query("SELECT 1 FROM records WHERE kind = $1 AND bytes LIKE $2 LIMIT 1")
+    let row = sqlx::query("SELECT bytes, payload FROM records WHERE kind = $1 AND bytes LIKE $2 LIMIT 1")
         .bind(Kind::Intent.as_str())
         .bind(format!("%\"plan\":\"{prefix}%"))
         .fetch_optional(&mut *session)
         .await
         .map_err(database(READ))?;
-    Ok(row.is_some())
+    row.as_ref().map(record).transpose()
 }

@@ -16,7 +16,8 @@ pub struct Daemon {
     pub data: PathBuf,
     /// The unix socket that the command line talks to.
     pub socket: PathBuf,
-    /// Members of this unix group may act (sync, approve, suspend), beside root and the daemon's own user.
+    /// Members of this unix group may do everything over the socket, beside root and the daemon's own user. What others may, a Role
+    /// says.
     pub group: Option<String>,
     /// What keeps plans, inventories and the audit trail. `sqlite` is a file in the data folder.
     pub store: StoreKind,

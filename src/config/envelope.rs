@@ -46,7 +46,7 @@ pub(super) struct Document<K, T> {
 pub(super) struct Bare {
     /// The version of these documents.
     api_version: ApiVersion,
-    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy, Person, Notification or `BreakGlass`.
+    /// What is declared: Daemon, Repository, Target, Application, `HostAccess`, Policy, Person, Role, Notification or `BreakGlass`.
     kind: String,
     /// What it is called.
     metadata: Metadata,
@@ -78,6 +78,7 @@ kinds!(
     HostAccessKind: HostAccess,
     PolicyKind: Policy,
     PersonKind: Person,
+    RoleKind: Role,
     BreakGlassKind: BreakGlass
 );
 

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::envelope::{
     ApplicationKind, Bare, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind,
-    PolicyKind, RepositoryKind, TargetKind,
+    PolicyKind, RepositoryKind, RoleKind, TargetKind,
 };
 use super::load::mistake;
 use super::{
     Application, BreakGlassRequest, Config, Daemon, Declared, HostAccess, Metadata, Notification, Person, Policy,
-    Repository, RepositoryRevert, Target,
+    Repository, RepositoryRevert, RoleGiven, Target,
 };
 use crate::model::{Mistake, Name, Place};
 use crate::yaml::{self, Key, Node, Value, nearest, quoted};
@@ -68,6 +68,7 @@ pub(super) struct Gathered<'w> {
     pub accesses: Vec<Typed<'w, HostAccess>>,
     pub policies: Vec<Typed<'w, Policy>>,
     pub people: Vec<Typed<'w, Person>>,
+    pub roles: Vec<Typed<'w, RoleGiven>>,
     pub requests: Vec<Typed<'w, BreakGlassRequest>>,
     /// Every document, those that do not fit their schema included.
     pub all: &'w [Written],
@@ -84,6 +85,7 @@ impl<'w> Gathered<'w> {
             accesses: vec![],
             policies: vec![],
             people: vec![],
+            roles: vec![],
             requests: vec![],
             all,
         };
@@ -97,6 +99,7 @@ impl<'w> Gathered<'w> {
                 Some("HostAccess") => gathered.accesses.extend(typed::<HostAccessKind, _>(written, mistakes)),
                 Some("Policy") => gathered.policies.extend(typed::<PolicyKind, _>(written, mistakes)),
                 Some("Person") => gathered.people.extend(typed::<PersonKind, _>(written, mistakes)),
+                Some("Role") => gathered.roles.extend(typed::<RoleKind, _>(written, mistakes)),
                 Some("BreakGlass") => gathered.requests.extend(typed::<BreakGlassKind, _>(written, mistakes)),
                 other => unknown(written, other, mistakes),
             }
@@ -128,7 +131,7 @@ impl<'w> Gathered<'w> {
     /// Whether nothing but the daemon itself is declared, with its rules and people: it then waits for more. An empty file is a
     /// mistake all the same, as is one with applications that nothing could feed.
     pub(super) fn is_daemon_alone(&self) -> bool {
-        let waits = |written: &Written| matches!(written.kind(), Some("Daemon" | "Policy" | "Person"));
+        let waits = |written: &Written| matches!(written.kind(), Some("Daemon" | "Policy" | "Person" | "Role"));
         !self.documents("Daemon").is_empty() && self.all.iter().all(waits)
     }
 
@@ -178,6 +181,7 @@ impl<'w> Gathered<'w> {
             notifications: self.notifications.into_iter().map(sink).collect(),
             policies: labelled(self.policies),
             people: self.people.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
+            roles: self.roles.into_iter().map(|typed| (typed.metadata.name, typed.spec)).collect(),
             requests: BTreeMap::new(),
             access: self.accesses.into_iter().next().map(|typed| typed.spec),
         }

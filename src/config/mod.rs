@@ -17,6 +17,7 @@ mod notification;
 mod policy;
 mod reference;
 mod revert;
+mod role;
 mod schema;
 mod span;
 mod trail;
@@ -44,6 +45,7 @@ pub use policy::{
 };
 pub use reference::reference;
 pub use revert::RepositoryRevert;
+pub use role::RoleGiven;
 pub use schema::schema;
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
@@ -61,6 +63,8 @@ pub struct Config {
     pub applications: BTreeMap<Name, Declared<Application>>,
     pub policies: BTreeMap<Name, Declared<Policy>>,
     pub people: BTreeMap<Name, Person>,
+    /// What people of this machine may do. No document of Git adds to it.
+    pub roles: BTreeMap<Name, RoleGiven>,
     pub notifications: BTreeMap<Name, Notification>,
     /// Break-glass that a document in Git asks for. It only asks.
     pub requests: BTreeMap<Name, BreakGlassRequest>,

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::envelope::{
     ApplicationKind, BreakGlassKind, DaemonKind, Document, HostAccessKind, KINDS, NotificationKind, PersonKind,
-    PolicyKind, RepositoryKind, TargetKind,
+    PolicyKind, RepositoryKind, RoleKind, TargetKind,
 };
-use super::{Application, BreakGlassRequest, Daemon, HostAccess, Notification, Person, Policy, Repository, Target};
+use super::{
+    Application, BreakGlassRequest, Daemon, HostAccess, Notification, Person, Policy, Repository, RoleGiven, Target,
+};
 
 /// Returns one JSON Schema (2020-12) for every document that may be declared: `kind` says which.
 #[must_use]
@@ -21,6 +23,7 @@ pub fn schema() -> Value {
         choice::<Document<HostAccessKind, HostAccess>>("HostAccess", &mut generator),
         choice::<Document<PolicyKind, Policy>>("Policy", &mut generator),
         choice::<Document<PersonKind, Person>>("Person", &mut generator),
+        choice::<Document<RoleKind, RoleGiven>>("Role", &mut generator),
         choice::<Document<BreakGlassKind, BreakGlassRequest>>("BreakGlass", &mut generator),
     ];
     let mut definitions = generator.take_definitions(true);

@@ -1,14 +1,15 @@
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Name;
 
 /// Who did it, or rang for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     pub kind: ActorKind,
-    /// Stable identity within its kind: a uid, a token id, an e-mail address, the name of the daemon.
+    /// Stable identity within its kind: a uid, whom a token speaks for, an e-mail address, the name of the daemon.
     pub subject: String,
     /// For people to read; never compared.
     pub display: String,
@@ -17,11 +18,15 @@ pub struct Actor {
     pub person: Option<Name>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActorKind {
     UnixUser,
     GitAuthor,
+    /// With a token; the subject is the person or robot that it speaks for.
+    Token,
+    /// Logged in; the subject is the address of their account.
+    Login,
     Daemon,
 }
 
@@ -44,6 +49,8 @@ impl Actor {
             (Some(person), _) => format!("person {person}"),
             (None, ActorKind::UnixUser) => format!("unix-user {}", self.subject),
             (None, ActorKind::GitAuthor) => format!("git-author {}", self.subject),
+            (None, ActorKind::Token) => format!("token {}", self.subject),
+            (None, ActorKind::Login) => format!("login {}", self.subject),
             (None, ActorKind::Daemon) => format!("daemon {}", self.subject),
         }
     }
@@ -53,7 +60,9 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ActorKind::Daemon => write!(f, "trueup ({})", self.display),
-            ActorKind::UnixUser | ActorKind::GitAuthor => f.write_str(&self.display),
+            ActorKind::UnixUser | ActorKind::GitAuthor | ActorKind::Token | ActorKind::Login => {
+                f.write_str(&self.display)
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod plan;
 mod preview;
 mod problem;
 mod revision;
+mod role;
 pub mod unit;
 pub mod view;
 
@@ -47,3 +48,4 @@ pub use plan::{Action, Cause, Plan, PlanId, Risk, Step, SyncId};
 pub use preview::{After, Live, Preview, Previews, State};
 pub use problem::Problem;
 pub use revision::{InvalidRevision, Revision};
+pub use role::{Deed, DeedRow, Role};

@@ -2,7 +2,6 @@ use super::surroundings::Known;
 use super::tale::{Past, events, reports_drift, severity, usual};
 use crate::audit::{Body, Record};
 use crate::config::Notification;
-use crate::model::matches;
 use crate::model::notice::{NoticeEvent, Severity};
 
 /// Returns as which event a sink wants to be told of a record, and how much that matters; `None` where it does not.
@@ -39,7 +38,5 @@ fn concerns(declared: &Notification, record: &Record, known: &Known, events: &[N
         return true;
     }
     let Some(application) = &record.application else { return events.contains(&NoticeEvent::BreakGlass) };
-    let named = |pattern: &String| matches(pattern, application.as_str());
-    let labelled = wanted.labels.iter().all(|(name, value)| known.labels.get(name) == Some(value));
-    labelled && (wanted.applications.is_empty() || wanted.applications.iter().any(named))
+    wanted.fits(application, &known.labels)
 }

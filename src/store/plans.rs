@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 
 use super::contents::{decode_sealed, encode_sealed};
 use super::execution::Prepared;
+use super::states::parse_name;
 use super::{Result, Store, Tx, database};
 use crate::model::{DigestKey, Name, PlanId, Time};
 
@@ -42,6 +43,25 @@ impl Store {
             1 => Found::One(Box::new(plans.remove(0))),
             _ => Found::Many(plans.iter().map(|held| held.prepared.plan.id).collect()),
         })
+    }
+
+    /// Returns the ids of held plans that begin with `prefix`, and whose they are: at most two, which is one too many.
+    pub async fn held_ids(&self, prefix: &str) -> Result<Vec<(String, Name)>> {
+        if prefix.is_empty() || !prefix.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
+            return Ok(vec![]);
+        }
+        let mut session = self.session().await?;
+        let rows = sqlx::query("SELECT id, application FROM plans WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2")
+            .bind(prefix)
+            .bind(format!("{prefix}g"))
+            .fetch_all(&mut *session)
+            .await
+            .map_err(database(READ))?;
+        let held = |row: &AnyRow| {
+            let text = |column: usize| row.try_get::<String, _>(column).map_err(database(READ));
+            Ok((text(0)?, parse_name(&text(1)?)?))
+        };
+        rows.iter().map(held).collect()
     }
 
     /// Returns the held plan of an application, the latest where there are more.

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::course::{Inside, Room};
 use super::fights;
 use super::refusal::Refusal;
 use super::subject::{PATIENCE, Ring, Subject};
@@ -37,13 +38,15 @@ impl Ending {
 
 impl Subject {
     /// Carries an execution to its end, and closes it. A failed step is followed by a plan back to last good.
-    pub(super) async fn finish(&mut self, open: Open, ring: &Ring) -> Result<SyncReport, Refusal> {
+    pub(super) async fn finish(&mut self, open: Open, ring: &Ring, executing: Inside) -> Result<SyncReport, Refusal> {
+        self.course.executes(&open.sync);
         let call = self.call(open.sync.clone(), &open.actor);
         let ledger = self.ledger();
         let target = self.target.clone();
         let inventory = &mut self.memory.inventory;
         self.progress.waits("the target's steps", PATIENCE);
         let carried = execute::carry_out(&ledger, target.as_ref(), &open, &call, inventory).await;
+        drop(executing);
         let carried = carried.map_err(|error| Refusal::store(&error))?;
         let ending = match &carried.end {
             End::Stopped => return Ok(self.report_of(&open, Outcome::Stopped, &carried.outcomes)),
@@ -57,6 +60,7 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => {
                 self.progress.waits("health", SETTLE);
+                let _inside = self.course.enter(Room::Health);
                 self.settle(&open, &call).await
             }
         };
@@ -119,6 +123,7 @@ impl Subject {
 
     /// Writes the last outcomes, what is remembered, and the last record, in one transaction.
     async fn close(&mut self, open: &Open, carried: &Carried, ending: Ending) -> Result<SyncReport, Refusal> {
+        let _inside = self.course.enter(Room::Audit);
         let mut report = self.report_of(open, ending.outcome, &carried.outcomes);
         (report.code, report.message) = (ending.reason.code.clone(), ending.reason.message.clone());
         if ending.outcome == Outcome::Held {

@@ -181,7 +181,7 @@ fn others_may_read_but_only_the_group_may_act() {
         let refused = as_nobody(&served, act);
         assert_eq!(refused.code, Some(2));
         assert!(
-            refused.err.starts_with("error: nobody may read, but not act (api.forbidden)\n\nhint: "),
+            refused.err.starts_with("error: nobody may not ") && refused.err.contains("(api.forbidden)\n\nhint: "),
             "{}",
             refused.err
         );

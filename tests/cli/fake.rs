@@ -1,5 +1,6 @@
 //! A daemon that answers from fixed structs, behind the real API on a real socket.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, RecordQuery, Socket};
+use trueup::api::{self, Auditing, Daemon, Observing, RecordQuery, Socket, Standing};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -16,6 +17,7 @@ use trueup::model::view::{
     PreimagesView, Status, SyncReport,
 };
 use trueup::model::{Actor, Digest, Name, Outcome, Problem};
+use trueup::policy::{Labels, Rights};
 
 use crate::samples;
 
@@ -86,6 +88,10 @@ impl Daemon for Fake {
         samples::requests()
     }
 
+    async fn break_glass_asked(&self, asked: BreakGlassAsked) -> Result<BreakGlassAsked, Problem> {
+        Ok(asked)
+    }
+
     async fn open_break_glass(&self, asked: BreakGlassAsked, actor: Actor) -> Result<BreakGlassView, Problem> {
         let BreakGlassAsked { request, applications, policies, live_edit, reason, ticket, seconds } = asked;
         let mut view = samples::break_glass().remove(0);
@@ -131,6 +137,41 @@ impl Daemon for Fake {
     async fn test_notification(&self, name: &str, actor: Actor) -> Result<NotifyReport, Problem> {
         let answer = format!("200 OK: thanks, {}\u{7}", actor.display);
         Ok(NotifyReport { name: samples::name(name), kind: "slack".into(), id: "msg_1".into(), answer })
+    }
+}
+
+/// Every application there could be is there.
+#[async_trait]
+impl Standing for Fake {
+    fn rights(&self, _: &Name) -> Option<Rights> {
+        None
+    }
+
+    fn application(&self, name: &str) -> Option<(Name, Labels)> {
+        Some((name.parse().ok()?, Labels::new()))
+    }
+
+    fn applications(&self) -> BTreeMap<Name, Labels> {
+        BTreeMap::new()
+    }
+
+    async fn held(&self, plan: &str) -> Result<(String, Name), Problem> {
+        Ok((plan.to_owned(), samples::name("nginx")))
+    }
+}
+
+#[async_trait]
+impl Observing for Fake {
+    fn is_alive(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 100
+    }
+
+    fn is_ready(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 10
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok("# EOF\n".into())
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn applications() -> Vec<ApplicationStatus> {
         paths: vec!["web".into()],
         outcome: Some(Outcome::Applied),
         syncing: false,
+        room: None,
         since: Some(Time(NOW.0 - 125_000_000)),
         code: None,
         message: None,

@@ -54,14 +54,20 @@ fn what_git_declares_keeps_its_place_and_one_form() {
 
 #[test]
 fn what_decides_trust_is_not_declared_in_git() {
-    let files =
-        [("x.yaml", document("Target", "t2", "{ host: { allow: [/] } }") + &document("Repository", "r2", "{}"))];
+    let files = [(
+        "x.yaml",
+        document("Target", "t2", "{ host: { allow: [/] } }")
+            + &document("Repository", "r2", "{}")
+            + &document("Role", "all", "{ role: admin, people: [ada] }"),
+    )];
     assert_eq!(
         parse(&files).unwrap_err(),
         [
             "x.yaml:3:7 config.trust: a Target is declared on the machine, not in Git: it decides what is trusted \
              (in Git are declared: Application, Policy, Person, BreakGlass)",
             "x.yaml:8:7 config.trust: a Repository is declared on the machine, not in Git: it decides what is trusted \
+             (in Git are declared: Application, Policy, Person, BreakGlass)",
+            "x.yaml:13:7 config.trust: a Role is declared on the machine, not in Git: it decides what is trusted \
              (in Git are declared: Application, Policy, Person, BreakGlass)",
         ]
     );

@@ -221,3 +221,27 @@ fn a_daemon_with_rules_and_people_alone_waits_for_more() {
     assert!(load(&(document("Daemon", "d", "{}") + &rules)).is_ok());
     assert!(told(&rules)[0].contains("config.no-repository"));
 }
+
+#[test]
+fn a_role_is_for_people_of_this_machine_and_for_somebody() {
+    let people = person("ada", "{ groups: [leads] }");
+    let right = with(
+        &(people.clone()
+            + &document("Role", "all", "{ role: admin, people: [ada] }")
+            + &document("Role", "edge", "{ role: break-glass, groups: [leads], match: { applications: [a, web-*] } }")),
+    );
+    assert_eq!(load(&right).unwrap().config.roles.len(), 2);
+    let wrong = |spec: &str| told(&with(&(people.clone() + &document("Role", "r", spec))));
+    for (spec, code, hint) in [
+        ("{ role: admin }", "config.role: nobody is given this role", "groups: [ops]"),
+        ("{ role: viewer, people: [adda] }", "config.reference: no Person is called 'adda'", "did you mean 'ada'?"),
+        ("{ role: viewer, groups: [lead] }", "config.group: nobody belongs to the group 'lead'", "'leads'"),
+        ("{ role: viewer, people: [ada], match: { applications: [b] } }", "no Application is called 'b'", ""),
+        ("{ role: viewer, people: [ada], match: { applications: [B] } }", "config.match", "pattern"),
+    ] {
+        let told = wrong(spec);
+        assert!(told.len() == 1 && told[0].contains(code) && told[0].contains(hint), "{spec}: {told:?}");
+    }
+    let told = told(&with(&(people.clone() + &document("Role", "r", "{ role: owner, people: [ada] }"))));
+    assert!(told.len() == 1 && told[0].contains("expected"), "{told:?}");
+}

@@ -489,7 +489,7 @@ fn break_glass_that_git_asks_for_is_in_force_as_a_request_alone() {
 
     let open = ["break-glass", "open", "--request"];
     let unknown = world.cli(&[&open[..], &["other"]].concat()).code(2);
-    assert!(unknown.stderr.contains("it asks for: mend"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("mend"), "{}", unknown.stderr);
     let _ = world.cli(&[&open[..], &["mend", "--reason", "mine"]].concat()).code(2);
     let opened = world.cli(&[&open[..], &["mend", "--json"]].concat()).code(0).json();
     assert_eq!((word(&opened, "request"), word(&opened, "reason"), &opened["lasts"]), ("mend", "down", &3600.into()));

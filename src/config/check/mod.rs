@@ -14,6 +14,7 @@ mod people;
 mod policy;
 mod repository;
 mod revert;
+mod role;
 mod target;
 mod verify;
 
@@ -63,6 +64,7 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
     for typed in &gathered.notifications {
         notification::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }
+    role::check(gathered, whole, mistakes);
     verify::check(gathered, mistakes);
     let known = names::Known::of(gathered);
     from_git::check(gathered, &known, whole, mistakes);

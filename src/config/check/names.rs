@@ -50,7 +50,7 @@ pub(super) fn taken(gathered: &Gathered, machine: &Config, mistakes: &mut Vec<Mi
     }
 }
 
-type Groups<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
+pub(super) type Groups<'w> = BTreeMap<&'w str, BTreeSet<&'w str>>;
 
 /// The names that documents may refer to.
 pub(super) struct Known<'w> {
@@ -169,7 +169,7 @@ impl<'w> Known<'w> {
 }
 
 /// Returns the people of each group, where every Person could be read.
-fn groups<'w>(gathered: &'w Gathered<'w>, machine: Option<&'w Config>) -> Option<Groups<'w>> {
+pub(super) fn groups<'w>(gathered: &'w Gathered<'w>, machine: Option<&'w Config>) -> Option<Groups<'w>> {
     let whole = gathered.documents("Person").len() == gathered.people.len()
         && gathered.people.iter().all(|typed| !typed.partial)
         && gathered.unknown().next().is_none();
@@ -186,7 +186,7 @@ fn groups<'w>(gathered: &'w Gathered<'w>, machine: Option<&'w Config>) -> Option
     Some(groups)
 }
 
-fn group_of_nobody(group: &Name, groups: &Groups, pointer: &str, scope: &mut Scope) {
+pub(super) fn group_of_nobody(group: &Name, groups: &Groups, pointer: &str, scope: &mut Scope) {
     let hint = match nearest(group.as_str(), groups.keys().copied()) {
         Some(meant) => format!("did you mean {}?", quoted(meant)),
         None => "declare who does: kind: Person, spec: { groups: [ … ] }".to_owned(),
