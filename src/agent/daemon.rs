@@ -27,6 +27,10 @@ pub trait Daemon: Auditing + Observing + Standing + Tokens + Send + Sync + 'stat
     /// Takes away what was made for an application that is declared no more, once that plan is approved.
     async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
 
+    /// Goes back to what was good before what is live, out of the store, once that plan is approved; Git is owed a commit then. Only
+    /// while the Git host cannot be reached.
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
     /// Says no to one held plan: it is not offered again before it moves, or a person syncs.
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem>;
 

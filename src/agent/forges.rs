@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use super::estate::{Estate, StartError};
-use crate::config::{Config, Repository};
+use super::proposals::Planner;
+use crate::config::{self, Config, Repository};
 use crate::forge::{Forge, Teller};
 use crate::model::Name;
 
@@ -15,7 +17,7 @@ pub(super) struct Hosted {
     declared: Repository,
     applications: BTreeSet<Name>,
     stop: CancellationToken,
-    ended: tokio::task::JoinHandle<()>,
+    ended: Vec<JoinHandle<()>>,
 }
 
 impl Agent {
@@ -30,14 +32,19 @@ impl Agent {
             hosted.stop.cancel();
         }
         for (_, hosted) in ending {
-            // A task that panicked has ended as well.
-            let _ = hosted.ended.await;
-        }
-        for (name, declared) in told(config) {
-            if !estate.forges.contains_key(name) {
-                let hosted = self.begin_hosted(name, declared, applications(config, name))?;
-                estate.forges.extend(hosted.map(|hosted| (name.clone(), hosted)));
+            for ended in hosted.ended {
+                // A task that panicked has ended as well.
+                let _ = ended.await;
             }
+        }
+        for (name, declared) in &config.repositories {
+            let Some(about) = declared.forge.as_ref().filter(|about| about.statuses || about.plans) else { continue };
+            if !estate.forges.contains_key(name) {
+                let hosted = self.begin_hosted(name, declared, about, applications(config, name))?;
+                estate.forges.insert(name.clone(), hosted);
+            }
+            // What judges may be another.
+            self.inner.hooks.news(name);
         }
         Ok(())
     }
@@ -46,16 +53,34 @@ impl Agent {
         &self,
         name: &Name,
         declared: &Repository,
+        about: &config::Forge,
         applications: BTreeSet<Name>,
-    ) -> Result<Option<Hosted>, StartError> {
-        let made = Forge::of(declared).map_err(|source| StartError::Forge { name: name.clone(), source })?;
-        let (Some(forge), Some(about)) = (made, &declared.forge) else { return Ok(None) };
-        let (store, masks) = (self.inner.store.clone(), self.inner.masks.clone());
-        let context = about.context.clone();
-        let teller = Teller::new(name.clone(), (forge, context), applications.clone(), (store, masks));
+    ) -> Result<Hosted, StartError> {
+        let forge = || {
+            let failed = |source| StartError::Forge { name: name.clone(), source };
+            Forge::of(declared, about).map_err(failed)
+        };
         let stop = self.inner.stop.child_token();
-        let ended = self.inner.tasks.spawn(teller.run(stop.clone()));
-        Ok(Some(Hosted { declared: declared.clone(), applications, stop, ended }))
+        let mut ended = vec![];
+        if about.statuses {
+            let (store, masks) = (self.inner.store.clone(), self.inner.masks.clone());
+            let teller =
+                Teller::new(name.clone(), (forge()?, about.context.clone()), applications.clone(), (store, masks));
+            ended.push(self.inner.tasks.spawn(teller.run(stop.clone())));
+        }
+        if about.plans {
+            let planner = Planner {
+                agent: self.clone(),
+                repository: name.clone(),
+                forge: forge()?,
+                about: about.clone(),
+                branch: declared.branch.clone().unwrap_or_else(|| "main".into()),
+                interval: declared.poll.0,
+                bell: self.inner.hooks.planner(name),
+            };
+            ended.push(self.inner.tasks.spawn(planner.run(stop.clone())));
+        }
+        Ok(Hosted { declared: declared.clone(), applications, stop, ended })
     }
 }
 

@@ -42,8 +42,16 @@ pub struct Hooks {
     clock: Arc<dyn Clock>,
     known: RwLock<Arc<Known>>,
     /// One for each repository that was ever followed: a poller that takes another's place takes its bell.
-    bells: RwLock<BTreeMap<Name, Arc<Notify>>>,
+    bells: RwLock<BTreeMap<Name, Rung>>,
     answers: [AtomicU64; ANSWERS.len()],
+}
+
+/// Who is rung for a repository.
+#[derive(Default)]
+struct Rung {
+    poller: Arc<Notify>,
+    /// Who plans its pull requests.
+    planner: Arc<Notify>,
 }
 
 /// One configuration's webhooks, read and judged.
@@ -113,9 +121,15 @@ impl Hooks {
     /// Asks the poller of a repository to look now. However often while it looks: it looks once more.
     pub fn look(&self, repository: &Name) {
         let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bell) = bells.get(repository) {
-            bell.notify_one();
+        if let Some(rung) = bells.get(repository) {
+            rung.poller.notify_one();
+            rung.planner.notify_one();
         }
+    }
+
+    /// Says that a repository has news, or that what judges them may be another.
+    pub(super) fn news(&self, repository: &Name) {
+        self.planner(repository).notify_one();
     }
 
     #[must_use]
@@ -125,7 +139,12 @@ impl Hooks {
 
     pub(super) fn bell(&self, repository: &Name) -> Arc<Notify> {
         let mut bells = self.bells.write().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(repository.clone()).or_default().clone()
+        bells.entry(repository.clone()).or_default().poller.clone()
+    }
+
+    pub(super) fn planner(&self, repository: &Name) -> Arc<Notify> {
+        let mut bells = self.bells.write().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(repository.clone()).or_default().planner.clone()
     }
 
     pub(super) fn set(&self, known: Known) {

@@ -2,10 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{
+    ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, RevertStatus, SyncReport,
+};
 use crate::model::{Guard, Name, Outcome, Time};
 use crate::notify::Sink;
 use crate::source::{Polled, Shared};
@@ -26,6 +28,8 @@ pub(super) struct Board {
     let_go: AtomicU64,
     /// The summary may be another one.
     pub(super) changed: Notify,
+    /// The same, for any number of those who watch.
+    pub(super) pulse: watch::Sender<()>,
 }
 
 /// The daemon in numbers.
@@ -65,17 +69,18 @@ impl Board {
             applied: None,
             good: None,
             bad: None,
+            revert: None,
             objects: 0,
             syncs: 0,
             suspended: None,
         };
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), status);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn forget(&self, name: &Name) {
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn syncing(&self, name: &Name, syncing: bool) {
@@ -113,12 +118,21 @@ impl Board {
     }
 
     /// Shows what is remembered.
-    pub(super) fn remembered(&self, name: &Name, memory: &Memory) {
+    pub(super) fn remembered(&self, name: &Name, memory: &Memory, branch: &str) {
         self.change(name, |status| {
             let state = &memory.state;
             status.applied = state.applied.as_ref().map(|applied| applied.revision.clone());
             status.good = state.good.as_ref().and_then(|good| good.revision.clone());
             status.bad = state.bad_inputs.as_ref().map(|bad| bad.revision.clone());
+            status.revert = state.revert.as_ref().map(|revert| RevertStatus {
+                stage: revert.stage.as_str().into(),
+                branch: revert.beside.clone().unwrap_or_else(|| branch.to_owned()),
+                commit: revert.made.as_ref().map(|made| made.commit.clone()),
+                good: revert.good.clone(),
+                code: revert.code.clone(),
+                message: revert.message.clone(),
+                link: revert.link.clone(),
+            });
             status.objects = memory.inventory.objects.len();
             status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
         });
@@ -127,6 +141,7 @@ impl Board {
     /// Shows which applications are declared no more and left something.
     pub(super) fn orphaned(&self, all: Vec<OrphanStatus>) {
         *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        self.beat();
     }
 
     pub(super) fn orphans(&self) -> Vec<OrphanStatus> {
@@ -149,11 +164,16 @@ impl Board {
         held.map(|(name, _)| name.clone()).collect()
     }
 
+    fn beat(&self) {
+        self.changed.notify_one();
+        self.pulse.send_replace(());
+    }
+
     fn change(&self, name: &Name, change: impl FnOnce(&mut ApplicationStatus)) {
         if let Some(status) = self.applications.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
             change(status);
         }
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn application(&self, name: &Name) -> Option<ApplicationStatus> {
@@ -175,11 +195,12 @@ impl Board {
 
     pub(super) fn follow(&self, name: &Name, followed: Followed) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), followed);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn unfollow(&self, name: &Name) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.beat();
     }
 
     /// Takes note of who tells people now.

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, metrics, tokens};
+use super::{Daemon, audit, events, metrics, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -27,9 +27,10 @@ pub(super) fn router() -> ApiRouter<Service> {
     reads().merge(acts()).merge(audit::router()).merge(tokens::router())
 }
 
-/// Returns what is answered where no route is.
+/// Returns the routes, with those that the description has no words for and what is answered where there is none.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(events::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
@@ -97,6 +98,17 @@ fn acts() -> ApiRouter<Service> {
                     "destroy",
                     "Takes away what is left of one that is declared no more.",
                     &[APPLICATION, ORPHAN, REFUSED],
+                ),
+            ),
+        )
+        .api_route(
+            "/v1/applications/{name}/rollback",
+            post_with(
+                go_back,
+                says(
+                    "rollback",
+                    "Goes back to what was good before, once that plan is approved, while the Git host is out of reach.",
+                    &[APPLICATION, REFUSED],
                 ),
             ),
         )
@@ -212,6 +224,16 @@ async fn destroy(
 ) -> Answer<SyncReport> {
     let name = caller.application(&path(name)?, Deed::Destroy)?;
     act(service, async move |daemon| daemon.destroy(name.as_str(), caller.actor).await).await
+}
+
+async fn go_back(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = caller.application(&path(name)?, Deed::GoBack)?;
+    act(service, async move |daemon| daemon.go_back(name.as_str(), caller.actor).await).await
 }
 
 async fn approve(

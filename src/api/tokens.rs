@@ -39,7 +39,7 @@ pub(super) fn router() -> ApiRouter<Service> {
 async fn list(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<Token>, Refusal> {
     let mut tokens = service.daemon.tokens();
     tokens.retain(|token| caller.keeps(token));
-    Page::of(tokens, &asked(part)?, |token| token.id.clone())
+    Page::of(tokens, &asked(part)?, |token| format!("{:020}-{}", token.created.0, token.id))
 }
 
 async fn create(

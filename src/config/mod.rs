@@ -17,9 +17,11 @@ mod load;
 mod notification;
 mod policy;
 mod reference;
+mod revert;
 mod role;
 mod schema;
 mod span;
+mod telemetry;
 mod trail;
 mod url;
 
@@ -29,8 +31,8 @@ pub use access::{HostAccess, Peer};
 pub use api::Api;
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
-    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OnFailure, OpenpgpKeys, Repository, SecretSource,
+    Secrets, SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
@@ -45,8 +47,10 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use revert::RepositoryRevert;
 pub use role::{Grant, RoleGiven};
 pub use schema::schema;
+pub use telemetry::{Telemetry, Traces};
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::{ForgeError, ForgeErrorKind};
 use super::host::{Comment, Hook, NewHook, NewPull, Protection, Pull, Status, Statuses, User};
-use crate::config::{Endpoint, Repository, SecretSource};
+use crate::config::{self, Endpoint, Repository, SecretSource};
 use crate::model::Revision;
 use crate::notify::asked_wait;
 use crate::source::{self, harmless};
@@ -41,12 +41,11 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// Returns the Git host of a repository; `None` where none is declared. Nothing is asked of it yet.
+    /// Returns the Git host of a repository, as it is declared. Nothing is asked of it yet.
     ///
     /// # Errors
     /// Where the declared authorities or proxy cannot be used, or its URL must not be.
-    pub fn of(declared: &Repository) -> Result<Option<Self>, ForgeError> {
-        let Some(forge) = &declared.forge else { return Ok(None) };
+    pub fn of(declared: &Repository, forge: &config::Forge) -> Result<Self, ForgeError> {
         let odd = |what: &str| ForgeError::new(ForgeErrorKind::Odd, format!("the Git host's {what} cannot be used"));
         let endpoint = Endpoint::parse(&forge.url).map_err(|_| odd("URL"))?;
         let mut base = endpoint.url().clone();
@@ -65,7 +64,7 @@ impl Forge {
         let http = builder.build().map_err(|error| ForgeError::from(source::told(error)))?;
         let (owner, name) = forge.repository.split_once('/').ok_or_else(|| odd("repository"))?;
         let (owner, name, token) = (owner.to_owned(), name.to_owned(), forge.token.clone());
-        Ok(Some(Self { http, base, owner, name, token }))
+        Ok(Self { http, base, owner, name, token })
     }
 
     /// Takes another token than the one that is declared.
@@ -180,15 +179,11 @@ impl Forge {
 
     /// Registers a webhook.
     pub async fn create_hook(&self, new: &NewHook) -> Result<(), ForgeError> {
-        let mut body = wanted(new);
-        body["type"] = new.kind.into();
+        let config = json!({ "url": new.url, "content_type": "json", "secret": new.secret });
+        let body = json!({
+            "type": new.kind, "active": true, "branch_filter": "*", "events": new.events, "config": config,
+        });
         self.send("register a webhook", Method::POST, &self.path(&["hooks"]), &body).await.map(drop)
-    }
-
-    /// Makes a webhook what it is to be. Its type stays.
-    pub async fn edit_hook(&self, hook: u64, new: &NewHook) -> Result<(), ForgeError> {
-        let id = hook.to_string();
-        self.send("edit a webhook", Method::PATCH, &self.path(&["hooks", &id]), &wanted(new)).await.map(drop)
     }
 
     /// Removes a webhook.
@@ -286,15 +281,6 @@ impl Forge {
         value.set_sensitive(true);
         Ok(value)
     }
-}
-
-fn wanted(new: &NewHook) -> Value {
-    json!({
-        "active": true,
-        "branch_filter": "*",
-        "events": new.events,
-        "config": { "url": new.url, "content_type": "json", "secret": new.secret },
-    })
 }
 
 fn read<T: DeserializeOwned>(answer: &[u8], what: &str) -> Result<T, ForgeError> {

@@ -6,10 +6,15 @@
 mod client;
 mod error;
 mod host;
+mod markdown;
+mod proposed;
+mod setup;
 mod tale;
 mod teller;
 
 pub use client::Forge;
 pub use error::{ForgeError, ForgeErrorKind};
 pub use host::{Branch, Comment, Hook, HookConfig, NewHook, NewPull, Protection, Pull, State, Status};
+pub use proposed::{Fate, NotPlanned, Proposed};
+pub use setup::{Mending, Webhook, mending};
 pub use teller::Teller;

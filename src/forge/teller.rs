@@ -62,7 +62,11 @@ impl Teller {
         let mut pace = Pace::new(self.store.key(), self.place.clone()).up_to(LONGEST_RETRY);
         let (mut failures, mut said) = (0, None);
         while !stop.is_cancelled() {
-            let wait = match self.turn(&stop).await {
+            let turned = tokio::select! {
+                turned = self.turn(&stop) => turned, // what is cut off is found out about, and told again if need be
+                () = stop.cancelled() => return, // level-triggered
+            };
+            let wait = match turned {
                 Ok(Ok(())) => {
                     (failures, said) = (0, None);
                     None

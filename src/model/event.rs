@@ -124,6 +124,11 @@ pub const DRIFT_OBSERVED: Event = event(
     "1fbcc86b75bc4d7fb96da9f7f359b789",
     "others changed the target: what, and as far as it is known who and when",
 );
+pub const REVERT: Event = event(
+    "revert",
+    "c1369ae22719354376d79851c2e9738d",
+    "a commit of the daemon's that takes a failed change out of Git: made, pushed, proposed, delayed, refused or dropped",
+);
 pub const ACT_SYNC: Event = event("act.sync", "ad7411487a45444a8b9ed06dbaeda91e", "a person asked for a sync");
 pub const ACT_APPROVE: Event = event("act.approve", "82fa72c007364fd590e7c8e14d882375", "a person approved a plan");
 pub const ACT_ADOPT: Event =
@@ -194,7 +199,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 54] = [
+pub const ALL: [Event; 55] = [
     STARTED,
     READY,
     STOPPING,
@@ -227,6 +232,7 @@ pub const ALL: [Event; 54] = [
     SYNC_STOPPED,
     SYNC_SUSPENDED,
     DRIFT_OBSERVED,
+    REVERT,
     ACT_SYNC,
     ACT_APPROVE,
     ACT_ADOPT,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::audit::{Body, ClosedBody, Kind, Record, TrailBody};
+use crate::audit::{Body, ClosedBody, Kind, Record, RevertEvent, TrailBody};
 use crate::model::notice::{NoticeEvent, Severity};
 use crate::model::{Outcome, PlanId, Revision};
 use crate::source::SourceErrorKind;
@@ -107,6 +107,8 @@ pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
         Some(Body::Closed(_) | Body::Started(_) | Body::Stopped(_)) => vec![NoticeEvent::Daemon],
         Some(Body::Observed(_)) => vec![NoticeEvent::Drift],
         Some(Body::Act(_)) => vec![NoticeEvent::Act],
+        // What follows says whether it was taken.
+        Some(Body::Revert(body)) if body.what != RevertEvent::Made => vec![NoticeEvent::Revert],
         _ => vec![],
     }
 }
@@ -114,9 +116,11 @@ pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
 fn ended(record: &Record, closed: &ClosedBody, past: &Past) -> Vec<NoticeEvent> {
     let told = past.last.as_ref().is_some_and(|last| last.like(&Ending::of(record, closed)));
     let also = if closed.counts.done > 0 { Some(NoticeEvent::Changed) } else { None };
+    // Where all was well since, Git came back to what failed.
+    let follows = closed.code.as_deref() == Some("sync.bad-inputs") && !past.ills.is_empty();
     match Standing::of(record, closed) {
         // The same failure of another try; or what follows from one that was told.
-        Standing::Ill(_) if told || closed.code.as_deref() == Some("sync.bad-inputs") => vec![],
+        Standing::Ill(_) if told || follows => vec![],
         Standing::Ill(mut events) => {
             events.retain(|event| *event != NoticeEvent::Drift);
             events.extend(also.filter(|_| matches!(closed.outcome, Outcome::Held | Outcome::Degraded)));
@@ -145,6 +149,10 @@ pub(super) fn severity(record: &Record, event: NoticeEvent) -> Severity {
             // What was recorded, or was published, does not count any more because a person says so.
             TrailBody::Key { .. } | TrailBody::Erased { .. } => Severity::Critical,
         },
+        (NoticeEvent::Revert, Some(Body::Revert(body))) => match body.what {
+            RevertEvent::Proposed | RevertEvent::Delayed | RevertEvent::Refused => Severity::Warning,
+            _ => Severity::Notice,
+        },
         (event, _) => usual(event),
     }
 }
@@ -157,7 +165,7 @@ pub(super) const fn usual(event: NoticeEvent) -> Severity {
         | NoticeEvent::Degraded
         | NoticeEvent::RolledBack
         | NoticeEvent::BreakGlass => Severity::Warning,
-        NoticeEvent::Recovered | NoticeEvent::Drift | NoticeEvent::Act => Severity::Notice,
+        NoticeEvent::Recovered | NoticeEvent::Revert | NoticeEvent::Drift | NoticeEvent::Act => Severity::Notice,
         _ => Severity::Info,
     }
 }

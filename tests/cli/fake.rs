@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use trueup::api::{
@@ -57,6 +59,10 @@ impl Daemon for Fake {
 
     async fn approve(&self, plan: &str, _: Actor) -> Result<SyncReport, Problem> {
         Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
+    }
+
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.sync(application, actor).await
     }
 
     async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
@@ -171,6 +177,10 @@ impl Observing for Fake {
 
     async fn metrics(&self) -> Result<String, Problem> {
         Ok("# EOF\n".into())
+    }
+
+    fn changes(&self) -> BoxStream<'static, ()> {
+        futures_util::stream::pending().boxed()
     }
 }
 

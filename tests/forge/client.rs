@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use trueup::config::{Config, Repository};
+use trueup::config::Config;
 use trueup::forge::{Forge, ForgeErrorKind, NewHook, NewPull, State, Status};
 use trueup::model::Revision;
 
@@ -13,7 +13,8 @@ use super::world::{Fault, World};
 /// Returns the client of the repository that a world declares.
 fn client(world: &World) -> Forge {
     let config = Config::load(&world.configure()).expect("no mistakes").config;
-    Forge::of(&config.repositories["platform"]).expect("it can be made").expect("it is declared")
+    let repository = &config.repositories["platform"];
+    Forge::of(repository, repository.forge.as_ref().expect("it is declared")).expect("it can be made")
 }
 
 fn on<T>(future: impl Future<Output = T>) -> T {
@@ -69,13 +70,10 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
         .by(trueup::config::SecretSource { file: Some(private(&scene.world, "owner", &owner).into()), systemd: None });
     on(async {
         let kind = if client.is_forgejo().await.unwrap() { "forgejo" } else { "gitea" };
-        let events = vec!["push".to_owned(), "pull_request".to_owned()];
-        let hook = NewHook { kind, url: scene.hook(), secret: "s".repeat(32), events };
+        let hook = NewHook { kind, url: scene.hook(), secret: "s".repeat(32), events: &["push", "pull_request"] };
         client.create_hook(&hook).await.unwrap();
         let found = client.hooks().await.unwrap();
         assert!(found.len() == 1 && found[0].active && found[0].kind == kind && found[0].config.url == hook.url);
-        client.edit_hook(found[0].id, &NewHook { url: "http://127.0.0.1:1/hooks/x".into(), ..hook }).await.unwrap();
-        assert_eq!(client.hooks().await.unwrap()[0].config.url, "http://127.0.0.1:1/hooks/x");
         client.delete_hook(found[0].id).await.unwrap();
         assert!(client.hooks().await.unwrap().is_empty());
     });
@@ -131,5 +129,4 @@ fn a_git_host_that_misbehaves_is_told_by_name_and_gets_nothing_out_of_it() {
     // What is not read by its owner alone is not used at all.
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(on(client.login()).unwrap_err().kind, ForgeErrorKind::Credentials);
-    assert!(Forge::of(&Repository::at("https://h/x")).unwrap().is_none());
 }

@@ -298,6 +298,9 @@ impl Gitea {
 
 impl Drop for Gitea {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("-- the Git host's log\n{}--", self.log());
+        }
         if self.own.is_none() {
             for path in self.made.lock().unwrap().drain(..) {
                 let request = self.client.delete(format!("{}/api/v1/{path}", self.url)).bearer_auth(&self.admin.token);
