@@ -99,6 +99,20 @@ pub(super) fn says<'a>(
     }
 }
 
+/// The same of a route that answers with server-sent events, as long as somebody reads them.
+pub(super) fn tells<'a>(
+    id: &'static str,
+    summary: &'static str,
+    problems: &'a [&'a [Family]],
+) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| {
+        says(id, summary, problems)(operation).with(|mut operation| {
+            common::stream(operation.inner_mut());
+            operation
+        })
+    }
+}
+
 /// Describes a header of an answer.
 pub(super) fn header(says: &str) -> ReferenceOr<Header> {
     let schema = SchemaObject { json_schema: json_schema!({ "type": "string" }), external_docs: None, example: None };
