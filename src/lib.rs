@@ -5,7 +5,7 @@
 //!                                      ├─▶ preview ─▶ plan ─▶ policy ─▶ execute ─▶ target
 //!  target ────── live ─────────────────┘                       │ intent, outcome      │
 //!                                                              ▼                      ▼
-//!   people ◀── api, cli, notify ◀─── audit trail ◀──────────────────────────────── health
+//!   people ◀ api, cli, notify, forge ◀ audit trail ◀──────────────────────────────── health
 //! ```
 //!
 //! The rooms stand in data order. A room may use the rooms declared above it, never those below; `tests/layers.rs` holds
@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 pub mod audit;
 pub mod notify;
+pub mod forge;
 pub mod health;
 pub mod execute;
 pub mod sync;

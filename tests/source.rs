@@ -12,6 +12,8 @@
 mod content;
 #[path = "source/lying.rs"]
 mod lying;
+#[path = "source/merges.rs"]
+mod merges;
 #[path = "parts/mod.rs"]
 mod parts;
 #[path = "source/repo.rs"]

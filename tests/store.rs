@@ -104,6 +104,8 @@ async fn what_was_committed_is_there_after_a_restart_and_what_was_dropped_is_not
         reason: "check failed".into(),
         sync: new_sync_id().unwrap(),
         created: Some(BTreeSet::from([ObjectId::new("path", "/etc/new")])),
+        plan: None,
+        reverted: None,
     };
     let mut state = store.application(&name("nginx")).await.unwrap();
     state.bad_inputs = Some(bad);
@@ -662,7 +664,7 @@ async fn preimages_are_kept_for_thirty_days_with_their_contents_and_then_go() {
 async fn a_sink_begins_at_the_end_and_keeps_its_place_for_30_days_when_it_goes() {
     let folder = folder();
     let store = open(&folder).await;
-    let (now, ops, chat) = (Time(0), name("ops"), name("chat"));
+    let (now, ops, chat) = (Time(0), "ops".to_owned(), "forge/chat".to_owned());
     assert_eq!(store.told_everywhere().await.unwrap(), None, "nobody is told anything");
     store.declare_sinks(&BTreeSet::from([ops.clone()]), 7, now).await.unwrap();
     store.declare_sinks(&BTreeSet::from([ops.clone(), chat.clone()]), 9, now).await.unwrap();

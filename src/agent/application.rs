@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::bells::Bells;
 use super::commands::Command;
+use super::metrics::Counts;
 use super::owners::Owners;
+use super::reverting::Reverting;
 use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
@@ -33,11 +35,13 @@ pub(super) struct Task {
     pub(super) board: Arc<Board>,
     pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
+    pub(super) counts: Arc<Counts>,
     pub(super) pace: Pace,
     pub(super) turns: Arc<Turns>,
     pub(super) begun: CancellationToken,
     pub(super) stop: CancellationToken,
     pub(super) failures: u32,
+    pub(super) reverting: Reverting,
 }
 
 impl Task {
@@ -58,6 +62,7 @@ impl Task {
             }
             self.gather(&mut waiting);
         }
+        self.reverting.end();
         Box::pin(self.flush()).await;
     }
 
@@ -84,11 +89,16 @@ impl Task {
 
     /// Returns what to do next, or nothing when it is time to stop.
     async fn next(&mut self, waiting: &mut VecDeque<Box<Command>>, due: Instant) -> Option<Box<Command>> {
-        if let Some(command) = waiting.pop_front() {
+        // What somebody proposes has time.
+        let first = waiting.iter().position(|command| !matches!(**command, Command::Propose(..)));
+        if let Some(command) = waiting.remove(first.unwrap_or_default()) {
             return Some(command);
         }
+        let again = self.reverting.due(&self.subject.memory.state);
         tokio::select! {
             command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+            came = self.reverting.came() => Some(Box::new(Command::TakeOut(Some(came)))), // an attempt that goes on is waited for again
+            () = sleep_until(again.unwrap_or(due)), if again.is_some() => Some(Box::new(Command::TakeOut(None))), // a timer holds no data
             () = sleep_until(due) => Some(Box::new(Command::Ring(Ring::daemon("interval")))), // a timer holds no data
             () = self.stop.cancelled() => None, // level-triggered
         }
@@ -109,6 +119,13 @@ impl Task {
         // A reply that nobody waits for any more is no error: who asked has gone.
         match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),
+            Command::TakeOut(came) => {
+                match came {
+                    Some(came) => Box::pin(self.taken_out(came)).await,
+                    None => Box::pin(self.take_out()).await,
+                }
+                None
+            }
             Command::Sync(ring, reply) => {
                 let (due, report) = self.sync(&ring).await;
                 let _ = reply.send(report);
@@ -119,6 +136,12 @@ impl Task {
                 let _busy = turns.aside(&self.subject.name, &self.subject.progress);
                 let view = Box::pin(sync::preview(&mut self.subject, revision.as_deref())).await;
                 let _ = reply.send(view);
+                None
+            }
+            Command::Propose(proposal, reply) => {
+                let turns = self.turns.clone();
+                let _busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let _ = reply.send(Box::pin(sync::propose(&mut self.subject, &proposal)).await);
                 None
             }
             Command::Edits(patterns, reply) => {
@@ -132,6 +155,19 @@ impl Task {
                 let _busy = turns.aside(&self.subject.name, &self.subject.progress);
                 let _ = reply.send(Box::pin(sync::explain(&mut self.subject)).await);
                 None
+            }
+            Command::GoBack(actor, reply) => {
+                let turns = self.turns.clone();
+                let busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let asked = Box::pin(self.subject.ask_back(&actor)).await;
+                drop(busy);
+                if let Err(refusal) = asked {
+                    let _ = reply.send(Err(refusal));
+                    return None;
+                }
+                let (due, report) = self.sync(&Ring { actor, ..Ring::daemon("rollback") }).await;
+                let _ = reply.send(Ok(report));
+                Some(due)
             }
             Command::Suspend(reason, actor, reply) => {
                 let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
@@ -150,7 +186,10 @@ impl Task {
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
         let before = self.applied();
+        // What plans for people passed through is no part of it.
+        let _ = self.subject.course.take();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
+        self.counts.synced(&report, &self.subject.course.take());
         // Of an execution that was taken up first the report says nothing.
         if name == Name::declarations() && self.applied() != before {
             self.board.declared.notify_one();
@@ -170,6 +209,7 @@ impl Task {
 
     /// Shows how a sync ended, and returns when the next one is due.
     fn after(&mut self, report: &SyncReport) -> Instant {
+        self.gone_on();
         let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
         self.board.ended(&name, report, now);
         self.show();
@@ -210,10 +250,10 @@ impl Task {
         self.bells.ring(reason, |application, _| waiting.contains(application));
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let (name, memory) = (&self.subject.name, &self.subject.memory);
         self.owners.set(name, &memory.inventory);
-        self.board.remembered(name, memory);
+        self.board.remembered(name, memory, &self.reverting.branch);
     }
 
     async fn suspend(&mut self, reason: Option<String>, actor: &Actor) -> Result<ApplicationStatus, Problem> {
@@ -224,6 +264,7 @@ impl Task {
         if act == Act::Resume {
             // A person says so: what failed before may be tried again.
             state.bad_inputs = None;
+            state.marked.clear();
         }
         let entry = Entry {
             application: Some(self.subject.name.clone()),

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,9 +42,10 @@ pub trait Auditing {
 }
 
 /// Which records of the trail are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordQuery {
+    /// Only records of this application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Name>,
     /// Only records of these, as far as whoever asks may see.
@@ -51,12 +53,15 @@ pub struct RecordQuery {
     pub of: Option<Vec<Name>>,
     /// Only records with a larger sequence number, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub after: Option<u64>,
     /// Only records with a smaller sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub before: Option<u64>,
-    /// At most this many; 1 to [`RecordQuery::MOST`].
+    /// At most this many.
     #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = Self::MOST))]
     pub limit: u32,
 }
 

@@ -9,12 +9,13 @@ use super::application::Task;
 use super::declared::Force;
 use super::estate::{Estate, Following, Kept, Reached, StartError};
 use super::poller::Poller;
+use super::reverting::Reverting;
 use super::status::Followed;
 use super::watcher::Watcher;
 use crate::config::{Application, Declared, Repository};
 use crate::model::{Actor, Guard, Name, Pace, SyncId};
 use crate::store::{Applied, Open};
-use crate::sync::{Memory, Progress, Subject};
+use crate::sync::{Course, Memory, Progress, Subject};
 use crate::target::Call;
 
 /// Commands queue here while a sync runs; a bell that finds the queue full is answered by the sync that comes anyway.
@@ -34,6 +35,7 @@ impl Agent {
             store: self.inner.store.clone(),
             interval: following.declared.poll.0,
             bell: self.inner.hooks.bell(name),
+            counts: self.inner.counts.clone(),
             pace: Pace::new(self.inner.store.key(), format!("repository {name}")),
             stop: following.stop.clone(),
         };
@@ -104,6 +106,8 @@ impl Agent {
         let (holds, within) = (origin.holds.clone(), origin.within.clone());
         self.inner.board.declare(name, declared);
         let stop = self.inner.stop.child_token();
+        let (board, shown) = (self.inner.board.clone(), name.clone());
+        let course = Course::new(self.inner.clock.clone(), move |room| board.inside(&shown, room));
         let subject = Subject {
             name: name.clone(),
             target_name: spec.target.clone(),
@@ -119,13 +123,25 @@ impl Agent {
             glasses: self.inner.glasses.clone(),
             cancel: stop.clone(),
             progress: Progress::default(),
+            course,
             memory,
         };
+        let folder = self.inner.store.folder().join("reverts").join(name.as_str());
+        let refused = |source| StartError::Source { name: spec.source.repository.clone(), source };
+        let reverter = following.reverter(folder).map_err(refused)?;
+        let pace = Pace::new(self.inner.store.key(), format!("revert of {name}"));
+        let reverting = Reverting::new(
+            reverter,
+            &reference(&following.declared),
+            self.inner.hooks.bell(&spec.source.repository),
+            pace,
+        );
         let (commands, receiver) = mpsc::channel(QUEUE);
         let task = Task {
             subject,
             commands: receiver,
             board: self.inner.board.clone(),
+            counts: self.inner.counts.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),
             pace: Pace::new(
@@ -136,6 +152,7 @@ impl Agent {
             begun: self.inner.begun.clone(),
             stop: stop.clone(),
             failures: 0,
+            reverting,
         };
         self.inner.bells.hang(name, &spec.source.repository, commands.clone());
         let ended = self.inner.tasks.spawn(task.run());
@@ -155,6 +172,7 @@ impl Agent {
 
     fn ring_followers(&self, repository: &Name) {
         self.inner.bells.ring("poll", |_, followed| followed == repository);
+        self.inner.hooks.news(repository);
     }
 }
 

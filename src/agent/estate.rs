@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -6,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::commands::Asked;
 use super::declared::{Force, has_target};
+use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
@@ -13,6 +15,7 @@ use super::shown::ShownError;
 use super::sinks::Telling;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
+use crate::forge::ForgeError;
 use crate::model::{BreakGlassId, DigestKey, Name};
 use crate::notify;
 use crate::policy::Rules;
@@ -38,6 +41,8 @@ pub(super) struct Estate {
     pub(super) targets: BTreeMap<Name, Reached>,
     pub(super) applications: BTreeMap<Name, Kept>,
     pub(super) sinks: BTreeMap<Name, Telling>,
+    /// What tells Git hosts, by repository.
+    pub(super) forges: BTreeMap<Name, Hosted>,
     /// Applications that are declared no more, and are just being destroyed.
     pub(super) leaving: BTreeMap<Name, Leaving>,
 }
@@ -47,6 +52,8 @@ pub(super) struct Following {
     pub(super) declared: Arc<Repository>,
     transports: Vec<Transport>,
     pub(super) source: Arc<Shared>,
+    /// The same, for who writes into it.
+    pub(super) git: source::GitSource,
     /// Shared by all who render from it.
     pub(super) cache: Arc<MemoryCache>,
     pub(super) stop: CancellationToken,
@@ -59,6 +66,15 @@ pub(super) struct Reached {
     pub(super) target: Arc<dyn Target>,
     pub(super) owners: Arc<Owners>,
     pub(super) stop: CancellationToken,
+}
+
+impl Following {
+    /// Returns who writes into it for an application, with a repository at hand in `folder`; nobody, where it does not say how.
+    pub(super) fn reverter(&self, folder: PathBuf) -> Result<Option<Arc<source::Reverter>>, SourceError> {
+        let Some(signs) = &self.declared.revert else { return Ok(None) };
+        let reverter = source::Reverter::new(self.git.clone(), &self.declared, signs, &self.transports, folder)?;
+        Ok(Some(Arc::new(reverter)))
+    }
 }
 
 /// An application's task, from outside.
@@ -89,6 +105,12 @@ pub enum StartError {
         name: Name,
         #[source]
         source: TargetError,
+    },
+    #[error("could not set up the Git host of repository {name}")]
+    Forge {
+        name: Name,
+        #[source]
+        source: ForgeError,
     },
     #[error("could not end break-glass {id}: {why}")]
     BreakGlass { id: BreakGlassId, why: String },
@@ -122,6 +144,7 @@ impl Agent {
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
         self.inner.stands.set(&force.machine, config);
         self.settle_sinks(&mut estate, config).await?;
+        self.settle_forges(&mut estate, config).await?;
         for (name, following) in repositories {
             self.follow(&name, &following);
             estate.repositories.insert(name, following);
@@ -197,11 +220,12 @@ impl Agent {
             let folder = self.inner.store.folder().join("mirrors").join(name.as_str());
             let source = source::GitSource::new(declared, transports, folder)
                 .map_err(|source| StartError::Source { name: name.clone(), source })?;
+            let git = source.clone();
             let source = Arc::new(Shared::new(Arc::new(source), self.inner.clock.clone()));
             let (declared, transports) = (Arc::new(declared.clone()), transports.clone());
             let stop = self.inner.stop.child_token();
             let cache = Arc::new(MemoryCache::new(BLOBS));
-            new.insert(name.clone(), Following { declared, transports, source, cache, stop });
+            new.insert(name.clone(), Following { declared, transports, source, git, cache, stop });
         }
         Ok(new)
     }
@@ -253,6 +277,7 @@ impl Agent {
             let _ = kept.ended.await;
             estate.neighbours.forget(&name);
             self.inner.board.forget(&name);
+            self.inner.counts.forget_application(&name);
             if let Some(reached) = estate.targets.get(&kept.declared.spec.target) {
                 reached.owners.forget(&name);
             }
@@ -262,6 +287,7 @@ impl Agent {
             if !stays {
                 following.stop.cancel();
                 self.inner.board.unfollow(name);
+                self.inner.counts.forget_repository(name);
             }
             stays
         });
@@ -299,9 +325,9 @@ fn definition(declared: &Declared<Application>) -> Definition {
     Definition { labels: declared.labels.clone(), repository: source.repository.clone(), layers }
 }
 
-/// Whether one is followed as the other is: by what its webhook is known is another matter.
+/// Whether one is followed as the other is: by what its webhook is known, and what its Git host is told, is another matter.
 fn is_reached_as(one: &Repository, other: &Repository) -> bool {
-    let apart = |declared: &Repository| Repository { webhook: None, ..declared.clone() };
+    let apart = |declared: &Repository| Repository { webhook: None, forge: None, ..declared.clone() };
     apart(one) == apart(other)
 }
 

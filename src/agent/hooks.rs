@@ -2,6 +2,7 @@
 //! nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -17,13 +18,40 @@ use crate::source::{self, SourceError};
 /// A secret with fewer characters could be guessed from one delivery.
 const SHORTEST: usize = 16;
 
+/// What deliveries are answered with: results, codes of refusals, and whatever else there may be.
+const ANSWERS: [&str; 14] = [
+    "look",
+    "seen",
+    "pong",
+    "ignored",
+    "hooks.signature",
+    "hooks.repository",
+    "hooks.payload",
+    "hooks.too-many",
+    "api.body-too-large",
+    "api.media-type",
+    "api.encoding",
+    "api.timeout",
+    "api.body",
+    "other",
+];
+
 /// What is heard, as the configuration in force says. Secrets and keys are read when it is taken, so that a delivery of a
 /// repository that nobody declared costs the same as any other.
 pub struct Hooks {
     clock: Arc<dyn Clock>,
     known: RwLock<Arc<Known>>,
     /// One for each repository that was ever followed: a poller that takes another's place takes its bell.
-    bells: RwLock<BTreeMap<Name, Arc<Notify>>>,
+    bells: RwLock<BTreeMap<Name, Rung>>,
+    answers: [AtomicU64; ANSWERS.len()],
+}
+
+/// Who is rung for a repository.
+#[derive(Default)]
+struct Rung {
+    poller: Arc<Notify>,
+    /// Who plans its pull requests.
+    planner: Arc<Notify>,
 }
 
 /// One configuration's webhooks, read and judged.
@@ -60,7 +88,21 @@ pub enum HookError {
 
 impl Hooks {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, known: RwLock::default(), bells: RwLock::default() }
+        Self { clock, known: RwLock::default(), bells: RwLock::default(), answers: Default::default() }
+    }
+
+    /// Counts an answer, by its word or code.
+    pub fn answer(&self, answer: &str) {
+        let at = ANSWERS.iter().position(|known| *known == answer).unwrap_or(ANSWERS.len() - 1);
+        if let Some(count) = self.answers.get(at) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns each answer, and how often it was given.
+    pub(super) fn answered(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.answers.iter().map(|count| count.load(Ordering::Relaxed));
+        ANSWERS.into_iter().zip(counts).collect()
     }
 
     /// Returns what is shown to those who connect by TLS; `None` where they come in the clear.
@@ -79,9 +121,15 @@ impl Hooks {
     /// Asks the poller of a repository to look now. However often while it looks: it looks once more.
     pub fn look(&self, repository: &Name) {
         let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bell) = bells.get(repository) {
-            bell.notify_one();
+        if let Some(rung) = bells.get(repository) {
+            rung.poller.notify_one();
+            rung.planner.notify_one();
         }
+    }
+
+    /// Says that a repository has news, or that what judges them may be another.
+    pub(super) fn news(&self, repository: &Name) {
+        self.planner(repository).notify_one();
     }
 
     #[must_use]
@@ -91,7 +139,12 @@ impl Hooks {
 
     pub(super) fn bell(&self, repository: &Name) -> Arc<Notify> {
         let mut bells = self.bells.write().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(repository.clone()).or_default().clone()
+        bells.entry(repository.clone()).or_default().poller.clone()
+    }
+
+    pub(super) fn planner(&self, repository: &Name) -> Arc<Notify> {
+        let mut bells = self.bells.write().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(repository.clone()).or_default().planner.clone()
     }
 
     pub(super) fn set(&self, known: Known) {

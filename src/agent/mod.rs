@@ -17,18 +17,23 @@ mod daemon;
 mod declared;
 mod desk;
 mod estate;
+mod forges;
 mod glass;
 mod hooks;
 mod housekeeping;
 mod keeper;
+mod metrics;
+mod observing;
 mod orphans;
 mod owners;
 mod poller;
 mod preimages;
 mod problems;
+mod proposals;
 mod reload;
 mod requests;
 mod shown;
+mod reverting;
 mod sinks;
 mod standing;
 mod status;
@@ -57,6 +62,7 @@ pub use auditing::{Auditing, RecordQuery};
 pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
+pub use observing::Observing;
 pub use shown::{Face, ShownError};
 pub use standing::Standing;
 pub use status::Summary;
@@ -79,6 +85,8 @@ struct Inner {
     /// Apart from the estate, so that no bell is lost while a configuration is being taken.
     bells: Arc<bells::Bells>,
     hooks: Arc<hooks::Hooks>,
+    /// What metrics count.
+    counts: Arc<metrics::Counts>,
     face: Arc<shown::Face>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
@@ -143,6 +151,7 @@ impl Agent {
             estate: tokio::sync::Mutex::default(),
             bells: Arc::default(),
             hooks,
+            counts: Arc::default(),
             face: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),

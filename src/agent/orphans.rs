@@ -18,7 +18,7 @@ use crate::model::{Actor, Guard, Name, Outcome, Pace, PlanId, Problem, chain};
 use crate::render::MemoryCache;
 use crate::source::{Gone, Shared};
 use crate::store::{ApplicationState, Definition, Open, Purpose, Rejection, StoreError, Tx};
-use crate::sync::{self, Holds, Memory, Neighbours, Origin, Progress, Ring, Subject};
+use crate::sync::{self, Course, Holds, Memory, Neighbours, Origin, Progress, Ring, Subject};
 
 /// How soon one whose step is in doubt is taken up again, at first.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -172,6 +172,8 @@ impl Agent {
             glasses: self.inner.glasses.clone(),
             cancel: self.inner.stop.child_token(),
             progress: Progress::default(),
+            // Nobody follows it room by room.
+            course: Course::new(self.inner.clock.clone(), |_| {}),
             memory,
         })
     }

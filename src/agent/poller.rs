@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::metrics::Counts;
 use crate::model::{Name, Pace, event};
 use crate::source::{Head, Polled, Shared};
 use crate::store::Store;
@@ -19,6 +20,7 @@ pub(super) struct Poller {
     /// Look now: the hint of a webhook.
     pub(super) bell: Arc<Notify>,
     pub(super) pace: Pace,
+    pub(super) counts: Arc<Counts>,
     pub(super) stop: CancellationToken,
 }
 
@@ -47,6 +49,7 @@ impl Poller {
                 polled = self.source.poll(Instant::now()) => polled,
                 () = self.stop.cancelled() => return, // level-triggered
             };
+            self.counts.polled(&self.name, polled.head.is_ok());
             let now = match &polled.head {
                 Ok(head) => {
                     failures = 0;

@@ -23,6 +23,6 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
     }
 }
 
-pub(super) fn internal(error: &serde_json::Error) -> Problem {
+pub(super) fn internal(error: &dyn std::error::Error) -> Problem {
     Problem::new(500, "internal", format!("could not encode the answer: {error}"))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Agent;
 use super::estate::{Estate, StartError};
+use super::{Agent, forges};
 use crate::audit;
 use crate::config::{Application, Config, Declared, Notification};
 use crate::model::Name;
@@ -45,7 +45,8 @@ impl Agent {
         }
         let store = &self.inner.store;
         let newest = audit::head(store).await?.size;
-        let declared = config.notifications.keys().cloned().collect();
+        let notified = config.notifications.keys().map(ToString::to_string);
+        let declared = notified.chain(forges::places(config)).collect();
         store.declare_sinks(&declared, newest, self.inner.clock.now()).await?;
         for (name, declared) in &config.notifications {
             if !estate.sinks.contains_key(name) {

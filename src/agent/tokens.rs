@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
@@ -27,7 +28,7 @@ const MOST: usize = 2000;
 const MOST_NAMED: usize = 100;
 
 /// A token as it is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenAsked {
     /// The person that it speaks for; left out, whoever asks.
@@ -47,7 +48,7 @@ pub struct TokenAsked {
 }
 
 /// A token that was just made: the only time that its secret is told.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenMade {
     pub secret: String,
     #[serde(flatten)]

@@ -4,6 +4,7 @@
 //! try. (A runtime that does not run asks none of this, and feeds nothing.)
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub enum Starved {
 pub(super) struct Turns {
     at_once: Arc<Semaphore>,
     seats: Mutex<BTreeMap<Name, Seat>>,
+    /// What was found when it was last looked.
+    starved: AtomicBool,
 }
 
 /// What one application has of the turns while it is busy.
@@ -49,7 +52,7 @@ pub(super) struct Turn<'t> {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), seats: Mutex::default() }
+        Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), seats: Mutex::default(), starved: AtomicBool::new(false) }
     }
 }
 
@@ -64,6 +67,11 @@ impl Turns {
     /// Begins something that takes no turn, but may get stuck.
     pub(super) fn aside(&self, name: &Name, progress: &Progress) -> Turn<'_> {
         self.sit(name, progress, None)
+    }
+
+    /// Whether there was no progress when it was last looked.
+    pub(super) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::Acquire)
     }
 
     fn sit(&self, name: &Name, progress: &Progress, permit: Option<OwnedSemaphorePermit>) -> Turn<'_> {
@@ -122,7 +130,9 @@ impl Agent {
             tracing::warn!(event, app, code, "{message}; its turn goes to others");
             self.inner.board.stuck(&name, code, message, self.inner.clock.now());
         }
-        judge(store, stuck)
+        let judged = judge(store, stuck);
+        self.inner.turns.starved.store(judged.is_err(), Ordering::Release);
+        judged
     }
 }
 

@@ -7,17 +7,22 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::conditional::unbound;
 use crate::model::Problem;
 
 /// No request of ours comes near this.
 const LARGEST_BODY: usize = 64 * 1024;
 /// Except for the one that brings checkpoints: each has some 300 bytes.
-const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
+pub(super) const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
 /// A body of such a size takes no time on a socket of the machine, and not this long from elsewhere; a caller who stalls is
 /// let go.
 const BODY: Duration = Duration::from_secs(10);
+
+/// What `Cache-Control` says of an answer that is told once.
+pub(super) const NOT_KEPT: &str = "no-store";
 
 /// A problem on its way out, as `application/problem+json` (RFC 9457).
 pub(super) struct Refusal(Box<Problem>);
@@ -51,6 +56,15 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// What is told this once: nobody on the way keeps it, and neither does `once`.
+pub(super) struct Secret<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Secret<T> {
+    fn into_response(self) -> Response {
+        ([(header::CACHE_CONTROL, NOT_KEPT)], Json(self.0)).into_response()
+    }
+}
+
 /// The JSON body of a request; no body at all reads as `{}`.
 pub(super) struct Body64<T>(pub T);
 
@@ -74,6 +88,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
 }
 
 async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
+    unbound(request.headers())?;
     let json = is_json(request.headers());
     let bytes = read(request.into_body(), largest).await?;
     if bytes.is_empty() {
@@ -86,6 +101,10 @@ async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // A list of the fields' values in their order would be read as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::new(400, "api.body", "could not read the body: expected a JSON object").into());
+    }
     let value = serde_json::from_slice(bytes);
     // The parser names line, column and field of ours, never what the body holds elsewhere.
     value.map_err(|error| Problem::new(400, "api.body", format!("could not read the body: {error}")).into())

@@ -9,9 +9,15 @@
 mod access;
 mod answer;
 mod audit;
+mod conditional;
+mod contract;
+mod health;
 mod hooks;
 mod limits;
 mod listener;
+mod metrics;
+mod once;
+mod page;
 mod remote;
 mod routes;
 mod serve;
@@ -20,7 +26,8 @@ mod socket;
 mod stream;
 mod tokens;
 
-pub use crate::agent::{Auditing, Daemon, NoToken, RecordQuery, Standing, TokenAsked, TokenMade, Tokens};
+pub use crate::agent::{Auditing, Daemon, NoToken, Observing, RecordQuery, Standing, TokenAsked, TokenMade, Tokens};
+pub use contract::document;
 pub use hooks::hear;
 pub use listener::{ListenError, Listening};
 pub use serve::{Elsewhere, serve, serve_elsewhere};

@@ -10,7 +10,10 @@ use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Access};
+use super::conditional::conditional;
+use super::health;
 use super::listener::Listening;
+use super::once::{Kept, once};
 use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
@@ -24,14 +27,15 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub(super) struct Service {
     pub daemon: Arc<dyn Daemon>,
     pub access: Arc<Access>,
+    pub kept: Arc<Kept>,
 }
 
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service = Service { daemon, access: Arc::new(socket.access.clone()) };
-    let router = routes::router().layer(from_fn_with_state(service.clone(), access::local));
-    answer(listener, router.with_state(service), shutdown).await;
+    let service = Service::new(daemon, socket.access.clone());
+    let who = from_fn_with_state(service.clone(), access::local);
+    answer(listener, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
 /// The daemon, as those see it who come from elsewhere.
@@ -45,10 +49,23 @@ pub struct Elsewhere {
 /// Answers over TCP until `shutdown` is cancelled and the requests at hand are answered.
 pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
     let Elsewhere { daemon, group, face } = elsewhere;
-    let service = Service { daemon, access: Arc::new(Access { group }) };
-    let gate = Arc::new(Gate::new(service.clone(), face));
-    let router = routes::router().layer(from_fn_with_state(gate, remote::guard));
-    answer(listening, router.with_state(service), shutdown).await;
+    let service = Service::new(daemon, Access { group });
+    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face)), remote::guard);
+    answer(listening, app(service, |routes| routes.layer(who)), shutdown).await;
+}
+
+impl Service {
+    fn new(daemon: Arc<dyn Daemon>, access: Access) -> Self {
+        Self { daemon, access: Arc::new(access), kept: Arc::default() }
+    }
+}
+
+/// Returns all routes, and what lies around every one of them. `who` finds out who asks, for all but what tells whether the daemon
+/// lives.
+fn app(service: Service, who: impl FnOnce(Router<Service>) -> Router<Service>) -> Router {
+    let routes = routes::with_fallbacks(routes::router().into());
+    let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
+    who(routes).merge(health::router()).with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

@@ -1,12 +1,15 @@
 //! Tokens: who may have which, and who may end them.
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::access::Caller;
-use super::answer::{Answer, Body64, Refusal};
-use super::routes::{Named, Nothing, act, path};
+use super::answer::{Answer, Body64, Refusal, Secret};
+use super::contract::{Family, says};
+use super::page::{Page, Part};
+use super::routes::{Asked, Named, Nothing, act, asked, path};
 use super::serve::Service;
 use crate::agent::{TokenAsked, TokenMade, unknown};
 use crate::config::Grant;
@@ -16,23 +19,37 @@ use crate::store::{Bearer, Token};
 /// What a program may have: what takes a person's word takes a person.
 const OF_ROBOTS: [Role; 2] = [Role::Viewer, Role::Operator];
 
-pub(super) fn router() -> Router<Service> {
-    Router::new().route("/v1/tokens", get(list).post(create)).route("/v1/tokens/{id}/revoke", post(revoke))
+pub(super) fn router() -> ApiRouter<Service> {
+    const MADE: &[Family] = &[
+        (400, &["token.asked"]),
+        (403, &["token.forbidden"]),
+        (404, &["person.unknown"]),
+        (409, &["token.name", "token.too-many"]),
+    ];
+    const GONE: &[Family] = &[(404, &["token.unknown"])];
+    ApiRouter::new()
+        .api_route("/v1/tokens", get_with(list, says("listTokens", "Your own, and those that you take care of.", &[])))
+        .api_route(
+            "/v1/tokens",
+            post_with(create, says("createToken", "Makes one, and tells its secret this once.", &[MADE])),
+        )
+        .api_route("/v1/tokens/{id}/revoke", post_with(revoke, says("revokeToken", "Makes one end now.", &[GONE])))
 }
 
-async fn list(State(service): State<Service>, caller: Caller) -> Json<Vec<Token>> {
+async fn list(State(service): State<Service>, caller: Caller, part: Asked<Part>) -> Result<Page<Token>, Refusal> {
     let mut tokens = service.daemon.tokens();
     tokens.retain(|token| caller.keeps(token));
-    Json(tokens)
+    Page::of(tokens, &asked(part)?, |token| format!("{:020}-{}", token.created.0, token.id))
 }
 
 async fn create(
     State(service): State<Service>,
     caller: Caller,
     Body64(asked): Body64<TokenAsked>,
-) -> Answer<TokenMade> {
+) -> Result<Secret<TokenMade>, Refusal> {
     let bearer = caller.hands_out(&asked)?;
-    act(service, async move |daemon| daemon.create_token(bearer, asked, caller.actor).await).await
+    let Json(made) = act(service, async move |daemon| daemon.create_token(bearer, asked, caller.actor).await).await?;
+    Ok(Secret(made))
 }
 
 async fn revoke(

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::append::number;
@@ -30,7 +31,7 @@ pub(super) use file::{Rewritten, sweep};
 const MOST: u64 = 10_000;
 
 /// Records that were moved into a file of the archive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     pub first: u64,
     pub last: u64,

@@ -3,12 +3,13 @@
 
 use std::io::{BufRead, Read};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::append::number;
+use super::append::{asked, number};
 use super::leaf::Head;
 use super::proof::Roots;
 use super::verify::{self, Checked, Given, Pipeline, Report, Verifier};
@@ -17,7 +18,7 @@ use crate::model::Digest;
 use crate::store::{Store, StoreError, StoreErrorKind, database};
 
 /// One record of an export: all that it takes to check it without the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
     pub seq: u64,
@@ -31,7 +32,7 @@ pub struct Line {
 }
 
 /// Where a part begins that does not begin with the first record, or is not to end with the last one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     /// How many records come before it.
@@ -46,7 +47,7 @@ pub struct Begin {
 }
 
 /// A line of an export.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Item {
     Record(Line),
@@ -54,7 +55,7 @@ pub enum Item {
 }
 
 /// What stands between records.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
     Begin(Begin),
@@ -83,7 +84,7 @@ pub async fn export_page(store: &Store, after: u64, last: u64) -> Result<Vec<Ite
     let last = last.min(after.saturating_add(PAGE));
     let rows =
         sqlx::query("SELECT seq, bytes, salt, payload, hash FROM records WHERE seq > $1 AND seq <= $2 ORDER BY seq")
-            .bind(number(after)?)
+            .bind(asked(after))
             .bind(number(last)?)
             .fetch_all(&mut *store.session().await?)
             .await

@@ -148,3 +148,16 @@ impl fmt::Debug for SigningKey {
         write!(f, "SigningKey({})", self.public.name)
     }
 }
+impl schemars::JsonSchema for VerifyKey {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "VerifyKey".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "A public key: NAME+ID+BASE64." })
+    }
+}

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tree::{Tree, hash};
@@ -27,7 +28,7 @@ pub(super) struct Leaf {
 }
 
 /// How many records the trail has, and the root of their tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Head {
     pub size: u64,
     pub root: Digest,

@@ -1,5 +1,6 @@
 //! Proofs as documents that stand by themselves: what is proven, the checkpoint that it is proven against, and who signed that.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::export::Line;
@@ -13,7 +14,7 @@ use crate::model::Digest;
 use crate::store::{Store, StoreError};
 
 /// Something about the trail that can be checked without it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
     /// This record is among those that the checkpoint covers: RFC 9162, section 2.1.3.
@@ -33,7 +34,7 @@ pub enum Proof {
 }
 
 /// What a proof is held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signed {
     pub checkpoint: String,
     /// The key that signs for the trail now.

@@ -317,6 +317,9 @@ pub(super) struct Rollback {
     /// Print the commit as a patch, for `git am`, and push nothing
     #[arg(long, conflicts_with_all = ["yes", "branch"])]
     pub print: bool,
+    /// Go back to what was good before, as the daemon has stored it, and let it set Git back later: while the Git host is out of reach
+    #[arg(long, conflicts_with_all = ["to", "print", "yes", "branch", "repository", "remote"])]
+    pub queue: bool,
     /// Push without asking
     #[arg(short, long)]
     pub yes: bool,

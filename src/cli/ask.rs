@@ -74,7 +74,7 @@ impl Asking<'_> {
         Ok(Exit::differs_unless(view.plan.steps.is_empty() && !held))
     }
 
-    async fn act(&self, words: &str, application: &Application, act: &str) -> Result<Exit, Trouble> {
+    pub(super) async fn act(&self, words: &str, application: &Application, act: &str) -> Result<Exit, Trouble> {
         let name = named(application)?;
         let path = ["applications", name.as_str(), act];
         self.report(&waiting(&format!("{words} {name}"), self.client.post(&path, &json!({}))).await?)

@@ -2,6 +2,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,6 +13,7 @@ use super::show::printable;
 use super::trouble::Trouble;
 use crate::config;
 use crate::model::{Problem, chain};
+use crate::store::random;
 use crate::yaml::{self, Profile};
 
 /// Talks to the daemon: over its unix socket, or to one elsewhere.
@@ -49,6 +51,25 @@ impl Client {
         self.send(self.http.request(Method::GET, url)).await
     }
 
+    /// Asks for all of a list, page by page.
+    pub(super) async fn list(&self, path: &[&str]) -> Result<Value, Trouble> {
+        let (mut url, mut all) = (self.address(path)?, vec![]);
+        url.set_query(Some("limit=1000"));
+        loop {
+            let request = self.http.request(Method::GET, url.clone());
+            let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let next = next_page(response.headers());
+            let Value::Array(mut page) = self.answered(response).await? else {
+                return Err(Trouble::new("the daemon answered with something that is no list"));
+            };
+            all.append(&mut page);
+            match next {
+                Some(query) => url.set_query(Some(&query)),
+                None => return Ok(all.into()),
+            }
+        }
+    }
+
     /// Asks for bytes as they are.
     pub(super) async fn bytes(&self, path: &[&str]) -> Result<Vec<u8>, Trouble> {
         let request = self.http.request(Method::GET, self.address(path)?);
@@ -59,13 +80,19 @@ impl Client {
         Err(self.refusal(response).await)
     }
 
-    /// Asks for an act.
+    /// Asks for an act, under a key of its own: whoever carries the request may ask twice, and it is done once.
     pub(super) async fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Value, Trouble> {
-        self.send(self.http.request(Method::POST, self.address(path)?).json(body)).await
+        let key = u128::from_be_bytes(random().map_err(|error| Trouble::chain(&error))?);
+        let request = self.http.request(Method::POST, self.address(path)?);
+        let request = request.header("idempotency-key", format!("\"{key:032x}\""));
+        self.send(request.json(body)).await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value, Trouble> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.answered(request.send().await.map_err(|error| self.unreachable(&error))?).await
+    }
+
+    async fn answered(&self, response: Response) -> Result<Value, Trouble> {
         if response.status().is_success() {
             return response.json().await.map_err(|error| Trouble::chain(&error));
         }
@@ -108,6 +135,13 @@ impl Client {
             _ => Trouble::new(format!("could not talk to the daemon at {socket}: {}", printable(&chain(error)))),
         }
     }
+}
+
+/// Returns the query of the page that follows (RFC 8288), where the daemon says that there is one.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let (target, relation) = headers.get(LINK)?.to_str().ok()?.split_once(';')?;
+    let query = target.strip_prefix("<?")?.strip_suffix('>')?;
+    (relation.trim() == "rel=\"next\"").then(|| query.to_owned())
 }
 
 fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {

@@ -182,6 +182,7 @@ fn not_started(error: &StartError) -> Trouble {
         StartError::Trail(error) => error.is_lasting(),
         StartError::Source { .. }
         | StartError::Target { .. }
+        | StartError::Forge { .. }
         | StartError::BreakGlass { .. }
         | StartError::Hooks(_)
         | StartError::Shown(_) => false,

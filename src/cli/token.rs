@@ -16,7 +16,7 @@ impl Asking<'_> {
         match command {
             Token::Create(create) => self.create_token(create).await,
             Token::List => {
-                let answer = self.client.get(&["tokens"], &[]).await?;
+                let answer = self.client.list(&["tokens"]).await?;
                 let tokens: Vec<store::Token> = read(&answer)?;
                 self.print(&answer, || show::tokens(&tokens, self.clock.now()))?;
                 Ok(Exit::Done)

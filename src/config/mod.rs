@@ -7,6 +7,7 @@ mod declarations;
 mod documents;
 mod effective;
 mod envelope;
+mod forge;
 mod from_git;
 mod gather;
 mod glob;
@@ -17,6 +18,7 @@ mod notification;
 mod policy;
 mod reference;
 mod role;
+mod revert;
 mod schema;
 mod span;
 mod trail;
@@ -28,11 +30,12 @@ pub use access::{HostAccess, Peer};
 pub use api::Api;
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
-    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OnFailure, OpenpgpKeys, Repository, SecretSource,
+    Secrets, SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
+pub use forge::Forge;
 pub use from_git::{Accept, BreakGlassRequest, FromGit, Reach};
 pub use glob::Glob;
 pub use hooks::{Hooks, RepositoryWebhook, ServerTls};
@@ -43,6 +46,7 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
+pub use revert::RepositoryRevert;
 pub use role::{Grant, RoleGiven};
 pub use schema::schema;
 pub use trail::{Publish, PublishGit, Trail};

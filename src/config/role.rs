@@ -29,7 +29,7 @@ pub struct RoleGiven {
 }
 
 /// A role, and with which applications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Grant {
     pub role: Role,
     #[serde(default, rename = "match")]

@@ -1,10 +1,11 @@
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A moment of wall time: microseconds since 1970-01-01T00:00:00Z. It is data for people and records; nothing is ordered by
 /// it, and no interval is measured with it.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Time(pub i64);
 
@@ -45,7 +46,7 @@ pub trait Clock: Send + Sync {
 }
 
 /// A moment since a start of the machine, sleep included (`CLOCK_BOOTTIME`). Only moments of one start can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// Which start: the kernel's random id of it.
     pub id: Box<str>,

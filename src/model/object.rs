@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Digest;
 
 /// The identity of one thing on a target, canonical for its adapter: a path on a host (never what lies there), group and
 /// kind without version on a cluster, an address in Terraform.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectId {
     pub kind: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "str::is_empty")]
@@ -36,7 +37,7 @@ impl fmt::Display for ObjectId {
 
 /// Where something was written: a path in the repository (or a file of the machine), line and column counted from 1; both 0
 /// where the whole file is meant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     pub file: Arc<str>,
     pub line: u32,
@@ -54,9 +55,9 @@ impl fmt::Display for Place {
 
 /// What one object should be: the adapter's own document in canonical form, contents replaced by their digests. A clone is the
 /// same one: plans, previews and whoever else looks at it share it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Spec(Arc<Written>);
+pub struct Spec(#[schemars(with = "Stored")] Arc<Written>);
 
 /// A spec as it is stored.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +74,8 @@ struct Written {
 }
 
 /// What of it is read back.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Spec")]
 struct Stored {
     body: serde_json::Value,
     #[serde(default)]
@@ -151,7 +153,7 @@ pub struct ContentsError {
 
 /// Tells cheaply that nothing moved (mtime and inode, resourceVersion). A moved one proves nothing: the content is read and
 /// compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Fingerprint(pub Box<str>);
 

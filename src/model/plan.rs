@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Digest, Fingerprint, Name, ObjectId, ParseDigestError};
 
 /// The whole of what would change, as immutable data. Nothing is left to choose when it runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     pub id: PlanId,
     pub application: Name,
@@ -19,12 +19,12 @@ pub struct Plan {
 }
 
 /// One act in a plan, with what was there and what comes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     pub id: ObjectId,
     pub action: Action,
     pub cause: Cause,
-    /// Digest of the normalised state before; [`Digest::ABSENT`] where nothing is there.
+    /// Digest of the normalised state before; all zeros where nothing is there.
     pub before: Digest,
     pub after: Digest,
     pub fingerprint: Option<Fingerprint>,
@@ -57,7 +57,7 @@ pub enum Cause {
     Corrective,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
     Low,
@@ -67,7 +67,7 @@ pub enum Risk {
 
 /// SHA-256 over what a plan is: application, target, inputs and normalised contents before and after. Never over a commit id,
 /// a time, a fingerprint or a verdict, so that the plan that was shown is the plan that runs.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PlanId(pub Digest);
 

@@ -4,6 +4,7 @@ mod people;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 pub use people::{BreakGlassAsked, BreakGlassView, Edits, PolicyListed, PolicyRule, PolicyView};
 
 /// The whole daemon at a glance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     pub version: String,
     pub started: Time,
@@ -48,7 +49,7 @@ impl Status {
 }
 
 /// What is left of an application that is declared no more: nobody keeps it true, and nobody takes it away unasked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrphanStatus {
     pub name: Name,
     pub target: Name,
@@ -60,7 +61,7 @@ pub struct OrphanStatus {
 }
 
 /// How far the trail is signed for, and where that is published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrailStatus {
     /// The name that it is signed for under; `None` until the first checkpoint since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,12 +75,15 @@ pub struct TrailStatus {
 }
 
 /// A place that checkpoints are published to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceStatus {
     pub place: String,
     /// How many records the last checkpoint covers that was published there since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<u64>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
     /// Stable code of why the newest one is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -87,7 +91,7 @@ pub struct PlaceStatus {
     pub message: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RepositoryStatus {
     pub name: Name,
     /// Without credentials.
@@ -105,7 +109,7 @@ pub struct RepositoryStatus {
 }
 
 /// One application: what state, since when, waiting on what.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ApplicationStatus {
     pub name: Name,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -119,6 +123,9 @@ pub struct ApplicationStatus {
     pub outcome: Option<Outcome>,
     /// A sync runs now.
     pub syncing: bool,
+    /// The room of the house that it is in just now: `render`, `preview`, `execute` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
     /// When it came into this state.
     pub since: Option<Time>,
     /// Stable code of what holds, refuses or fails it.
@@ -141,12 +148,70 @@ pub struct ApplicationStatus {
     /// A revision whose inputs failed, and are not tried again by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<Revision>,
+    /// The commit that takes out of Git what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<RevertStatus>,
     /// How many objects are kept true.
     pub objects: usize,
     /// Syncs since the daemon started.
     pub syncs: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
+}
+
+/// A commit that takes out of Git what failed, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RevertStatus {
+    /// `owed`, `made`, `pushed`, `proposed` or `refused`.
+    pub stage: String,
+    /// The branch that it is for, or lies in.
+    pub branch: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Revision>,
+    /// The revision whose tree the application's paths are set back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<Revision>,
+    /// Stable code of why it is not further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where people can let it through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// Another application that has some of the files that are set back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SharedFiles {
+    pub application: Name,
+    /// Those of its paths that they lie in.
+    pub paths: Vec<String>,
+}
+
+impl SharedFiles {
+    /// Returns the other applications of a daemon that follow the same branch and have one of these files.
+    #[must_use]
+    pub fn with(
+        name: &Name,
+        (applications, repositories): (&[ApplicationStatus], &[RepositoryStatus]),
+        (url, reference): (&str, &str),
+        files: &[String],
+    ) -> Vec<Self> {
+        let same = |one: &&ApplicationStatus| {
+            let mut of = repositories.iter().filter(|repository| repository.name == one.repository);
+            one.name != *name && of.any(|repository| repository.url == url && repository.reference == reference)
+        };
+        let shared = applications.iter().filter(same).map(|one| Self {
+            application: one.name.clone(),
+            paths: one.paths.iter().filter(|path| files.iter().any(|file| is_in(file, path))).cloned().collect(),
+        });
+        shared.filter(|one| !one.paths.is_empty()).collect()
+    }
+}
+
+fn is_in(file: &str, path: &str) -> bool {
+    path == "." || file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl ApplicationStatus {
@@ -163,7 +228,7 @@ impl ApplicationStatus {
 }
 
 /// Whom people asked to be told, and how far that is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationStatus {
     pub name: Name,
     /// `webhook`, `slack`, `matrix` or `email`.
@@ -184,7 +249,7 @@ pub struct NotificationStatus {
 }
 
 /// How the test of a sink ended, where it was taken.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct NotifyReport {
     pub name: Name,
     pub kind: String,
@@ -195,7 +260,7 @@ pub struct NotifyReport {
 }
 
 /// A plan with what a person needs to judge it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     pub plan: Plan,
     pub revision: Option<Revision>,
@@ -210,7 +275,7 @@ pub struct PlanView {
 }
 
 /// One step, with its difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     pub step: Step,
     /// Attributes that change: name, before, after.
@@ -228,7 +293,7 @@ pub struct Change {
 }
 
 /// How one sync ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SyncReport {
     /// When what holds it may pass by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -252,7 +317,7 @@ pub struct SyncReport {
     pub milliseconds: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepReport {
     pub id: ObjectId,
     pub action: super::Action,
@@ -263,7 +328,7 @@ pub struct StepReport {
 }
 
 /// What a plan overwrote or deleted when it was carried out; without contents, which are asked for one by one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreimagesView {
     /// The id, or the beginning of it that was asked for where the plan left no pre-images.
     pub plan: String,
@@ -284,7 +349,7 @@ pub struct PreimagesView {
 }
 
 /// One object as it was found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PreimageView {
     pub id: ObjectId,
     pub action: Action,
@@ -305,4 +370,17 @@ pub struct PreimageView {
     /// Nothing was there: somebody had removed it by hand.
     #[serde(default)]
     pub gone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_its_folders_and_in_no_other_that_begins_so() {
+        for (path, holds) in [(".", true), ("base", true), ("base/etc", true), ("bas", false), ("base/et", false)] {
+            assert_eq!(is_in("base/etc/motd", path), holds, "{path}");
+        }
+        assert!(is_in("base", "base"), "where the folder was a file");
+    }
 }

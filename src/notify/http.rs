@@ -82,9 +82,9 @@ async fn said(answer: &mut Response) -> String {
 }
 
 /// `Retry-After` (RFC 9110, section 10.2.3) in seconds. The other form, a date, would need the clocks of both to agree.
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 fn milliseconds(said: &str) -> Option<Duration> {

@@ -30,6 +30,7 @@ mod wanted;
 mod webhook;
 mod words;
 
+pub(crate) use http::asked_wait;
 pub use secrets::secrets;
 pub use sink::Sink;
 pub use surroundings::{Known, Surroundings};

@@ -44,7 +44,7 @@ struct Passing {
 impl Queue {
     /// Takes up where the sink was left.
     pub(super) async fn load(around: &Surroundings, sink: &Name) -> Result<Self, StoreError> {
-        let state = around.store.sink(sink).await?;
+        let state = around.store.sink(sink.as_str()).await?;
         let state = match state {
             Some(state) => state,
             // It was swept while it was declared no more, and has just come back.
@@ -142,7 +142,7 @@ impl Queue {
             return Ok(());
         }
         let mut tx = around.store.write().await?;
-        tx.put_sink(sink, &self.state).await?;
+        tx.put_sink(sink.as_str(), &self.state).await?;
         tx.commit().await?;
         self.unsaved = false;
         Ok(())

@@ -19,7 +19,7 @@ use crate::audit::{
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};
 use crate::model::{
-    Actor, Clock, Decision, Digest, Finding, Guard, ObjectId, Outcome, PlanId, Revision, SyncId, Time, Verdict,
+    Actor, Clock, Decision, Digest, Finding, Guard, Name, ObjectId, Outcome, PlanId, Revision, SyncId, Time, Verdict,
 };
 use crate::store::{SinkState, Store};
 use crate::template::Template;
@@ -292,7 +292,7 @@ async fn a_damaged_record_is_given_up_and_hides_no_other() {
         ran(Outcome::Applied, "", 'a', "1"),
     ])
     .await;
-    let (around, name) = (&trail.around, "chat".parse().unwrap());
+    let (around, name) = (&trail.around, "chat".parse::<Name>().unwrap());
     for damage in [
         "UPDATE records SET payload = '{' WHERE seq = 1",
         "UPDATE records SET bytes = CAST(x'ff' AS TEXT) WHERE seq = 3",
@@ -302,7 +302,7 @@ async fn a_damaged_record_is_given_up_and_hides_no_other() {
         sqlx::query(damage).execute(tx.connection()).await.unwrap();
         tx.commit().await.unwrap();
     }
-    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    around.store.declare_sinks(&[name.to_string()].into(), 0, Fixed.now()).await.unwrap();
     // Where it goes cannot be read, so that it tries for as long as it takes.
     let sink = Arc::new(Sink::new("chat".parse().unwrap(), sink(""), around.clone()));
     let stop = CancellationToken::new();
@@ -420,7 +420,7 @@ async fn a_window_that_holds_is_told_with_its_end() {
 #[tokio::test]
 async fn a_queue_begins_where_it_was_left_and_passes_over_what_nobody_wants() {
     let trail = Trail::of(&[observed(), ran(Outcome::Applied, "", 'a', "1"), observed(), observed()]).await;
-    let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
+    let (around, name, declared) = (&trail.around, "chat".parse::<Name>().unwrap(), sink(""));
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
     assert_eq!((queue.first(Instant::now()), queue.state.seq), (None, 4), "a new one begins at the end");
@@ -432,7 +432,7 @@ async fn a_queue_begins_where_it_was_left_and_passes_over_what_nobody_wants() {
     queue.done(5);
     assert_eq!((queue.first(Instant::now()), queue.state.seq), (Some(7), 6));
     queue.save(around, &name).await.unwrap();
-    assert_eq!(around.store.sink(&name).await.unwrap(), Some(SinkState { seq: 6, ..SinkState::default() }));
+    assert_eq!(around.store.sink(name.as_str()).await.unwrap(), Some(SinkState { seq: 6, ..SinkState::default() }));
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
     assert_eq!(queue.first(Instant::now()), Some(7));
@@ -458,8 +458,8 @@ async fn a_remote_that_was_out_of_reach_for_a_moment_is_nobody_s_news() {
     ] {
         trail.append_at(before, &[entry]).await;
     }
-    let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
-    around.store.declare_sinks(&[name].into(), 0, Fixed.now()).await.unwrap();
+    let (around, name, declared) = (&trail.around, "chat".parse::<Name>().unwrap(), sink(""));
+    around.store.declare_sinks(&[name.to_string()].into(), 0, Fixed.now()).await.unwrap();
     let name = "chat".parse().unwrap();
     let mut queue = Queue::load(around, &name).await.unwrap();
     queue.look(around, &declared).await.unwrap();
@@ -476,7 +476,7 @@ async fn a_remote_that_was_out_of_reach_for_a_moment_is_nobody_s_news() {
 #[tokio::test]
 async fn a_remote_that_stays_out_of_reach_is_told_after_five_minutes_and_holds_up_nothing() {
     let trail = Trail::of(&[]).await;
-    let (around, name, declared) = (&trail.around, "chat".parse().unwrap(), sink(""));
+    let (around, name, declared) = (&trail.around, "chat".parse::<Name>().unwrap(), sink(""));
     let mut queue = Queue::load(around, &name).await.unwrap();
     trail.append_at(60, &[ended(Outcome::Refused, "source.unreachable", 'a')]).await;
     let mut other = ran(Outcome::Applied, "", 'a', "1");

@@ -15,7 +15,9 @@ use super::mirror::{Generation, Mirror};
 use super::objects::Objects;
 use super::tree::GitTree;
 use super::verify::Judge;
-use super::{Commit, Head, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree, address, author, connect};
+use super::{
+    Commit, Head, Merge, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree, address, author, connect,
+};
 use crate::config::{Repository, RepositoryUrl, Transport, VerifyPolicy};
 use crate::model::{Revision, Time};
 
@@ -74,7 +76,7 @@ impl GitSource {
     }
 
     /// Runs `act` where it may block, and tells what it was for if it fails.
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         what: String,
         act: impl FnOnce(&Inner, Handle) -> Result<T, SourceError> + Send + 'static,
@@ -146,6 +148,12 @@ impl Source for GitSource {
         let (from, to) = (from.map(id_of).transpose()?, id_of(to)?);
         let what = format!("read the commits up to {to}");
         self.blocking(what, move |inner, runtime| inner.news(&runtime, from, to, now)).await
+    }
+
+    async fn merge(&self, base: &Revision, head: &Revision) -> Result<Merge, SourceError> {
+        let (base, head) = (base.clone(), head.clone());
+        let what = format!("merge {} into {}", head.short(), base.short());
+        self.blocking(what, move |inner, runtime| inner.merge(&runtime, &base, &head)).await
     }
 }
 
@@ -255,7 +263,7 @@ impl Inner {
         });
         let root = root.map_err(|error| noted(&generation, error))?;
         let (limits, ids) = (self.declared.limits.clone(), Mutex::new(HashMap::new()));
-        Ok(Arc::new(GitTree { revision, root, generation, limits, ids }))
+        Ok(Arc::new(GitTree { revision, root, generation, limits, made: Arc::default(), ids }))
     }
 
     /// Returns a mirror that has the commit, fetched by its id where needed.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Commit, Head, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree};
+use super::{Commit, Head, Merge, Relation, SignedBy, Source, SourceError, SourceErrorKind, Tree};
 use crate::model::{Revision, Time};
 
 /// The source of an application that is declared no more: it follows no repository, and every question is refused.
@@ -40,6 +40,10 @@ impl Source for Gone {
     }
 
     async fn news(&self, _: Option<&Revision>, _: &Revision, _: Time) -> Result<Option<Vec<Commit>>, SourceError> {
+        refused()
+    }
+
+    async fn merge(&self, _: &Revision, _: &Revision) -> Result<Merge, SourceError> {
         refused()
     }
 }

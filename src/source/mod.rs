@@ -2,6 +2,7 @@
 
 mod address;
 mod author;
+mod bare;
 mod budget;
 mod connect;
 mod disk;
@@ -12,6 +13,7 @@ mod followed;
 mod git;
 mod gone;
 mod http;
+mod merge;
 mod mirror;
 mod names;
 mod objects;
@@ -22,7 +24,9 @@ mod program;
 mod publish;
 mod range;
 mod remote;
+mod reverter;
 mod secret;
+mod set_back;
 mod shared;
 mod tree;
 mod verify;
@@ -36,7 +40,9 @@ use crate::model::{Revision, Time};
 pub use git::GitSource;
 pub use gone::Gone;
 pub use publish::Publisher;
+pub use reverter::{Made, Push, Reverter, Wanted};
 pub use secret::{identities, secrets};
+pub use set_back::{Plumbing, SetBack};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
 
@@ -81,6 +87,10 @@ pub trait Source: Send + Sync {
     /// its signer, where the repository asks for signatures and it is validly signed.
     async fn news(&self, from: Option<&Revision>, to: &Revision, now: Time)
     -> Result<Option<Vec<Commit>>, SourceError>;
+
+    /// Returns what merging `head` into `base` would give. Both are revisions that `poll` or `resolve` returned; history is fetched
+    /// until it is known where they part.
+    async fn merge(&self, base: &Revision, head: &Revision) -> Result<Merge, SourceError>;
 }
 
 /// Where the followed ref is.
@@ -147,6 +157,18 @@ pub enum Relation {
     Diverged,
     /// The history at hand does not tell.
     Unknown,
+}
+
+/// What merging one revision into another would give.
+#[derive(Clone)]
+pub enum Merge {
+    Clean(Arc<dyn Tree>),
+    /// At these paths somebody has to choose.
+    Conflict(Vec<String>),
+    /// They have no history in common.
+    Unrelated,
+    /// Their histories part at more than one commit.
+    Crossed,
 }
 
 /// The tree of one revision, read from the object database.

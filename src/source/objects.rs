@@ -9,6 +9,7 @@ use gix::objs::{CommitRefIter, Find, Kind, TagRefIter};
 use gix::odb::store::RefreshMode;
 use gix::odb::{HandleArc, Header, Store};
 
+use super::merge::Made;
 use super::{Relation, SourceError, SourceErrorKind, verify};
 
 /// A commit or a tag is not longer.
@@ -36,6 +37,8 @@ pub(super) fn open(objects: &Path, alloc: usize) -> Result<Arc<Store>, SourceErr
 /// Reads objects of one store, on one thread.
 pub(super) struct Objects {
     handle: HandleArc,
+    /// Objects that are not in the store.
+    made: Arc<Made>,
     buffer: Vec<u8>,
 }
 
@@ -45,11 +48,19 @@ impl Objects {
         // What is missing stays missing: a fetch opens a new store.
         handle.refresh_never();
         debug_assert!(matches!(handle.refresh_mode(), RefreshMode::Never));
-        Self { handle, buffer: Vec::new() }
+        Self { handle, made: Arc::default(), buffer: Vec::new() }
+    }
+
+    /// Reads these objects as well.
+    pub(super) fn with(self, made: &Arc<Made>) -> Self {
+        Self { made: Arc::clone(made), ..self }
     }
 
     /// Returns kind and size of an object from its header, or `None` where it is not there.
     pub(super) fn header(&self, id: &ObjectId) -> Result<Option<(Kind, u64)>, SourceError> {
+        if let Some((kind, content)) = self.made.get(id) {
+            return Ok(Some((*kind, content.len() as u64)));
+        }
         let header = self.handle.try_header(id).map_err(|error| corrupt(id, "cannot be read").because(error))?;
         Ok(header.map(|header| (header.kind(), header.size())))
     }
@@ -66,6 +77,9 @@ impl Objects {
                 return Err(SourceError::new(SourceErrorKind::TooLarge, message));
             }
             Some(_) => {}
+        }
+        if let Some((_, content)) = self.made.get(id) {
+            return Ok(content);
         }
         let found = self.handle.try_find(id, &mut self.buffer);
         let object = found.map_err(|error| corrupt(id, "cannot be read").because(error))?;
@@ -137,7 +151,7 @@ impl Objects {
     /// Tells whether `end` is an ancestor of `start`; `None` where the history at hand ends before that is known.
     ///
     /// Only what commits say of their parents counts, not what a server said of the boundary.
-    fn reaches(&mut self, start: &ObjectId, end: &ObjectId) -> Result<Option<bool>, SourceError> {
+    pub(super) fn reaches(&mut self, start: &ObjectId, end: &ObjectId) -> Result<Option<bool>, SourceError> {
         let (mut seen, mut queue, mut whole) = (HashSet::from([*start]), vec![*start], true);
         while let Some(id) = queue.pop() {
             if seen.len() > COMMITS || self.header(&id)?.is_none() {

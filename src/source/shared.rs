@@ -102,7 +102,7 @@ mod tests {
 
     use async_trait::async_trait;
 
-    use super::super::{Commit, Relation, SourceErrorKind, Tree};
+    use super::super::{Commit, Merge, Relation, SourceErrorKind, Tree};
     use super::*;
 
     #[derive(Default)]
@@ -141,6 +141,10 @@ mod tests {
         }
 
         async fn news(&self, _: Option<&Revision>, _: &Revision, _: Time) -> Result<Option<Vec<Commit>>, SourceError> {
+            Err(refused())
+        }
+
+        async fn merge(&self, _: &Revision, _: &Revision) -> Result<Merge, SourceError> {
             Err(refused())
         }
     }

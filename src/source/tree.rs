@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::ObjectId;
 use gix::objs::Kind;
 
+use super::merge::Made;
 use super::mirror::Generation;
 use super::names::{self, Item};
 use super::objects::Objects;
@@ -24,6 +25,8 @@ pub(super) struct GitTree {
     pub(super) root: ObjectId,
     pub(super) generation: Arc<Generation>,
     pub(super) limits: SourceLimits,
+    /// What it is made of that is not in the mirror: a merge that nobody committed.
+    pub(super) made: Arc<Made>,
     /// What was walked already: applications share paths.
     pub(super) ids: Mutex<HashMap<String, Option<String>>>,
 }
@@ -59,7 +62,7 @@ impl Tree for GitTree {
 
 impl GitTree {
     fn objects(&self) -> Result<Objects, SourceError> {
-        Ok(Objects::new(&self.generation.store()?))
+        Ok(Objects::new(&self.generation.store()?).with(&self.made))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Option<String>>> {

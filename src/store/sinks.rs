@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use super::states::{decode, encode, parse_name};
+use super::states::{decode, encode};
 use super::{Result, Store, Tx, database};
-use crate::model::{Name, Time};
+use crate::model::Time;
 
 const READ: &str = "read how far a sink was told";
 const WRITE: &str = "write how far a sink was told";
@@ -13,7 +13,7 @@ const WRITE: &str = "write how far a sink was told";
 /// How long a sink that is declared no more keeps its place, in seconds: 30 days.
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
-/// How far one sink was told of the trail.
+/// How far one sink was told of the trail: a notification, by its name, or the Git host of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkState {
     /// The last record that was delivered, or passed over. What comes after it waits.
@@ -37,10 +37,10 @@ pub struct Tally {
 
 impl Store {
     /// Returns how far a sink was told; `None` where it was never declared.
-    pub async fn sink(&self, name: &Name) -> Result<Option<SinkState>> {
+    pub async fn sink(&self, name: &str) -> Result<Option<SinkState>> {
         let mut session = self.session().await?;
         let row = sqlx::query("SELECT seq, body FROM sinks WHERE name = $1")
-            .bind(name.as_str())
+            .bind(name)
             .fetch_optional(&mut *session)
             .await
             .map_err(database(READ))?;
@@ -61,14 +61,14 @@ impl Store {
 
     /// Takes note of which sinks are declared. One that is new begins behind `newest`, the last record there is; one that is
     /// declared no more keeps its place for 30 days. Writes only where that is news.
-    pub async fn declare_sinks(&self, declared: &BTreeSet<Name>, newest: u64, now: Time) -> Result<()> {
+    pub async fn declare_sinks(&self, declared: &BTreeSet<String>, newest: u64, now: Time) -> Result<()> {
         let mut known = BTreeSet::new();
         let mut gone = BTreeSet::new();
         {
             let mut session = self.session().await?;
             let rows = sqlx::query("SELECT name, undeclared FROM sinks").fetch_all(&mut *session).await;
             for row in rows.map_err(database(READ))? {
-                let name = parse_name(&row.try_get::<String, _>(0).map_err(database(READ))?)?;
+                let name: String = row.try_get(0).map_err(database(READ))?;
                 let undeclared: Option<i64> = row.try_get(1).map_err(database(READ))?;
                 if undeclared.is_some() { &mut gone } else { &mut known }.insert(name);
             }
@@ -92,12 +92,12 @@ impl Store {
 }
 
 impl Tx {
-    pub async fn put_sink(&mut self, name: &Name, state: &SinkState) -> Result<()> {
+    pub async fn put_sink(&mut self, name: &str, state: &SinkState) -> Result<()> {
         sqlx::query(
             "INSERT INTO sinks (name, seq, body) VALUES ($1, $2, $3) \
              ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, body = excluded.body",
         )
-        .bind(name.as_str())
+        .bind(name)
         .bind(i64::try_from(state.seq).unwrap_or(i64::MAX))
         .bind(encode(&state.tally)?)
         .execute(self.connection())
@@ -106,9 +106,9 @@ impl Tx {
         Ok(())
     }
 
-    async fn mark_sink(&mut self, name: &Name, undeclared: Option<Time>) -> Result<()> {
+    async fn mark_sink(&mut self, name: &str, undeclared: Option<Time>) -> Result<()> {
         sqlx::query("UPDATE sinks SET undeclared = $2 WHERE name = $1")
-            .bind(name.as_str())
+            .bind(name)
             .bind(undeclared.map(|time| time.0))
             .execute(self.connection())
             .await

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
@@ -13,7 +14,7 @@ const WRITE: &str = "write the tokens";
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
 /// What somebody comes with from elsewhere, as everybody may know it: the secret is nowhere, and what it is hashed to lies apart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// 16 hexadecimal digits, which are no secret.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct Token {
 }
 
 /// For whom a token speaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Bearer {
     Person {

@@ -13,6 +13,8 @@ use crate::store::Applied;
 #[derive(Clone)]
 pub struct Candidate {
     pub revision: Revision,
+    /// What it would be merged into, where nobody has merged it yet: how history goes on is told from there.
+    pub onto: Option<Revision>,
     /// The ref it was found at, and the repository: another one later is a change of configuration, not a rewind.
     pub reference: String,
     pub url: String,
@@ -52,6 +54,14 @@ pub enum Holds {
     Declarations(Arc<Config>),
 }
 
+impl Candidate {
+    /// Returns the revision by which it joins the followed history.
+    #[must_use]
+    pub(super) fn joins(&self) -> &Revision {
+        self.onto.as_ref().unwrap_or(&self.revision)
+    }
+}
+
 impl Origin {
     /// Renders what `head` says, unless `known` already is just that; nothing of it before its signatures were found valid.
     pub async fn candidate(&self, name: &Name, head: &Head, known: Option<&Candidate>) -> Result<Candidate, Refusal> {
@@ -86,7 +96,12 @@ impl Origin {
     }
 
     /// Blocking: reads the tree.
-    fn render(&self, tree: &Arc<dyn Tree>, head: &Head, known: Option<Candidate>) -> Result<Candidate, Refusal> {
+    pub(super) fn render(
+        &self,
+        tree: &Arc<dyn Tree>,
+        head: &Head,
+        known: Option<Candidate>,
+    ) -> Result<Candidate, Refusal> {
         let inputs = render::inputs(tree.as_ref(), &self.application).map_err(|error| Refusal::source(&error))?;
         let (desired, stored) = match known {
             Some(known) if known.inputs == inputs.digest => (known.desired, known.stored),
@@ -94,6 +109,7 @@ impl Origin {
         };
         Ok(Candidate {
             revision: head.revision.clone(),
+            onto: None,
             reference: head.reference.clone(),
             url: self.repository.url.clone(),
             signer: None,

@@ -6,7 +6,7 @@ use super::candidate::{Candidate, Holds};
 use super::facts::Judged;
 use super::inherited::{Claims, Inherited};
 use super::subject::{PATIENCE, Ring, Subject};
-use super::{Refusal, fights};
+use super::{Refusal, Room, fights};
 use crate::config::Drift;
 use crate::model::{
     Action, After, Complete, Desired, Digest, Inventory, Live, Name, ObjectId, Outcome, Previews, Spec, SyncId,
@@ -98,8 +98,11 @@ impl Subject {
             owned.to_mut().objects.extend(inherited.owned.objects.clone());
         }
         self.progress.waits("the target's preview", PATIENCE);
+        let inside = self.course.enter(Room::Preview);
         let previews = self.target.preview(&call, &desired, &owned).await;
+        drop(inside);
         let previews = previews.map_err(|error| Refusal::target(&error))?;
+        let inside = self.course.enter(Room::Plan);
         let (handed, blind) = self.handed(&previews).await;
         let beyond = self.origin.within.as_ref().map(|within| within.beyond(&previews)).unwrap_or_default();
         let mut glasses = self.glasses.in_force(&self.name, self.clock.now(), &self.clock.boot());
@@ -135,7 +138,10 @@ impl Subject {
         if !matches!(purpose, Purpose::RollBack { .. }) {
             facts.fights = fights::fights(&self.memory.state.heals, &previews);
         }
+        drop(inside);
+        let inside = self.course.enter(Room::Policy);
         let judged = self.judge(&purpose, &planned, facts).await?;
+        drop(inside);
         // What a failed sync changed was changed by us.
         let seen = match purpose {
             Purpose::RollBack { .. } => Seen::default(),

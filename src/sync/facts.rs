@@ -85,7 +85,7 @@ impl Subject {
         if !follows_same(applied, candidate) {
             return Ok(None);
         }
-        let (from, to): (&Revision, &Revision) = (&applied.revision, &candidate.revision);
+        let (from, to): (&Revision, &Revision) = (&applied.revision, candidate.joins());
         self.origin.source.source().relation(from, to).await.map(Some)
     }
 
@@ -100,7 +100,7 @@ impl Subject {
         if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url)
         {
             let source = self.origin.source.source();
-            facts.since_accepted = Some(source.relation(&accepted.revision, &candidate.revision).await?);
+            facts.since_accepted = Some(source.relation(&accepted.revision, candidate.joins()).await?);
         }
         Ok(())
     }
@@ -155,8 +155,20 @@ impl Subject {
             (Purpose::Keep | Purpose::Upgrade(_), Some(applied)) if late.is_some() => applied,
             _ => return Ok(Commits::None),
         };
-        let news = self.origin.source.source().news(from, to, now).await;
-        Ok(match news.map_err(|error| Refusal::source(&error))? {
+        let source = self.origin.source.source();
+        let mut news = source.news(from, to, now).await.map_err(|error| Refusal::source(&error))?;
+        if let Purpose::Forward(Candidate { onto: Some(onto), .. }) = purpose {
+            // A merge brings what waits there as well.
+            let there = source.news(from, onto, now).await.map_err(|error| Refusal::source(&error))?;
+            news = news.zip(there).map(|(mut news, there)| {
+                let more =
+                    there.into_iter().filter(|commit| news.iter().all(|known| known.revision != commit.revision));
+                let more: Vec<_> = more.collect();
+                news.extend(more);
+                news
+            });
+        }
+        Ok(match news {
             None => Commits::Unknown,
             Some(none) if none.is_empty() => Commits::None,
             Some(commits) => Commits::New(commits),

@@ -1,3 +1,4 @@
+use super::course::Room;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use crate::audit;
@@ -22,7 +23,7 @@ impl Subject {
         };
         let ended = match self.store.insist(resumed).await {
             Ok(()) if open.prepared.plan.target != self.target_name => self.abandon(&open).await,
-            Ok(()) => self.finish(open, &ring).await,
+            Ok(()) => self.finish(open, &ring, self.course.enter(Room::Execute)).await,
             Err(error) => Err(Refusal::store(&error)),
         };
         match ended {

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::course::Room;
 use super::draft::{Draft, Found, Purpose};
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
@@ -17,6 +18,7 @@ impl Subject {
 
     /// Executes a draft that may go.
     pub(super) async fn run(&mut self, draft: Draft, ring: &Ring) -> Result<SyncReport, Refusal> {
+        let inside = self.course.enter(Room::Execute);
         let (open, preparation) = self.prepare(&draft, ring).await?;
         if !self.rules.get().is(&draft.judged.rules) {
             let message = "the policies have changed since the plan was judged; it is planned anew";
@@ -30,7 +32,7 @@ impl Subject {
             self.memory.state = state;
         }
         self.memory.open = Some(open.clone());
-        self.finish(open, ring).await
+        self.finish(open, ring, inside).await
     }
 
     /// Gathers all that carrying out needs, so that nothing is left to choose or to fetch.

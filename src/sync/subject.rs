@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::candidate::{Candidate, Origin};
+use super::course::Course;
 use super::neighbours::Neighbours;
 use super::progress::Progress;
 use super::upgrade::Before;
@@ -36,6 +37,7 @@ pub struct Subject {
     /// Cancelled: finish the step in hand.
     pub cancel: CancellationToken,
     pub progress: Progress,
+    pub course: Course,
     pub memory: Memory,
 }
 

@@ -140,6 +140,7 @@ impl Bed {
             target: target.clone(),
             neighbours: Arc::new(Neighbours::default()),
             store,
+            course: sync::Course::new(clock.clone(), |_| {}),
             clock,
             redactor: Arc::new(Redactor::default()),
             glasses: BreakGlasses::default(),

@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, NoToken, RecordQuery, Socket, Standing, TokenAsked, TokenMade, Tokens};
+use trueup::api::{
+    self, Auditing, Daemon, NoToken, Observing, RecordQuery, Socket, Standing, TokenAsked, TokenMade, Tokens,
+};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -55,6 +57,10 @@ impl Daemon for Fake {
 
     async fn approve(&self, plan: &str, _: Actor) -> Result<SyncReport, Problem> {
         Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
+    }
+
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.sync(application, actor).await
     }
 
     async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
@@ -154,6 +160,21 @@ impl Standing for Fake {
 
     async fn held(&self, plan: &str) -> Result<(String, Name), Problem> {
         Ok((plan.to_owned(), samples::name("nginx")))
+    }
+}
+
+#[async_trait]
+impl Observing for Fake {
+    fn is_alive(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 100
+    }
+
+    fn is_ready(&self) -> bool {
+        self.acts.load(Ordering::SeqCst) < 10
+    }
+
+    async fn metrics(&self) -> Result<String, Problem> {
+        Ok("# EOF\n".into())
     }
 }
 

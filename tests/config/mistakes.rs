@@ -180,6 +180,42 @@ fn a_webhook_has_a_secret_names_and_somebody_who_hears_it() {
 }
 
 #[test]
+fn what_is_wrong_with_a_git_host_is_told_where_it_stands() {
+    let forge = |forge: &str| document("Repository", "r", &format!("{{ url: \"https://h/x\", forge: {{ {forge} }} }}"));
+    let fine = "url: https://git.example.org, repository: ops/platform, token: { file: t }";
+    let loaded = load(&forge(fine)).unwrap().config;
+    let declared = loaded.repositories.values().next().unwrap().forge.clone().unwrap();
+    assert!(declared.statuses && declared.plans && !declared.forks && declared.context == "trueup");
+    assert!(declared.token.file.unwrap().is_absolute());
+    for more in ["context: trueup/web-1", "forks: true, statuses: false, plans: false"] {
+        assert!(load(&forge(&format!("{fine}, {more}"))).is_ok(), "{more}");
+    }
+    for (spec, wanted) in [
+        (fine.replace("https", "http"), "config.url: expected https:// (http:// goes to a loopback address only)"),
+        (fine.replace("//", "//ada:s3cret@"), "config.url: a URL holds neither a user name nor a password"),
+        (fine.replace(".org", ".org?x=y"), "config.url: expected https://host/path"),
+        (
+            fine.replace("ops/platform", "platform"),
+            "config.names: expected the full name of a repository, found 'platform'",
+        ),
+        (fine.replace("ops/platform", "ops/a/b"), "config.names"),
+        (fine.replace("ops/platform", "../x"), "config.names"),
+        (fine.replace("{ file: t }", "{}"), "config.secrets: expected file or systemd"),
+        (fine.replace("{ file: t }", "s3cret"), "schema.type: expected a mapping"),
+        (format!("{fine}, context: \"\""), "config.context: expected 1 to 100 letters"),
+        (format!("{fine}, context: \"a b\""), "config.context: expected 1 to 100 letters"),
+        (format!("{fine}, fork: true"), "schema.unknown-field"),
+    ] {
+        let told = told(&forge(&spec));
+        assert!(told.len() == 1 && told[0].contains(wanted) && !told[0].contains("s3cret"), "{spec}: {told:?}");
+    }
+    let tag = document("Repository", "r", &format!("{{ url: \"https://h/x\", tag: v1, forge: {{ {fine} }} }}"));
+    let told = told(&tag);
+    assert!(told.len() == 1 && told[0].contains("config.plans: pull requests go to a branch"), "{told:?}");
+    assert!(load(&tag.replace(fine, &format!("{fine}, plans: false"))).is_ok());
+}
+
+#[test]
 fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
     let mut wrong = Vec::new();
     let long = format!("{{ socket: /run/{} }}", "x".repeat(103));

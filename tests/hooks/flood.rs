@@ -1,13 +1,15 @@
 //! As many deliveries as two cores send.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use super::sender::{Delivery, SOON, application, begin, looks, push, world};
+use super::world::parts::say;
 use super::world::{World, eventually};
 
-const DELIVERIES: usize = 10_000;
-const SENDERS: usize = 2;
+const DELIVERIES: u32 = 10_000;
+const SENDERS: u32 = 2;
 /// In KiB.
 const GROWTH: u64 = 16 * 1024;
 
@@ -18,6 +20,53 @@ fn rss(world: &World) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
+/// What became of deliveries that came as fast as two cores send them.
+struct Flood {
+    answers: BTreeMap<u16, usize>,
+    syncs: u64,
+}
+
+/// Pushes `content`, and sends deliveries from so many addresses in turn; how that went is printed.
+fn flood(world: &mut World, to: SocketAddr, content: &str, addresses: u32) -> Flood {
+    let (syncs, looked, before) = (application(world)["syncs"].as_u64().unwrap(), looks(world), rss(world));
+    world.repo.write("web/root/etc/motd", content).land("news");
+    let began = Instant::now();
+    let share = DELIVERIES / SENDERS;
+    let send = move |sender: u32| {
+        let each = move |number: u32| {
+            let id = format!("{addresses} {sender} {number}");
+            // None that another flood has used up.
+            let from = Ipv4Addr::from(0x7f00_0001 + (addresses << 8) + number % addresses);
+            Delivery::forgejo("push", &id, push()).send_from(from, to).status
+        };
+        (0..share).map(each).fold(BTreeMap::new(), counted)
+    };
+    let senders: Vec<_> = (0..SENDERS).map(|sender| std::thread::spawn(move || send(sender))).collect();
+    let answers = senders.into_iter().flat_map(|sender| sender.join().unwrap());
+    let answers = answers.fold(BTreeMap::new(), |all, (status, count)| add(all, status, count));
+    let took = began.elapsed();
+    world.until_live("/etc/motd", content);
+    eventually("the sync has ended", SOON, || application(world)["syncing"] == false);
+    let grown = rss(world).saturating_sub(before);
+    let (syncs, looked) = (application(world)["syncs"].as_u64().unwrap() - syncs, looks(world) - looked);
+    let rate = f64::from(DELIVERIES) / took.as_secs_f64();
+    say(&format!(
+        "{DELIVERIES} deliveries from {addresses} addresses in {took:.1?} ({rate:.0}/s): {answers:?}; {looked} looks, {syncs} syncs, RSS \
+         +{grown} KiB"
+    ));
+    assert!(grown <= GROWTH, "{grown} KiB");
+    Flood { answers, syncs }
+}
+
+fn counted(answers: BTreeMap<u16, usize>, status: u16) -> BTreeMap<u16, usize> {
+    add(answers, status, 1)
+}
+
+fn add(mut answers: BTreeMap<u16, usize>, status: u16, count: usize) -> BTreeMap<u16, usize> {
+    *answers.entry(status).or_default() += count;
+    answers
+}
+
 #[test]
 fn k7_ten_thousand_deliveries_make_two_syncs_at_most() {
     let (mut world, to) = world();
@@ -25,38 +74,14 @@ fn k7_ten_thousand_deliveries_make_two_syncs_at_most() {
     for number in 0..200 {
         Delivery::forgejo("push", &format!("warm {number}"), push()).send(to);
     }
-    let (syncs, looked, before) = (application(&world)["syncs"].as_u64().unwrap(), looks(&world), rss(&world));
-    world.repo.write("web/root/etc/motd", "two\n").land("second");
-    let began = Instant::now();
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|sender| {
-            std::thread::spawn(move || {
-                let mut answers = BTreeMap::<u16, usize>::new();
-                for number in 0..DELIVERIES / SENDERS {
-                    let id = format!("flood {sender} {number}");
-                    *answers.entry(Delivery::forgejo("push", &id, push()).send(to).status).or_default() += 1;
-                }
-                answers
-            })
-        })
-        .collect();
-    let mut answers = BTreeMap::<u16, usize>::new();
-    for (status, count) in senders.into_iter().flat_map(|sender| sender.join().unwrap()) {
-        *answers.entry(status).or_default() += count;
+    // From one address, most are told to come later; from a hundred, each is within its share, and all are heard.
+    let one = flood(&mut world, to, "two\n", 1);
+    assert!(one.answers.keys().all(|status| [202, 429].contains(status)), "{:?}", one.answers);
+    let many = flood(&mut world, to, "three\n", 100);
+    assert_eq!(many.answers, BTreeMap::from([(202, DELIVERIES as usize)]));
+    for flood in [one, many] {
+        assert!((1..=2).contains(&flood.syncs), "{} syncs", flood.syncs);
     }
-    let took = began.elapsed();
-    world.until_live("/etc/motd", "two\n");
-    eventually("the sync has ended", SOON, || application(&world)["syncing"] == false);
-    let grown = rss(&world).saturating_sub(before);
-    let (syncs, looked) = (application(&world)["syncs"].as_u64().unwrap() - syncs, looks(&world) - looked);
-    #[allow(clippy::cast_precision_loss)]
-    let rate = DELIVERIES as f64 / took.as_secs_f64();
-    println!(
-        "{DELIVERIES} deliveries in {took:.1?} ({rate:.0}/s): {answers:?}; {looked} looks, {syncs} syncs, RSS +{grown} KiB"
-    );
-    assert!(answers.keys().all(|status| [202, 429].contains(status)), "{answers:?}");
-    assert!((1..=2).contains(&syncs), "{syncs} syncs");
-    assert!(grown <= GROWTH, "{grown} KiB");
 
     // And names that nobody declared: they are not remembered, and the log is not filled.
     let (before, lines) = (rss(&world), world.stderr().lines().count());
@@ -67,6 +92,6 @@ fn k7_ten_thousand_deliveries_make_two_syncs_at_most() {
     }
     let (grown, lines) = (rss(&world).saturating_sub(before), world.stderr().lines().count() - lines);
     let most = began.elapsed().as_secs() / 10 + 2;
-    println!("{DELIVERIES} names in {:.1?}: RSS +{grown} KiB, {lines} lines in the log", began.elapsed());
+    say(&format!("{DELIVERIES} names in {:.1?}: RSS +{grown} KiB, {lines} lines in the log", began.elapsed()));
     assert!(grown <= GROWTH && lines as u64 <= most, "{grown} KiB, {lines} lines");
 }

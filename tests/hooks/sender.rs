@@ -7,10 +7,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -152,6 +153,14 @@ impl Delivery {
     pub fn send(&self, to: SocketAddr) -> Answer {
         ask(to, &self.bytes())
     }
+
+    /// Sends it from another address of this machine: all of 127.0.0.0/8 are.
+    pub fn send_from(&self, from: Ipv4Addr, to: SocketAddr) -> Answer {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::from((from, 0))).unwrap();
+        connect(&socket, &to).expect("it listens");
+        heard(socket.into(), &self.bytes())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -181,7 +190,10 @@ impl Answer {
 
 /// Sends bytes, and returns all that comes back until the connection ends.
 pub fn ask(to: SocketAddr, request: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(to).expect("it listens");
+    heard(TcpStream::connect(to).expect("it listens"), request)
+}
+
+fn heard(mut stream: TcpStream, request: &[u8]) -> Answer {
     stream.set_read_timeout(Some(SOON)).unwrap();
     // It may answer and close before it has read everything.
     let _ = stream.write_all(request);

@@ -37,6 +37,14 @@ pub fn python() -> Option<PathBuf> {
     cached("python", "version").map(|version| version.with_file_name("bin/python3"))
 }
 
+/// Returns schemathesis, or `None` with a SKIP line where it was not installed.
+///
+/// # Panics
+/// As [`built`].
+pub fn schemathesis() -> Option<PathBuf> {
+    cached("schemathesis", "version").map(|version| version.with_file_name("bin/schemathesis"))
+}
+
 fn cached(folder: &str, name: &str) -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).unwrap_or_default();

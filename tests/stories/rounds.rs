@@ -11,7 +11,7 @@ use trueup::policy::InForce;
 use trueup::render::MemoryCache;
 use trueup::source::{GitSource, Shared};
 use trueup::store::Store;
-use trueup::sync::{Holds, Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
+use trueup::sync::{Course, Holds, Memory, Neighbours, Origin, Progress, Ring, Subject, sync};
 
 use super::clock::Machine;
 use super::telling::{all_is_well, applied, file_with_handler, lines, status, until, world, world_of};
@@ -69,12 +69,13 @@ async fn subject(world: &World) -> Subject {
         origin,
         neighbours: Arc::new(Neighbours::default()),
         store,
-        clock,
+        clock: clock.clone(),
         redactor,
         glasses: BreakGlasses::default(),
         cancel: CancellationToken::new(),
         memory,
         progress: Progress::default(),
+        course: Course::new(clock, |_| {}),
     }
 }
 

@@ -81,7 +81,7 @@ impl Place {
     }
 
     fn new(name: String, kind: Kind) -> Self {
-        let status = PlaceStatus { place: name.clone(), published: None, code: None, message: None };
+        let status = PlaceStatus { place: name.clone(), published: None, at: None, code: None, message: None };
         Self { name, kind: AsyncMutex::new(kind), status: Mutex::new(status), lost: AtomicBool::new(false) }
     }
 
@@ -112,7 +112,7 @@ impl Place {
     pub(super) async fn put(&self, store: &Store, note: &Note, now: Time) -> Result<(), PlaceError> {
         let mut kind = self.kind.lock().await;
         self.deliver(&mut kind, store, note, now).await?;
-        self.published(note);
+        self.published(note, now);
         Ok(())
     }
 
@@ -173,10 +173,10 @@ impl Place {
         done.flatten().map_err(|source| PlaceError::File { place: self.name.clone(), source })
     }
 
-    fn published(&self, note: &Note) {
+    fn published(&self, note: &Note, now: Time) {
         let size = Checkpoint::parse(note).ok().map(|checkpoint| checkpoint.head.size);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        *status = PlaceStatus { place: self.name.clone(), published: size, code: None, message: None };
+        *status = PlaceStatus { place: self.name.clone(), published: size, at: Some(now), code: None, message: None };
     }
 
     /// Takes note of why it has not what is to be there. Returns whether that is news.

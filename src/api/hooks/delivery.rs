@@ -121,6 +121,7 @@ pub(super) async fn deliver(
     // What is no text is no name either.
     let name = name.map(|name| name.0).unwrap_or_default();
     let heard = ear.listen(peer.who, &name, request).await;
+    ear.hooks.answer(heard.as_ref().map_or_else(Refusal::code, |(_, Json(heard))| heard.result));
     heard.inspect_err(|refusal| ear.complain(peer.who, &name, refusal.code())).into_response()
 }
 

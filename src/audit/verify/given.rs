@@ -1,10 +1,11 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::note::MARK;
 use crate::audit::{InvalidKey, Note, NoteError, VerifyKey, notes};
 
 /// What a trail is held against: nothing that is told by the trail itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Given {
     /// Texts with one note or many, each with the name of where it comes from.

@@ -1,10 +1,11 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Head, Segment};
 use crate::model::Digest;
 
 /// What a check of the whole trail found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// How many records come before the first one that was read, where it is a part.
     pub begin: u64,
@@ -39,7 +40,7 @@ pub struct Report {
 }
 
 /// A checkpoint that the trail was held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Held {
     pub place: String,
     pub size: u64,
@@ -48,7 +49,8 @@ pub struct Held {
     pub holds: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TrailProblem")]
 pub struct Problem {
     /// The record's number; `None` where the trail as a whole is meant.
     pub seq: Option<u64>,

@@ -79,7 +79,7 @@ pub(super) fn webhook(webhook: &RepositoryWebhook, heard: Option<bool>, scope: &
 }
 
 /// Whether a Git host could write a repository so. A URL, a pattern and a path that climbs are none.
-fn full_name(name: &str) -> bool {
+pub(super) fn full_name(name: &str) -> bool {
     let barred = |char: char| char.is_control() || char.is_whitespace() || "\\:*?\"<>|%#".contains(char);
     let segment = |part: &str| !part.is_empty() && part != "." && part != "..";
     let whole = name.len() <= LONGEST_NAME && name.contains('/') && name.strip_suffix(".git").is_none();

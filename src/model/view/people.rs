@@ -1,12 +1,13 @@
 //! What people do, and what of it is shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Change;
 use crate::model::{Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Guard, Name, PlanId, Time};
 
 /// What a person asks for with `trueup break-glass open`: what a request in Git asks for, or everything else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BreakGlassAsked {
     /// A `BreakGlass` document in Git, by its name; the rest is taken from it.
@@ -31,7 +32,7 @@ pub struct BreakGlassAsked {
 }
 
 /// One break-glass, and what became of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BreakGlassView {
     #[serde(flatten)]
     pub opening: BreakGlass,
@@ -51,7 +52,7 @@ pub struct BreakGlassView {
 }
 
 /// What was edited by hand in one application, against what was last applied.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Edits {
     pub application: Name,
     /// The plan that puts it right: `trueup restore` finds what was edited by its id.
@@ -61,7 +62,7 @@ pub struct Edits {
 }
 
 /// One policy in force.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyListed {
     pub name: Name,
     /// The sorts of rules that it has.
@@ -77,7 +78,7 @@ pub struct PolicyListed {
 }
 
 /// What one policy says of an application.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyView {
     pub name: Name,
     /// It is about this application.
@@ -98,7 +99,7 @@ pub struct PolicyView {
 }
 
 /// One rule of a policy, as it stands for the plan that would run now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyRule {
     pub guard: Guard,
     /// What it found, or what it is about where it found nothing.

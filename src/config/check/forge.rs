@@ -1,0 +1,36 @@
+use super::Scope;
+use super::hooks::full_name;
+use super::repository::secret;
+use crate::config::{Endpoint, Forge, InvalidEndpoint, Repository};
+use crate::yaml::quoted;
+
+/// A Git host gives 255 characters to the name of a status, of which that of an application may take 63.
+const LONGEST_CONTEXT: usize = 100;
+
+pub(super) fn check(repository: &Repository, forge: &Forge, scope: &mut Scope) {
+    let url = Endpoint::parse(&forge.url).and_then(|endpoint| match endpoint.url().query() {
+        Some(_) => Err(InvalidEndpoint::Form),
+        None => Ok(endpoint),
+    });
+    if let Err(error) = url {
+        let hint = "where people open it in a browser: https://git.example.org";
+        scope.hint("config.url", "/spec/forge/url", error.to_string(), hint);
+    }
+    if !full_name(&forge.repository) || forge.repository.split('/').count() != 2 {
+        let message = format!("expected the full name of a repository, found {}", quoted(&forge.repository));
+        scope.hint("config.names", "/spec/forge/repository", message, "as the Git host writes it: ops/platform");
+    }
+    secret("/spec/forge/token", &forge.token, scope);
+    let fits = |char: char| char.is_ascii_alphanumeric() || "-_./".contains(char);
+    if forge.context.is_empty() || forge.context.len() > LONGEST_CONTEXT || !forge.context.chars().all(fits) {
+        let message = format!(
+            "expected 1 to {LONGEST_CONTEXT} letters, digits, '-', '_', '.' and '/', found {}",
+            quoted(&forge.context)
+        );
+        scope.hint("config.context", "/spec/forge/context", message, "trueup, or trueup/web-1");
+    }
+    if forge.plans && (repository.tag.is_some() || repository.commit.is_some()) {
+        let hint = "plans: false, or follow a branch";
+        scope.hint("config.plans", "/spec/forge", "pull requests go to a branch, and none is followed", hint);
+    }
+}

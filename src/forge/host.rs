@@ -1,0 +1,167 @@
+//! What the Git host knows, as far as anybody here asks: the shapes of Forgejo's and Gitea's API (`/api/swagger`), read leniently.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Revision;
+
+/// How something fares, as a status on a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Pending,
+    Success,
+    /// It could not be told.
+    Error,
+    Failure,
+    Warning,
+    /// Forgejo and later versions know more.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A status on a commit. Of each context the newest counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub context: String,
+    #[serde(rename(serialize = "state", deserialize = "status"))]
+    pub state: State,
+    /// At most 255 characters are shown.
+    #[serde(default)]
+    pub description: String,
+    /// Where it leads; empty for nowhere.
+    #[serde(default)]
+    pub target_url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Statuses {
+    /// Where there is none, it is left out, or null.
+    pub(super) statuses: Option<Vec<Status>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct User {
+    pub(super) login: String,
+}
+
+/// A pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Pull {
+    pub number: u64,
+    /// What stands there is its author's.
+    #[serde(default)]
+    pub title: String,
+    #[serde(default)]
+    pub html_url: String,
+    pub base: Branch,
+    pub head: Branch,
+    #[serde(default)]
+    pub merged: bool,
+}
+
+/// One side of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Branch {
+    #[serde(rename = "ref")]
+    pub name: String,
+    pub sha: Revision,
+    /// `None` where the repository is gone.
+    repo: Option<Place>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Place {
+    full_name: String,
+}
+
+impl Pull {
+    /// Whether what it brings lies in another repository than where it goes to; also where that one is gone.
+    #[must_use]
+    pub fn is_from_fork(&self) -> bool {
+        let name = |branch: &Branch| branch.repo.as_ref().map(|place| place.full_name.clone());
+        name(&self.head).is_none() || name(&self.head) != name(&self.base)
+    }
+}
+
+/// A pull request to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewPull {
+    /// The branch of the same repository that holds what is proposed.
+    pub head: String,
+    /// The branch that it is to be merged into.
+    pub base: String,
+    pub title: String,
+    pub body: String,
+}
+
+/// A comment on a pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Comment {
+    pub id: u64,
+    #[serde(default)]
+    pub body: String,
+    pub(super) user: Option<User>,
+}
+
+impl Comment {
+    /// Whether this account wrote it.
+    #[must_use]
+    pub fn is_by(&self, login: &str) -> bool {
+        self.user.as_ref().is_some_and(|user| user.login.eq_ignore_ascii_case(login))
+    }
+}
+
+/// A webhook of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Hook {
+    pub id: u64,
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    #[serde(default)]
+    pub active: bool,
+    #[serde(default)]
+    pub events: Vec<String>,
+    #[serde(default)]
+    pub config: HookConfig,
+    #[serde(default)]
+    pub branch_filter: String,
+}
+
+/// Where a webhook goes. The host never says the secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct HookConfig {
+    pub url: String,
+    pub content_type: String,
+}
+
+/// A webhook as it is to be.
+#[derive(Clone)]
+pub struct NewHook {
+    /// `forgejo` or `gitea`.
+    pub kind: &'static str,
+    pub url: String,
+    pub secret: String,
+    pub events: Vec<String>,
+}
+
+/// How a branch is protected, as far as it concerns the account that asks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Protection {
+    /// Whether a rule binds it.
+    #[serde(default)]
+    pub protected: bool,
+    /// Whether the account may push to it all the same.
+    #[serde(default)]
+    pub user_can_push: bool,
+    /// Whether a merge waits for statuses.
+    #[serde(default)]
+    pub enable_status_check: bool,
+    /// For these.
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub status_check_contexts: Vec<String>,
+}
+
+fn or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,18 @@
+//! Talks to the Git host, Forgejo or Gitea, by its REST API (`/api/v1`): commit statuses, pull requests, comments, webhooks.
+//!
+//! It asks the host and tells it; nothing that the host answers decides what goes live. What is fetched is checked by `source`,
+//! what is planned is judged by `policy`, as if nobody had proposed it.
+
+mod client;
+mod error;
+mod host;
+mod markdown;
+mod proposed;
+mod tale;
+mod teller;
+
+pub use client::Forge;
+pub use error::{ForgeError, ForgeErrorKind};
+pub use host::{Branch, Comment, Hook, HookConfig, NewHook, NewPull, Protection, Pull, State, Status};
+pub use proposed::{Fate, NotPlanned, Proposed};
+pub use teller::Teller;

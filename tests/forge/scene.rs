@@ -1,0 +1,93 @@
+//! A Git host, people, a repository there, and a daemon that follows it; and the turns of phrase of these stories.
+
+#![allow(dead_code, unreachable_pub)]
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::world::{App, Gitea, Person, World};
+
+pub const SECRET: &str = "a webhook secret of thirty-two characters";
+pub const SOON: Duration = Duration::from_secs(30);
+
+pub struct Scene {
+    pub world: World,
+    pub host: Gitea,
+    /// Who pushes.
+    pub ada: Person,
+    /// The repository as the host names it.
+    pub repository: String,
+    pub listen: SocketAddr,
+}
+
+impl Scene {
+    /// Makes one with the application `web`, of the folder `web`, that is polled once an hour. `None` where there is no Git host.
+    pub fn new() -> Option<Self> {
+        let host = Gitea::start()?;
+        let (mut world, listen) = (World::new(), free());
+        let ada = host.person("ada");
+        let repository = host.repository(&ada, "platform");
+        host.serve(&mut world, &repository, &ada);
+        world.declared.apps = vec![App::new("web", &["web"]).sync("interval: 1h")];
+        world.declared.poll = "1h".into();
+        world.declared.daemon = format!("hooks:\n  listen: {listen}");
+        let secret = private(&world, "hook", SECRET);
+        world.declared.repository = format!("webhook:\n  secret: {{ file: {secret} }}\n  names: [{repository}]");
+        Some(Self { world, host, ada, repository, listen })
+    }
+
+    /// Lets the daemon talk to the Git host, with these more lines of `forge`, and returns its account there.
+    pub fn forge(&mut self, more: &str) -> Person {
+        let (robot, lines) = forge(&self.world, &self.host, &self.repository);
+        let more: String = more.lines().map(|line| format!("\n  {line}")).collect();
+        self.world.declared.repository += &format!("\n{lines}{more}");
+        robot
+    }
+
+    /// Returns where the daemon hears webhooks of the repository.
+    pub fn hook(&self) -> String {
+        format!("http://{}/hooks/platform", self.listen)
+    }
+
+    /// Pushes a first revision, starts the daemon, waits until that is live, and registers the webhook.
+    pub fn begin(&mut self) -> &mut Self {
+        self.world.repo.write("web/root/etc/motd", "one\n").land("first");
+        self.world.start();
+        self.world.until_live("/etc/motd", "one\n");
+        self.host.webhook(&self.repository, &self.hook(), SECRET);
+        self
+    }
+}
+
+/// Returns an address that nobody listens at.
+pub fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Writes a file that only its owner may read, and returns its path.
+pub fn private(world: &World, name: &str, content: &str) -> String {
+    let path = world.path("home").join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
+/// Returns the lines of a repository's `forge`, for an account of trueup's own, which may write to the repository.
+pub fn forge(world: &World, host: &Gitea, repository: &str) -> (Person, String) {
+    let robot = host.person("robot");
+    host.invite(&robot, repository);
+    let scopes = ["write:repository", "write:issue", "read:user"];
+    let token = private(world, "token", &host.token(&robot, &scopes));
+    let lines = format!("forge:\n  url: {}\n  repository: {repository}\n  token: {{ file: {token} }}", host.url());
+    (robot, lines)
+}
+
+/// Returns an account that may write to the repository, and a token of it.
+pub fn forge_again(scene: &Scene) -> (Person, String) {
+    let robot = scene.host.person("robot2");
+    scene.host.invite(&robot, &scene.repository);
+    let token = scene.host.token(&robot, &["write:repository", "write:issue", "read:user"]);
+    (robot, token)
+}
