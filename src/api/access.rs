@@ -148,6 +148,11 @@ impl Caller {
     }
 
     /// Whether it is root or the daemon's own user who asks, from this machine: they can change what is declared anyway.
+    /// Whether a token is what they are known by.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        matches!(self.came, Came::Token(_))
+    }
+
     pub(super) fn has_this_machine(&self) -> bool {
         matches!(self.came, Came::Unix(uid) if uid == 0 || uid == rustix::process::geteuid().as_raw())
     }

@@ -106,8 +106,8 @@ fn acts() -> ApiRouter<Service> {
             post_with(
                 go_back,
                 says(
-                    "goBack",
-                    "Goes back to what was good before, out of the store, while the Git host is down.",
+                    "rollback",
+                    "Goes back to what was good before, once that plan is approved, while the Git host is out of reach.",
                     &[APPLICATION, REFUSED],
                 ),
             ),

@@ -48,6 +48,7 @@ impl Asking<'_> {
             | Command::Host
             | Command::Login
             | Command::Logout
+            | Command::Forge(_)
             | Command::Completions { .. }
             | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),
         }

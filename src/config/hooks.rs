@@ -17,6 +17,9 @@ pub struct Hooks {
     /// The certificate to show. Needed anywhere but at a loopback address.
     #[serde(default)]
     pub tls: Option<ServerTls>,
+    /// Where Git hosts reach it: `https://trueup.example.org`, before `/hooks/REPOSITORY`. `trueup forge setup` tells them.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// What a server shows to those who connect by TLS. Both are read again whenever the configuration is.
