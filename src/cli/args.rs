@@ -105,6 +105,10 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
+    /// Log in at the daemon that --server names, with a browser
+    Login,
+    /// End that login
+    Logout,
     /// Make, list and revoke tokens, with which this command and others ask from elsewhere
     #[command(subcommand)]
     Token(Token),
