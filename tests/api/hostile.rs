@@ -196,14 +196,16 @@ fn what_is_endless_slow_or_too_many_is_cut_off() {
         "y".repeat(32 * 1024)
     );
     assert_eq!(there.send(within.as_bytes()).status, 200);
-    for query in ["limit=1000000000000000000", "limit=-1", "limit=1e18", "after=99999999999999999999"] {
+    for query in
+        ["limit=1000000000000000000", "limit=4000000000", "limit=-1", "limit=1e18", "after=99999999999999999999"]
+    {
         assert_eq!(
             there.ask(&format!("GET /v1/audit/records?{query}"), &[("Authorization", &bearer)], "").status,
             400,
             "{query}"
         );
     }
-    assert_eq!(there.ask("GET /v1/audit/records?limit=4000000000", &[("Authorization", &bearer)], "").status, 200);
+    assert_eq!(there.ask("GET /v1/audit/records?limit=1000", &[("Authorization", &bearer)], "").status, 200);
     // As many as care to stay silent: the others are answered, and these are put out.
     let mut silent: Vec<_> = (0..100).map(|_| TcpStream::connect(there.to).unwrap()).collect();
     let mut slow = there.connect();
