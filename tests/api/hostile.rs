@@ -26,7 +26,7 @@ fn a_token_that_is_none_of_ours_opens_nothing() {
         vec![("Authorization", good.clone())],
         vec![("Authorization", format!("Bearer {good}")), ("Authorization", format!("Bearer {good}"))],
         vec![("Authorization", format!("Bearer {good}, Bearer {good}"))],
-        vec![("Authorization", format!("Bearer {head}_{}", secret.replace(|digit: char| digit == '0', "1")))],
+        vec![("Authorization", format!("Bearer {head}_{}", secret.replace('0', "1")))],
         vec![("Authorization", format!("Bearer {head}_"))],
         vec![("Authorization", format!("Bearer trueup__{secret}"))],
         vec![("Authorization", format!("Bearer {}", good.to_uppercase()))],
@@ -286,7 +286,8 @@ fn no_token_is_taken_from_an_address_and_no_secret_is_given_back() {
     let hook = "d41d8cd98f00b204e9800998ecf8427e";
     let secret = private(&there.world, "hook", hook);
     let listen = super::there::free();
-    there.world.declared.daemon += &format!("\nhooks:\n  listen: {listen}");
+    let hooks = format!("\nhooks:\n  listen: {listen}");
+    there.world.declared.daemon.push_str(&hooks);
     there.world.declared.repository = format!("webhook:\n  secret: {{ file: {secret} }}\n  names: [ops/platform]");
     there.world.repo.write("web/root/etc/motd", "one\n").write("db/root/etc/db", "one\n").land("first");
     there.world.start();
