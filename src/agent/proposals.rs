@@ -28,6 +28,9 @@ const GATHER: Duration = Duration::from_millis(200);
 const SOON: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_mins(15);
 
+/// What was told of and is not given for so many times is asked for at the interval.
+const PATIENCE: u32 = 15;
+
 /// A host that rings no bell is asked this often at most, and each is planned anew this often at least: policies know the time.
 const SOONEST: Duration = Duration::from_secs(10);
 const ANEW: Duration = Duration::from_hours(1);
@@ -59,6 +62,8 @@ struct Rounds {
     login: Option<String>,
     /// A pull request was told of that cannot be had yet.
     again: bool,
+    /// How often in a row that was so.
+    waited: u32,
 }
 
 /// What a pull request was planned from.
@@ -100,13 +105,16 @@ impl Planner {
         let mut pace = Pace::new(inner.store.key(), format!("proposals {}", self.repository)).up_to(LONGEST_RETRY);
         let (mut failures, mut said) = (0, None);
         let read = audit::head(&inner.store).await.map_or(0, |head| head.size);
-        let mut rounds = Rounds { seen: BTreeMap::new(), moved: BTreeMap::new(), read, login: None, again: false };
+        let mut rounds =
+            Rounds { seen: BTreeMap::new(), moved: BTreeMap::new(), read, login: None, again: false, waited: 0 };
         inner.begun.cancelled().await;
         loop {
             let wait = match self.round(&mut rounds).await {
                 Ok(()) => {
                     (failures, said) = (0, None);
-                    if rounds.again { SOON } else { pace.jitter(self.interval.max(SOONEST)) }
+                    rounds.waited = if rounds.again { rounds.waited + 1 } else { 0 };
+                    let soon = rounds.again && rounds.waited <= PATIENCE;
+                    if soon { SOON } else { pace.jitter(self.interval.max(SOONEST)) }
                 }
                 Err(error) => {
                     failures += 1;

@@ -122,7 +122,6 @@ impl Caller {
     ///
     /// # Errors
     /// Where they would not be let in any more.
-    #[expect(dead_code, reason = "for events that are told as they come")]
     pub(super) async fn again(&self, service: &Service) -> Result<Self, Refusal> {
         match &self.came {
             Came::Unix(uid) => Ok(Self::of_unix_user(service, *uid, None).await),
@@ -147,6 +146,11 @@ impl Caller {
     }
 
     /// Whether it is root or the daemon's own user who asks, from this machine: they can change what is declared anyway.
+    /// Whether a token is what they are known by.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        matches!(self.came, Came::Token(_))
+    }
+
     pub(super) fn has_this_machine(&self) -> bool {
         matches!(self.came, Came::Unix(uid) if uid == 0 || uid == rustix::process::geteuid().as_raw())
     }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::access::Caller;
 use super::conditional::unbound;
 use crate::model::Problem;
 
@@ -65,7 +66,8 @@ impl<T: Serialize> IntoResponse for Secret<T> {
     }
 }
 
-/// The JSON body of a request; no body at all reads as `{}`.
+/// The JSON body of a request. At the socket no body at all reads as `{}`; from elsewhere a page of anybody's could make a browser send
+/// that.
 pub(super) struct Body64<T>(pub T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body64<T> {
@@ -90,8 +92,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body8M<T> {
 async fn body<T: DeserializeOwned>(request: Request, largest: usize) -> Result<T, Refusal> {
     unbound(request.headers())?;
     let json = is_json(request.headers());
+    let elsewhere = request.extensions().get::<Caller>().is_some_and(Caller::is_elsewhere);
     let bytes = read(request.into_body(), largest).await?;
-    if bytes.is_empty() {
+    if bytes.is_empty() && !elsewhere {
         return parse(b"{}");
     }
     if !json {

@@ -111,6 +111,9 @@ pub(super) enum Command {
     /// Try out who is told what happens
     #[command(subcommand)]
     Notify(Notify),
+    /// Tell the Git host of this daemon
+    #[command(subcommand)]
+    Forge(Forge),
     /// Read the trail
     #[command(subcommand)]
     Audit(Audit),
@@ -397,6 +400,31 @@ pub(super) enum Notify {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Forge {
+    /// Register the webhook of each repository that has `webhook:` and `forge:`, or put it right
+    Setup(Setup),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Setup {
+    /// The repositories, by the names of their documents; all of them when none is given
+    #[arg(value_name = "REPOSITORY")]
+    pub repositories: Vec<String>,
+    /// Where the Git host reaches this daemon, instead of `hooks.url` of the Daemon document
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Use the token in this file (mode 0600), such as one of your own, instead of the one that is declared
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Register anew what looks right, too: the Git host does not say which secret it has
+    #[arg(long)]
+    pub renew: bool,
+    /// Only print what it would do
+    #[arg(long)]
+    pub print: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -46,6 +46,7 @@ impl Asking<'_> {
             | Command::Check(_)
             | Command::Render(_)
             | Command::Host
+            | Command::Forge(_)
             | Command::Completions { .. }
             | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),
         }

@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod client;
 mod demo;
+mod forge;
 mod git;
 mod host;
 mod journal;
@@ -26,7 +27,7 @@ mod trouble;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use args::{Audit, Cli, Command};
+use args::{Audit, Cli, Command, Forge};
 use ask::Asking;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
@@ -99,6 +100,7 @@ fn dispatch(cli: &Cli, elsewhere: bool, screen: Screen, clock: &Arc<dyn Clock>) 
         Command::Render(args) => return local::render(args, screen),
         Command::Completions { shell } => return manual::completions(*shell),
         Command::Man { folder } => return manual::man(folder),
+        Command::Forge(Forge::Setup(setup)) => return runtime()?.block_on(forge::setup(setup, &cli.global, screen)),
         Command::Audit(Audit::Accept { reason }) => return trail::accept(reason, &cli.global, screen),
         Command::Audit(Audit::Verify(verify)) if verify.is_offline() => {
             return runtime()?.block_on(trail::offline(verify, screen));

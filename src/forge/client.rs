@@ -179,15 +179,11 @@ impl Forge {
 
     /// Registers a webhook.
     pub async fn create_hook(&self, new: &NewHook) -> Result<(), ForgeError> {
-        let mut body = wanted(new);
-        body["type"] = new.kind.into();
+        let config = json!({ "url": new.url, "content_type": "json", "secret": new.secret });
+        let body = json!({
+            "type": new.kind, "active": true, "branch_filter": "*", "events": new.events, "config": config,
+        });
         self.send("register a webhook", Method::POST, &self.path(&["hooks"]), &body).await.map(drop)
-    }
-
-    /// Makes a webhook what it is to be. Its type stays.
-    pub async fn edit_hook(&self, hook: u64, new: &NewHook) -> Result<(), ForgeError> {
-        let id = hook.to_string();
-        self.send("edit a webhook", Method::PATCH, &self.path(&["hooks", &id]), &wanted(new)).await.map(drop)
     }
 
     /// Removes a webhook.
@@ -285,15 +281,6 @@ impl Forge {
         value.set_sensitive(true);
         Ok(value)
     }
-}
-
-fn wanted(new: &NewHook) -> Value {
-    json!({
-        "active": true,
-        "branch_filter": "*",
-        "events": new.events,
-        "config": { "url": new.url, "content_type": "json", "secret": new.secret },
-    })
 }
 
 fn read<T: DeserializeOwned>(answer: &[u8], what: &str) -> Result<T, ForgeError> {

@@ -142,7 +142,7 @@ pub struct NewHook {
     pub kind: &'static str,
     pub url: String,
     pub secret: String,
-    pub events: Vec<String>,
+    pub events: &'static [&'static str],
 }
 
 /// How a branch is protected, as far as it concerns the account that asks.

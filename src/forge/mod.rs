@@ -8,6 +8,7 @@ mod error;
 mod host;
 mod markdown;
 mod proposed;
+mod setup;
 mod tale;
 mod teller;
 
@@ -15,4 +16,5 @@ pub use client::Forge;
 pub use error::{ForgeError, ForgeErrorKind};
 pub use host::{Branch, Comment, Hook, HookConfig, NewHook, NewPull, Protection, Pull, State, Status};
 pub use proposed::{Fate, NotPlanned, Proposed};
+pub use setup::{Mending, Webhook, mending};
 pub use teller::Teller;

@@ -223,3 +223,82 @@ fn cut(diff: &str) -> &str {
     let end = diff.floor_char_boundary(LONGEST_DIFF);
     &diff[..diff[..end].rfind('\n').map_or(end, |line| line + 1)]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// No Git host has a limit below this.
+    const LIMIT: usize = 65_536;
+
+    fn view(steps: usize, diff: &str, findings: serde_json::Value, decision: &str) -> PlanView {
+        let digest = "0".repeat(64);
+        let step = json!({
+            "id": { "kind": "path", "namespace": "", "name": format!("/etc/{}", "x".repeat(200)) }, "action": "update",
+            "cause": "intentional", "before": digest, "after": digest, "fingerprint": "", "risk": "high", "wave": 0,
+        });
+        let change = json!({ "step": step, "diff": diff, "place": "web/x:1:1" });
+        let plan = json!({ "id": digest, "application": "web", "target": "host", "inputs": digest, "steps": vec![step; steps] });
+        let verdict = json!({ "decision": decision, "findings": findings });
+        let view =
+            json!({ "plan": plan, "revision": null, "verdict": verdict, "changes": vec![change; steps], "matched": 0 });
+        serde_json::from_value(view).unwrap()
+    }
+
+    fn proposed(fate: Fate) -> Proposed {
+        Proposed { head: "a".repeat(40).parse().unwrap(), onto: "main".into(), fate }
+    }
+
+    fn planned(plans: Vec<Result<PlanView, NotPlanned>>) -> Proposed {
+        let name = |number: usize| format!("app-{number}").parse().unwrap();
+        proposed(Fate::Planned(plans.into_iter().enumerate().map(|(number, plan)| (name(number), plan)).collect()))
+    }
+
+    #[test]
+    fn a_comment_has_an_end_whatever_is_proposed() {
+        let redactor = Redactor::new(["s3cr3t-of-the-tests"]);
+        let diff = "+a line of a file\n".repeat(20_000);
+        for plans in [
+            (0..200).map(|_| Ok(view(60, &diff, json!([]), "go"))).collect::<Vec<_>>(),
+            (0..200).map(|_| Ok(view(1, &"`".repeat(200_000), json!([]), "go"))).collect(),
+            vec![Err(NotPlanned { code: "render.x".into(), message: "x".repeat(1 << 20), passing: false })],
+        ] {
+            let text = planned(plans).comment("<!-- trueup/plan -->", &redactor);
+            assert!(text.len() < LIMIT && text.starts_with("<!-- trueup/plan -->\n### "), "{}", text.len());
+            assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+        }
+        let text = planned(vec![Ok(view(1, &diff, json!([]), "go"))]).comment("<!-- x -->", &redactor);
+        assert!(text.contains("more lines"), "{text}");
+        let paths = (0..20).map(|_| "x".repeat(4096)).collect();
+        assert!(proposed(Fate::Conflict(paths)).comment("<!-- x -->", &redactor).len() < LIMIT);
+    }
+
+    #[test]
+    fn the_status_is_green_only_where_everything_may_go() {
+        let no = |passing| NotPlanned { code: "render.x".into(), message: "no".into(), passing };
+        let finding = |guard: &str| json!([{ "guard": guard, "message": "m", "objects": [] }]);
+        let held = |guard: &str| Ok(view(1, "", finding(guard), "hold"));
+        let go = || Ok(view(1, "", json!([]), "go"));
+        let nothing = || Ok(view(0, "", json!([]), "go"));
+        for (proposed, state, said) in [
+            (planned(vec![]), State::Success, "nothing changes"),
+            (planned(vec![nothing()]), State::Success, "nothing changes"),
+            (planned(vec![go(), nothing()]), State::Success, "1 application would change"),
+            (
+                planned(vec![go(), held("adoption")]),
+                State::Success,
+                "2 applications would change, 1 after a yes or at their time",
+            ),
+            (planned(vec![go(), held("ancestry-unknown")]), State::Failure, "app-1: m"),
+            (planned(vec![go(), Err(no(false))]), State::Failure, "app-1: no"),
+            (planned(vec![Err(no(true)), go()]), State::Error, "app-0: no"),
+            (proposed(Fate::Conflict(vec!["x".into()])), State::Failure, "it conflicts with main"),
+            (proposed(Fate::NotRead(no(true))), State::Error, "no"),
+            (proposed(Fate::Fork), State::Error, "it comes from a fork, which is not planned (forge.forks)"),
+        ] {
+            assert_eq!(proposed.state(), (state, said.to_owned()));
+        }
+    }
+}

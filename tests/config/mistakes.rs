@@ -441,7 +441,7 @@ fn what_is_wrong_with_a_notification_is_told_where_it_stands() {
         (format!("{hook}\nevents: [changed, held, changed]"), "6:27 config.notification: changed is named twice"),
         (
             format!("{hook}\nevents: [changd]"),
-            "6:12 schema.value: expected changed, held, failed, degraded, recovered, rolled-back, drift, act, \
+            "6:12 schema.value: expected changed, held, failed, degraded, recovered, rolled-back, revert, drift, act, \
              break-glass, daemon or trail, found 'changd' (did you mean 'changed'?)",
         ),
         (

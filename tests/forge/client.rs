@@ -70,13 +70,10 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
         .by(trueup::config::SecretSource { file: Some(private(&scene.world, "owner", &owner).into()), systemd: None });
     on(async {
         let kind = if client.is_forgejo().await.unwrap() { "forgejo" } else { "gitea" };
-        let events = vec!["push".to_owned(), "pull_request".to_owned()];
-        let hook = NewHook { kind, url: scene.hook(), secret: "s".repeat(32), events };
+        let hook = NewHook { kind, url: scene.hook(), secret: "s".repeat(32), events: &["push", "pull_request"] };
         client.create_hook(&hook).await.unwrap();
         let found = client.hooks().await.unwrap();
         assert!(found.len() == 1 && found[0].active && found[0].kind == kind && found[0].config.url == hook.url);
-        client.edit_hook(found[0].id, &NewHook { url: "http://127.0.0.1:1/hooks/x".into(), ..hook }).await.unwrap();
-        assert_eq!(client.hooks().await.unwrap()[0].config.url, "http://127.0.0.1:1/hooks/x");
         client.delete_hook(found[0].id).await.unwrap();
         assert!(client.hooks().await.unwrap().is_empty());
     });

@@ -1,7 +1,7 @@
 //! The Git host: the real daemon, and a real Gitea (or the Forgejo that the environment names, see `tests/world/gitea.rs`).
 
 // A test says what went wrong by failing.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 #[path = "../world/mod.rs"]
 mod world;
@@ -11,4 +11,6 @@ mod hooks;
 mod pulls;
 mod reverts;
 mod scene;
+mod setup;
 mod statuses;
+mod whole;

@@ -9,7 +9,7 @@ use super::scene::{SOON, Scene, private};
 use super::world::{Person, eventually};
 
 /// Pushes a branch with these files, and opens a pull request.
-fn propose(scene: &Scene, branch: &str, files: &[(&str, &str)]) -> u64 {
+pub fn propose(scene: &Scene, branch: &str, files: &[(&str, &str)]) -> u64 {
     scene.world.repo.branch("main").branch(branch);
     for (path, content) in files {
         scene.world.repo.write(path, content);
@@ -21,7 +21,7 @@ fn propose(scene: &Scene, branch: &str, files: &[(&str, &str)]) -> u64 {
 }
 
 /// Returns the only comment of an account on a pull request, once it says this.
-fn comment(scene: &Scene, number: u64, robot: &Person, wanted: &str) -> String {
+pub fn comment(scene: &Scene, number: u64, robot: &Person, wanted: &str) -> String {
     let mut found = vec![];
     let start = std::time::Instant::now();
     loop {
@@ -44,7 +44,7 @@ fn head(scene: &Scene, number: u64) -> String {
 }
 
 /// Waits for the status of a pull request's plan.
-fn status(scene: &Scene, number: u64, wanted: &str) {
+pub fn status(scene: &Scene, number: u64, wanted: &str) {
     let commit = head(scene, number);
     let mut last = String::new();
     eventually(&format!("the plan of {number} is {wanted}"), SOON, || {
@@ -56,13 +56,13 @@ fn status(scene: &Scene, number: u64, wanted: &str) {
 }
 
 /// Returns what follows `Plan` in a comment.
-fn plan_id(comment: &str) -> String {
+pub fn plan_id(comment: &str) -> String {
     let line = comment.lines().find_map(|line| line.strip_prefix("Plan `")).expect("it names a plan");
     line.trim_end_matches('`').to_owned()
 }
 
 /// Returns the plan that brought a revision live, as the trail has it.
-fn ran(scene: &Scene, revision: &str) -> String {
+pub fn ran(scene: &Scene, revision: &str) -> String {
     let trail = scene.world.cli(&["audit", "list", "--json"]).code(0).json();
     let all = trail.as_array().or(trail["records"].as_array()).cloned().expect("records");
     let one = all.iter().find(|one| one["kind"] == "closed" && one["revision"] == revision).expect("it was closed");

@@ -6,7 +6,7 @@ use super::scene::{SOON, Scene};
 use super::world::{App, eventually};
 
 /// Waits until the newest status of a context on a commit begins so.
-fn until(scene: &Scene, commit: &str, context: &str, wanted: &str) {
+pub fn until(scene: &Scene, commit: &str, context: &str, wanted: &str) {
     let mut last = String::new();
     let start = std::time::Instant::now();
     while !last.starts_with(wanted) {
@@ -40,7 +40,7 @@ fn each_commit_shows_how_every_application_fared() {
     let plan = scene.world.cli(&["status", "--json"]).json();
     let plan =
         plan["applications"].as_array().unwrap().iter().find(|app| app["name"] == "web").unwrap()["plan"].clone();
-    scene.world.cli(&["approve", plan.as_str().unwrap()]).code(0);
+    let _ = scene.world.cli(&["approve", plan.as_str().unwrap()]).code(0);
     until(&scene, &held, "trueup/web", "success: live: ");
 
     // Refused: it cannot be rendered.

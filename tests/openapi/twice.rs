@@ -99,3 +99,15 @@ fn what_is_known_is_not_sent_again() {
     let act = ask(world, "POST", "/v1/applications/web/sync", &[("if-match", "*")], Some(&json!({})));
     assert_eq!((act.status, &act.json()["code"]), (412, &"api.precondition".into()));
 }
+
+#[test]
+fn a_secret_is_told_once_also_to_who_asks_twice() {
+    let estate = estate();
+    let asked = json!({ "robot": "ci", "roles": ["viewer"] });
+    let made = act(&estate.world, "\"k\"", "/v1/tokens", &asked);
+    assert_eq!((made.status, made.header("cache-control")), (200, Some("no-store")), "{made:?}");
+    let again = act(&estate.world, "\"k\"", "/v1/tokens", &asked);
+    assert_eq!((again.status, &again.json()["code"]), (409, &"idempotency.not-kept".into()));
+    let tokens = ask(&estate.world, "GET", "/v1/tokens", &[], None).json();
+    assert_eq!(tokens.as_array().unwrap().len(), 1);
+}

@@ -34,10 +34,7 @@ impl<T: JsonSchema> OperationInput for Body8M<T> {
 
 fn body<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation) {
     let schema = context.schema.subschema_for::<T>();
-    let needed = context.resolve_schema(&schema).get("required").and_then(Value::as_array);
-    // No body at all reads as `{}`.
-    let required = needed.is_some_and(|fields| !fields.is_empty());
-    let body = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
+    let body = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     operation.request_body = serde_json::from_value(body).ok().map(ReferenceOr::Item);
     refuses(operation, BODY);
 }

@@ -1,18 +1,14 @@
 use super::Scope;
-use super::hooks::full_name;
+use super::hooks::{base, full_name};
 use super::repository::secret;
-use crate::config::{Endpoint, Forge, InvalidEndpoint, Repository};
+use crate::config::{Forge, Repository};
 use crate::yaml::quoted;
 
 /// A Git host gives 255 characters to the name of a status, of which that of an application may take 63.
 const LONGEST_CONTEXT: usize = 100;
 
 pub(super) fn check(repository: &Repository, forge: &Forge, scope: &mut Scope) {
-    let url = Endpoint::parse(&forge.url).and_then(|endpoint| match endpoint.url().query() {
-        Some(_) => Err(InvalidEndpoint::Form),
-        None => Ok(endpoint),
-    });
-    if let Err(error) = url {
+    if let Err(error) = base(&forge.url) {
         let hint = "where people open it in a browser: https://git.example.org";
         scope.hint("config.url", "/spec/forge/url", error.to_string(), hint);
     }

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::Scope;
 use super::repository::secret;
-use crate::config::{Api, Endpoint, Hooks, RepositoryWebhook, ServerTls};
+use crate::config::{Api, Endpoint, Hooks, InvalidEndpoint, RepositoryWebhook, ServerTls};
 use crate::yaml::quoted;
 
 /// A Git host's own limit lies below; nobody has more names for one repository.
@@ -11,6 +11,11 @@ const MOST_NAMES: usize = 20;
 
 pub(super) fn listening(hooks: &Hooks, scope: &mut Scope) {
     address("/spec/hooks", "webhooks are heard", (&hooks.listen, hooks.address()), hooks.tls.as_ref(), scope);
+    if let Some(url) = &hooks.url
+        && let Err(error) = base(url)
+    {
+        scope.hint("config.url", "/spec/hooks/url", error.to_string(), "https://trueup.example.org");
+    }
 }
 
 pub(super) fn answering(api: &Api, scope: &mut Scope) {
@@ -84,4 +89,10 @@ pub(super) fn full_name(name: &str) -> bool {
     let segment = |part: &str| !part.is_empty() && part != "." && part != "..";
     let whole = name.len() <= LONGEST_NAME && name.contains('/') && name.strip_suffix(".git").is_none();
     whole && !name.contains(barred) && name.split('/').all(segment)
+}
+
+/// Takes a URL below which others lie.
+pub(super) fn base(url: &str) -> Result<Endpoint, InvalidEndpoint> {
+    Endpoint::parse(url)
+        .and_then(|endpoint| if endpoint.url().query().is_none() { Ok(endpoint) } else { Err(InvalidEndpoint::Form) })
 }
