@@ -56,7 +56,7 @@ const RENDER: Duration = Duration::from_mins(10);
 /// application is kept true to what was last applied.
 pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
     let began = Instant::now();
-    let mut report = subject.sync(ring).await;
+    let mut report = Box::pin(subject.sync(ring)).await;
     report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
 }
@@ -72,7 +72,7 @@ impl Subject {
         if let Some(suspended) = &self.memory.state.suspended {
             return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
         }
-        match self.forward(ring).await {
+        match Box::pin(self.forward(ring)).await {
             Ok(report) if report.outcome != Outcome::Held => report,
             Ok(held) => self.keep(ring, held).await,
             Err(refusal) => self.refused(ring, refusal).await,

@@ -304,10 +304,9 @@ async fn judge(answer: &mut Response) -> Result<Vec<u8>, ForgeError> {
                 let message = format!("the answer has more than {} MiB", ANSWER / 1024 / 1024);
                 return Err(ForgeError::new(ForgeErrorKind::Odd, message));
             }
-            Ok(_) => break,
             Err(error) if status.is_success() => return Err(source::told(error).into()),
-            // The status has said what matters.
-            Err(_) => break,
+            // Of a refusal, the status has said what matters.
+            Ok(_) | Err(_) => break,
         }
     }
     if status.is_success() {
