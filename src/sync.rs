@@ -8,6 +8,7 @@ mod draft;
 mod edits;
 mod facts;
 mod fights;
+mod go_back;
 mod hold;
 mod inherited;
 mod neighbours;
@@ -32,7 +33,7 @@ use tokio::time::Instant;
 
 use crate::model::view::SyncReport;
 use crate::model::{Complete, Decision, Desired, Guard, Outcome};
-use crate::store::Known;
+use crate::store::{BadInputs, Known};
 
 pub use candidate::{Candidate, Holds, Origin};
 pub use course::{Course, Passage, Passed, Room};
@@ -72,7 +73,12 @@ impl Subject {
         if let Some(suspended) = &self.memory.state.suspended {
             return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
         }
-        match Box::pin(self.forward(ring)).await {
+        let forward = match self.go_back(ring).await {
+            Ok(None) => Box::pin(self.forward(ring)).await,
+            Ok(Some(report)) => Ok(report),
+            Err(refusal) => Err(refusal),
+        };
+        match forward {
             Ok(report) if report.outcome != Outcome::Held => report,
             Ok(held) => self.keep(ring, held).await,
             Err(refusal) => self.refused(ring, refusal).await,
@@ -95,10 +101,8 @@ impl Subject {
         }
         let candidate = self.candidate(ring).await?;
         self.see(&candidate);
-        let bad = self.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs && !ring.insist);
-        if let Some(bad) = bad {
-            let message = format!("revision {} failed before: {}", bad.revision.short(), bad.reason);
-            return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
+        if !ring.insist {
+            self.untried(&candidate)?;
         }
         let desired = candidate.desired.clone();
         let inputs = candidate.inputs;
@@ -115,6 +119,25 @@ impl Subject {
         let report = self.carry(draft, ring).await?;
         self.let_go_of_tree();
         Ok(report)
+    }
+
+    /// Refuses inputs that failed before, also where Git has gone on meanwhile and came back to them.
+    fn untried(&mut self, candidate: &Candidate) -> Result<(), Refusal> {
+        let state = &mut self.memory.state;
+        let Some(bad) = state.mark(&candidate.inputs).cloned() else { return Ok(()) };
+        let (name, failed, reason) = (&self.name, bad.revision.short(), &bad.reason);
+        let message = if bad.revision == candidate.revision {
+            format!("revision {failed} failed before: {reason}")
+        } else {
+            let again = format!("`trueup sync {name}` tries it all the same");
+            format!("revision {} is what failed as {failed} before: {reason}; {again}", candidate.revision.short())
+        };
+        // Unless there is something to take back first, which must not be forgotten.
+        let current = |now: &BadInputs| now.inputs == bad.inputs || now.created.is_some();
+        if !state.bad_inputs.as_ref().is_some_and(current) {
+            state.mark_bad(Some(bad));
+        }
+        Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message))
     }
 
     /// Takes note of a revision that is new here. It is written down with whatever is written next: nothing rests on it before

@@ -8,5 +8,6 @@ mod config {
     mod from_git;
     mod hostile;
     mod mistakes;
+    mod reverts;
     mod rules;
 }

@@ -104,6 +104,8 @@ async fn what_was_committed_is_there_after_a_restart_and_what_was_dropped_is_not
         reason: "check failed".into(),
         sync: new_sync_id().unwrap(),
         created: Some(BTreeSet::from([ObjectId::new("path", "/etc/new")])),
+        plan: None,
+        reverted: None,
     };
     let mut state = store.application(&name("nginx")).await.unwrap();
     state.bad_inputs = Some(bad);

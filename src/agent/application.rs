@@ -10,6 +10,7 @@ use super::bells::Bells;
 use super::commands::Command;
 use super::metrics::Counts;
 use super::owners::Owners;
+use super::reverting::Reverting;
 use super::status::Board;
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
@@ -40,6 +41,7 @@ pub(super) struct Task {
     pub(super) begun: CancellationToken,
     pub(super) stop: CancellationToken,
     pub(super) failures: u32,
+    pub(super) reverting: Reverting,
 }
 
 impl Task {
@@ -60,6 +62,7 @@ impl Task {
             }
             self.gather(&mut waiting);
         }
+        self.reverting.end();
         Box::pin(self.flush()).await;
     }
 
@@ -91,8 +94,11 @@ impl Task {
         if let Some(command) = waiting.remove(first.unwrap_or_default()) {
             return Some(command);
         }
+        let again = self.reverting.due(&self.subject.memory.state);
         tokio::select! {
             command = self.commands.recv() => command, // cancel-safe: nothing is taken unless it is returned
+            came = self.reverting.came() => Some(Box::new(Command::TakeOut(Some(came)))), // an attempt that goes on is waited for again
+            () = sleep_until(again.unwrap_or(due)), if again.is_some() => Some(Box::new(Command::TakeOut(None))), // a timer holds no data
             () = sleep_until(due) => Some(Box::new(Command::Ring(Ring::daemon("interval")))), // a timer holds no data
             () = self.stop.cancelled() => None, // level-triggered
         }
@@ -113,6 +119,13 @@ impl Task {
         // A reply that nobody waits for any more is no error: who asked has gone.
         match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),
+            Command::TakeOut(came) => {
+                match came {
+                    Some(came) => Box::pin(self.taken_out(came)).await,
+                    None => Box::pin(self.take_out()).await,
+                }
+                None
+            }
             Command::Sync(ring, reply) => {
                 let (due, report) = self.sync(&ring).await;
                 let _ = reply.send(report);
@@ -142,6 +155,19 @@ impl Task {
                 let _busy = turns.aside(&self.subject.name, &self.subject.progress);
                 let _ = reply.send(Box::pin(sync::explain(&mut self.subject)).await);
                 None
+            }
+            Command::GoBack(actor, reply) => {
+                let turns = self.turns.clone();
+                let busy = turns.aside(&self.subject.name, &self.subject.progress);
+                let asked = Box::pin(self.subject.ask_back(&actor)).await;
+                drop(busy);
+                if let Err(refusal) = asked {
+                    let _ = reply.send(Err(refusal));
+                    return None;
+                }
+                let (due, report) = self.sync(&Ring { actor, ..Ring::daemon("rollback") }).await;
+                let _ = reply.send(Ok(report));
+                Some(due)
             }
             Command::Suspend(reason, actor, reply) => {
                 let _ = reply.send(Box::pin(self.suspend(Some(reason), &actor)).await);
@@ -183,6 +209,7 @@ impl Task {
 
     /// Shows how a sync ended, and returns when the next one is due.
     fn after(&mut self, report: &SyncReport) -> Instant {
+        self.gone_on();
         let (name, now) = (self.subject.name.clone(), self.subject.clock.now());
         self.board.ended(&name, report, now);
         self.show();
@@ -223,10 +250,10 @@ impl Task {
         self.bells.ring(reason, |application, _| waiting.contains(application));
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
         let (name, memory) = (&self.subject.name, &self.subject.memory);
         self.owners.set(name, &memory.inventory);
-        self.board.remembered(name, memory);
+        self.board.remembered(name, memory, &self.reverting.branch);
     }
 
     async fn suspend(&mut self, reason: Option<String>, actor: &Actor) -> Result<ApplicationStatus, Problem> {
@@ -237,6 +264,7 @@ impl Task {
         if act == Act::Resume {
             // A person says so: what failed before may be tried again.
             state.bad_inputs = None;
+            state.marked.clear();
         }
         let entry = Entry {
             application: Some(self.subject.name.clone()),

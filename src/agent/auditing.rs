@@ -53,13 +53,15 @@ pub struct RecordQuery {
     pub of: Option<Vec<Name>>,
     /// Only records with a larger sequence number, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub after: Option<u64>,
     /// Only records with a smaller sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u64::MAX))]
     pub before: Option<u64>,
     /// At most this many.
     #[serde(default = "default_limit")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = Self::MOST))]
     pub limit: u32,
 }
 

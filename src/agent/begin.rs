@@ -9,6 +9,7 @@ use super::application::Task;
 use super::declared::Force;
 use super::estate::{Estate, Following, Kept, Reached, StartError};
 use super::poller::Poller;
+use super::reverting::Reverting;
 use super::status::Followed;
 use super::watcher::Watcher;
 use crate::config::{Application, Declared, Repository};
@@ -125,6 +126,16 @@ impl Agent {
             course,
             memory,
         };
+        let folder = self.inner.store.folder().join("reverts").join(name.as_str());
+        let refused = |source| StartError::Source { name: spec.source.repository.clone(), source };
+        let reverter = following.reverter(folder).map_err(refused)?;
+        let pace = Pace::new(self.inner.store.key(), format!("revert of {name}"));
+        let reverting = Reverting::new(
+            reverter,
+            &reference(&following.declared),
+            self.inner.hooks.bell(&spec.source.repository),
+            pace,
+        );
         let (commands, receiver) = mpsc::channel(QUEUE);
         let task = Task {
             subject,
@@ -141,6 +152,7 @@ impl Agent {
             begun: self.inner.begun.clone(),
             stop: stop.clone(),
             failures: 0,
+            reverting,
         };
         self.inner.bells.hang(name, &spec.source.repository, commands.clone());
         let ended = self.inner.tasks.spawn(task.run());

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::problems::stopping;
+use super::reverting::Came;
 use crate::model::view::{ApplicationStatus, PlanView, PolicyView, SyncReport};
 use crate::model::{Actor, PlanId, Problem};
 use crate::sync::{Proposal, Refusal, Ring};
@@ -14,6 +15,8 @@ pub(super) type Asked = mpsc::Sender<Box<Command>>;
 pub(super) enum Command {
     /// Something may have changed.
     Ring(Ring),
+    /// Something may have come of a commit that takes a failed change out of Git, or it is time to try again.
+    TakeOut(Option<Came>),
     /// A person waits for the outcome of a sync.
     Sync(Ring, oneshot::Sender<SyncReport>),
     /// What would a sync do, at this revision?
@@ -24,6 +27,8 @@ pub(super) enum Command {
     Edits(Vec<String>, oneshot::Sender<Result<Option<PlanId>, Refusal>>),
     /// Which policies bind it, and what do they say?
     Explain(oneshot::Sender<Result<Vec<PolicyView>, Refusal>>),
+    /// Go back to what was live before, as the store has it.
+    GoBack(Actor, oneshot::Sender<Result<SyncReport, Refusal>>),
     Suspend(String, Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
     Resume(Actor, oneshot::Sender<Result<ApplicationStatus, Problem>>),
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Auditing, Observing, Standing};
+use super::{Auditing, Observing, Standing, Tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -11,7 +11,7 @@ use crate::model::{Actor, Name, Problem};
 ///
 /// Names and ids come as a person typed them: whoever implements this answers an unknown one with a problem.
 #[async_trait]
-pub trait Daemon: Auditing + Observing + Standing + Send + Sync + 'static {
+pub trait Daemon: Auditing + Observing + Standing + Tokens + Send + Sync + 'static {
     fn status(&self) -> Status;
 
     /// Returns what a sync would do now. `revision`: a branch, tag or commit to plan for instead of the followed one; such a
@@ -26,6 +26,10 @@ pub trait Daemon: Auditing + Observing + Standing + Send + Sync + 'static {
 
     /// Takes away what was made for an application that is declared no more, once that plan is approved.
     async fn destroy(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
+
+    /// Goes back to what was good before what is live, out of the store, once that plan is approved; Git is owed a commit then. Only
+    /// while the Git host cannot be reached.
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem>;
 
     /// Says no to one held plan: it is not offered again before it moves, or a person syncs.
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem>;

@@ -78,6 +78,11 @@ impl Daemon for Agent {
         self.end_orphan(application, Act::Destroy, None, actor).await
     }
 
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        let (_, commands) = self.find(application).await?;
+        ask(&commands, |reply| Command::GoBack(actor, reply)).await?.map_err(|refusal| refused(&refusal))
+    }
+
     async fn reject(&self, plan: &str, reason: Option<String>, actor: Actor) -> Result<SyncReport, Problem> {
         let held = self.held_plan(plan).await?;
         let plan = &held.prepared.plan;

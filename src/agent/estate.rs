@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use super::forges::Hosted;
 use super::hooks::HookError;
 use super::orphans::Leaving;
 use super::owners::Owners;
+use super::shown::ShownError;
 use super::sinks::Telling;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
@@ -50,6 +52,8 @@ pub(super) struct Following {
     pub(super) declared: Arc<Repository>,
     transports: Vec<Transport>,
     pub(super) source: Arc<Shared>,
+    /// The same, for who writes into it.
+    pub(super) git: source::GitSource,
     /// Shared by all who render from it.
     pub(super) cache: Arc<MemoryCache>,
     pub(super) stop: CancellationToken,
@@ -62,6 +66,15 @@ pub(super) struct Reached {
     pub(super) target: Arc<dyn Target>,
     pub(super) owners: Arc<Owners>,
     pub(super) stop: CancellationToken,
+}
+
+impl Following {
+    /// Returns who writes into it for an application, with a repository at hand in `folder`; nobody, where it does not say how.
+    pub(super) fn reverter(&self, folder: PathBuf) -> Result<Option<Arc<source::Reverter>>, SourceError> {
+        let Some(signs) = &self.declared.revert else { return Ok(None) };
+        let reverter = source::Reverter::new(self.git.clone(), &self.declared, signs, &self.transports, folder)?;
+        Ok(Some(Arc::new(reverter)))
+    }
 }
 
 /// An application's task, from outside.
@@ -103,6 +116,8 @@ pub enum StartError {
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
     Hooks(#[from] HookError),
+    #[error("could not show the API")]
+    Shown(#[from] ShownError),
 }
 
 impl Agent {
@@ -205,11 +220,12 @@ impl Agent {
             let folder = self.inner.store.folder().join("mirrors").join(name.as_str());
             let source = source::GitSource::new(declared, transports, folder)
                 .map_err(|source| StartError::Source { name: name.clone(), source })?;
+            let git = source.clone();
             let source = Arc::new(Shared::new(Arc::new(source), self.inner.clock.clone()));
             let (declared, transports) = (Arc::new(declared.clone()), transports.clone());
             let stop = self.inner.stop.child_token();
             let cache = Arc::new(MemoryCache::new(BLOBS));
-            new.insert(name.clone(), Following { declared, transports, source, cache, stop });
+            new.insert(name.clone(), Following { declared, transports, source, git, cache, stop });
         }
         Ok(new)
     }

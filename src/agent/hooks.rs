@@ -2,18 +2,16 @@
 //! nothing else.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Notify;
 
-use crate::config::{Config, RepositoryWebhook, ServerTls};
+use super::shown::{ShownError, shown};
+use crate::config::{Config, RepositoryWebhook};
 use crate::model::{Clock, Name, Time};
 use crate::source::{self, SourceError};
 
@@ -84,22 +82,8 @@ pub enum HookError {
          `openssl rand -hex 32`"
     )]
     Short(Name),
-    #[error("could not read the certificate {}", .path.display())]
-    Certificate {
-        path: PathBuf,
-        #[source]
-        source: anyhow::Error,
-    },
-    #[error("could not read the private key of the certificate")]
-    Key(#[source] SourceError),
-    #[error("the private key of the certificate is not one in PEM")]
-    KeyForm,
-    #[error("could not use the certificate {} with its private key", .path.display())]
-    Tls {
-        path: PathBuf,
-        #[source]
-        source: rustls::Error,
-    },
+    #[error(transparent)]
+    Shown(#[from] ShownError),
 }
 
 impl Hooks {
@@ -234,25 +218,4 @@ impl Hook {
     fn secrets(&self) -> impl Iterator<Item = Vec<u8>> {
         std::iter::once(self.secret().to_vec()).chain(self.standard.clone())
     }
-}
-
-fn shown(declared: &ServerTls) -> Result<Arc<ServerConfig>, HookError> {
-    let path = || declared.certificate.clone();
-    let chain =
-        certificates(&declared.certificate).map_err(|source| HookError::Certificate { path: path(), source })?;
-    let pem = source::secret_bytes(&declared.key).map_err(HookError::Key)?;
-    // What is wrong with it may repeat some of it.
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| HookError::KeyForm)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.and_then(|config| config.with_no_client_auth().with_single_cert(chain, key));
-    config.map(Arc::new).map_err(|source| HookError::Tls { path: path(), source })
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, anyhow::Error> {
-    let pem = std::fs::read(path)?;
-    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|error| anyhow::anyhow!("it is not PEM: {error}"))?;
-    anyhow::ensure!(!chain.is_empty(), "it holds no certificate in PEM");
-    Ok(chain)
 }

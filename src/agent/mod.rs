@@ -32,9 +32,12 @@ mod problems;
 mod proposals;
 mod reload;
 mod requests;
+mod shown;
+mod reverting;
 mod sinks;
 mod standing;
 mod status;
+mod tokens;
 mod trail;
 pub mod unknown;
 mod watchdog;
@@ -60,8 +63,10 @@ pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
 pub use observing::Observing;
+pub use shown::{Face, ShownError};
 pub use standing::Standing;
 pub use status::Summary;
+pub use tokens::{NoToken, PREFIX, TokenAsked, TokenMade, Tokens};
 pub use watchdog::Starved;
 
 /// The running daemon. A clone is the same one.
@@ -82,6 +87,7 @@ struct Inner {
     hooks: Arc<hooks::Hooks>,
     /// What metrics count.
     counts: Arc<metrics::Counts>,
+    face: Arc<shown::Face>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
     /// Reloads come one after the other, so that the newest is taken last.
@@ -100,6 +106,7 @@ struct Inner {
     ending_glass: tokio::sync::Mutex<()>,
     rules: InForce,
     stands: standing::Stands,
+    keyring: tokens::Keyring,
     /// What those who tell people work with.
     surroundings: Surroundings,
     trail: trail::Trail,
@@ -125,11 +132,12 @@ impl Agent {
         masks: Masks,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
-        let heard = hooks::Known::read(&config)?;
+        let (heard, looks) = (hooks::Known::read(&config)?, shown::Looks::read(&config)?);
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
         let stands = standing::Stands::load(&store).await?;
+        let keyring = tokens::Keyring::load(&store).await?;
         store.hold_reserve(config.daemon.trail.reserve_mib);
         let trail = trail::Trail::open(&store, &config, &clock).await?;
         let started = clock.now();
@@ -144,6 +152,7 @@ impl Agent {
             bells: Arc::default(),
             hooks,
             counts: Arc::default(),
+            face: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             rejected: Mutex::default(),
@@ -155,6 +164,7 @@ impl Agent {
             ending_glass: tokio::sync::Mutex::default(),
             rules: InForce::default(),
             stands,
+            keyring,
             surroundings,
             trail,
             broken: Mutex::default(),
@@ -167,7 +177,7 @@ impl Agent {
         agent.tell("run", Body::Started(DaemonBody { version: env!("CARGO_PKG_VERSION").into() })).await?;
         agent.keep_trail();
         Box::pin(agent.settle(config)).await?;
-        agent.hear(heard).await;
+        agent.hear(heard, looks).await;
         // What was edited by hand is kept before it is put right.
         Box::pin(agent.end_stale_glass(last_record)).await?;
         agent.inner.begun.cancel();
@@ -206,11 +216,18 @@ impl Agent {
         self.inner.hooks.clone()
     }
 
-    /// Hears these webhooks, and no others, from now on.
-    async fn hear(&self, known: hooks::Known) {
+    /// Returns how the API looks from elsewhere.
+    #[must_use]
+    pub fn face(&self) -> Arc<Face> {
+        self.inner.face.clone()
+    }
+
+    /// Hears these webhooks, and no others, from now on, and looks so from elsewhere.
+    async fn hear(&self, known: hooks::Known, looks: shown::Looks) {
         // Before the first delivery could be told of.
         self.inner.estate.lock().await.redactor.learn(known.secrets());
         self.inner.hooks.set(known);
+        self.inner.face.set(looks);
     }
 
     /// Returns why the daemon ended itself, where it did.

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::Agent;
 use super::hooks::Known;
+use super::shown::Looks;
 use crate::audit::{Body, Counts};
 use crate::config::{Config, Daemon};
 use crate::execute::{Reason, closed_body};
@@ -48,15 +49,20 @@ impl Agent {
             Ok(heard) => heard,
             Err(error) => return vec![self.mistake(chain(&error))],
         };
+        let looks = match Looks::read(&config) {
+            Ok(looks) => looks,
+            Err(error) => return vec![self.mistake(chain(&error))],
+        };
         {
             let estate = self.inner.estate.lock().await;
             let (old, new) = (&estate.machine.daemon, &config.daemon);
             let fixed = |daemon: &Daemon| {
-                let Daemon { data, socket, group, trail, hooks, .. } = daemon.clone();
-                (data, socket, group, trail, hooks.map(|hooks| hooks.listen))
+                let Daemon { data, socket, group, trail, hooks, api, .. } = daemon.clone();
+                (data, socket, group, trail, hooks.map(|hooks| hooks.listen), api.map(|api| api.listen))
             };
             if old != new && fixed(old) != fixed(new) {
-                let message = "data, socket, group, trail and hooks.listen of the Daemon document take a restart";
+                let message =
+                    "data, socket, group, trail, hooks.listen and api.listen of the Daemon document take a restart";
                 return vec![self.mistake(message.into())];
             }
             let pushed_to = |config: &Config| {
@@ -69,13 +75,13 @@ impl Agent {
             if estate.machine == config {
                 drop(estate);
                 // The files that it names may be others.
-                self.hear(heard).await;
+                self.hear(heard, looks).await;
                 return vec![];
             }
         }
         match Box::pin(self.settle(config)).await {
             Ok(()) => {
-                self.hear(heard).await;
+                self.hear(heard, looks).await;
                 tracing::info!(event = event::CONFIGURATION_TAKEN.name, "the new configuration is taken");
                 vec![]
             }

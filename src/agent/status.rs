@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::config::{Application, Declared};
-use crate::model::view::{ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, SyncReport};
+use crate::model::view::{
+    ApplicationStatus, NotificationStatus, OrphanStatus, RepositoryStatus, RevertStatus, SyncReport,
+};
 use crate::model::{Guard, Name, Outcome, Time};
 use crate::notify::Sink;
 use crate::source::{Polled, Shared};
@@ -65,6 +67,7 @@ impl Board {
             applied: None,
             good: None,
             bad: None,
+            revert: None,
             objects: 0,
             syncs: 0,
             suspended: None,
@@ -113,12 +116,21 @@ impl Board {
     }
 
     /// Shows what is remembered.
-    pub(super) fn remembered(&self, name: &Name, memory: &Memory) {
+    pub(super) fn remembered(&self, name: &Name, memory: &Memory, branch: &str) {
         self.change(name, |status| {
             let state = &memory.state;
             status.applied = state.applied.as_ref().map(|applied| applied.revision.clone());
             status.good = state.good.as_ref().and_then(|good| good.revision.clone());
             status.bad = state.bad_inputs.as_ref().map(|bad| bad.revision.clone());
+            status.revert = state.revert.as_ref().map(|revert| RevertStatus {
+                stage: revert.stage.as_str().into(),
+                branch: revert.beside.clone().unwrap_or_else(|| branch.to_owned()),
+                commit: revert.made.as_ref().map(|made| made.commit.clone()),
+                good: revert.good.clone(),
+                code: revert.code.clone(),
+                message: revert.message.clone(),
+                link: revert.link.clone(),
+            });
             status.objects = memory.inventory.objects.len();
             status.suspended = state.suspended.as_ref().map(|suspended| suspended.reason.clone());
         });

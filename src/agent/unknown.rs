@@ -45,6 +45,11 @@ pub fn no_notification() -> Problem {
 }
 
 #[must_use]
+pub fn no_token() -> Problem {
+    Problem::new(404, "token.unknown", "there is no such token").hint("`trueup token list` names them")
+}
+
+#[must_use]
 pub fn no_record(sequence: u64) -> Problem {
     Problem::new(404, "record.unknown", format!("the trail has no record {sequence}"))
 }

@@ -57,6 +57,7 @@ pub(super) fn router() -> ApiRouter<Service> {
 struct ExportQuery {
     /// Only records with a larger number.
     #[serde(default)]
+    #[schemars(range(max = u64::MAX))]
     after: u64,
     /// Say first how it begins, where it is a part.
     #[serde(default)]
@@ -85,6 +86,8 @@ struct Archiving {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Erasure {
+    /// All that is left of what was said there.
+    #[schemars(regex(pattern = r"\S"))]
     reason: String,
 }
 

@@ -15,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::access::Caller;
-use super::answer::{LARGEST_GIVEN, Refusal, read};
+use super::answer::{LARGEST_GIVEN, NOT_KEPT, Refusal, read};
 use super::serve::Service;
 use crate::model::{Digest, Problem};
 use kept::{Answer, Begun, Ticket};
@@ -74,7 +74,7 @@ async fn finish(response: Response, ticket: Ticket) -> Response {
     if passing.contains(&status) {
         return response;
     }
-    let secret = response.headers().get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
+    let secret = response.headers().get(header::CACHE_CONTROL).is_some_and(|value| value == NOT_KEPT);
     let small = response.body().size_hint().exact().is_some_and(|size| size <= Answer::LARGEST as u64);
     if secret || !small {
         ticket.not_kept(status);

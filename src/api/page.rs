@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Refusal;
-use super::contract;
+use super::{RecordQuery, contract};
 use crate::model::Problem;
 
-/// What one answer may hold, so that it fits in memory on both sides.
-pub(super) const MOST: u32 = 1000;
+/// What one answer may hold.
+const MOST: u32 = RecordQuery::MOST;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub(super) struct Part {
     after: Option<String>,
     /// At most so many.
     #[serde(default = "usual")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = MOST))]
     limit: u32,
 }
 

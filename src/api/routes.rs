@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, health, metrics};
+use super::{Daemon, audit, metrics, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -24,13 +24,12 @@ use crate::model::view::{
 use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
-    reads().merge(acts()).merge(audit::router())
+    reads().merge(acts()).merge(audit::router()).merge(tokens::router())
 }
 
 /// Returns what is answered where no route is.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
-        .merge(health::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
@@ -102,6 +101,17 @@ fn acts() -> ApiRouter<Service> {
             ),
         )
         .api_route(
+            "/v1/applications/{name}/rollback",
+            post_with(
+                go_back,
+                says(
+                    "goBack",
+                    "Goes back to what was good before, out of the store, while the Git host is down.",
+                    &[APPLICATION, REFUSED],
+                ),
+            ),
+        )
+        .api_route(
             "/v1/applications/{name}/suspend",
             post_with(suspend, says("suspend", "Leaves it alone until it is resumed.", &[APPLICATION])),
         )
@@ -149,6 +159,7 @@ pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 #[serde(deny_unknown_fields)]
 struct PlanQuery {
     /// A branch, tag or commit to plan for instead of the followed one; such a plan is never executed.
+    #[schemars(length(min = 1))]
     revision: Option<String>,
 }
 
@@ -168,7 +179,7 @@ struct Rejection {
 /// The body of an act that needs no words.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 async fn status(State(service): State<Service>, caller: Caller) -> Json<Status> {
     Json(caller.status(service.daemon.status()))
@@ -212,6 +223,16 @@ async fn destroy(
 ) -> Answer<SyncReport> {
     let name = caller.application(&path(name)?, Deed::Destroy)?;
     act(service, async move |daemon| daemon.destroy(name.as_str(), caller.actor).await).await
+}
+
+async fn go_back(
+    State(service): State<Service>,
+    caller: Caller,
+    name: Named,
+    Body64(Nothing {}): Body64<Nothing>,
+) -> Answer<SyncReport> {
+    let name = caller.application(&path(name)?, Deed::GoBack)?;
+    act(service, async move |daemon| daemon.go_back(name.as_str(), caller.actor).await).await
 }
 
 async fn approve(

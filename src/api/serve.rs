@@ -9,11 +9,15 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::conditional::conditional;
+use super::health;
+use super::listener::Listening;
 use super::once::{Kept, once};
+use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
 use super::{Daemon, Socket, routes};
+use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -29,15 +33,39 @@ pub(super) struct Service {
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
 pub async fn serve(mut socket: Socket, daemon: Arc<dyn Daemon>, shutdown: CancellationToken) {
     let Some(listener) = socket.take() else { return };
-    let service = Service { daemon, access: Arc::new(socket.access.clone()), kept: Arc::default() };
-    answer(listener, app(service), shutdown).await;
+    let service = Service::new(daemon, socket.access.clone());
+    let who = from_fn_with_state(service.clone(), access::local);
+    answer(listener, app(service, |routes| routes.layer(who)), shutdown).await;
 }
 
-/// Returns all routes, and what lies around every one of them.
-fn app(service: Service) -> Router {
+/// The daemon, as those see it who come from elsewhere.
+pub struct Elsewhere {
+    pub daemon: Arc<dyn Daemon>,
+    /// The group whose members may do everything at the socket: robots of theirs may as much as they do.
+    pub group: Option<String>,
+    pub face: Arc<Face>,
+}
+
+/// Answers over TCP until `shutdown` is cancelled and the requests at hand are answered.
+pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
+    let Elsewhere { daemon, group, face } = elsewhere;
+    let service = Service::new(daemon, Access { group });
+    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face)), remote::guard);
+    answer(listening, app(service, |routes| routes.layer(who)), shutdown).await;
+}
+
+impl Service {
+    fn new(daemon: Arc<dyn Daemon>, access: Access) -> Self {
+        Self { daemon, access: Arc::new(access), kept: Arc::default() }
+    }
+}
+
+/// Returns all routes, and what lies around every one of them. `who` finds out who asks, for all but what tells whether the daemon
+/// lives.
+fn app(service: Service, who: impl FnOnce(Router<Service>) -> Router<Service>) -> Router {
     let routes = routes::with_fallbacks(routes::router().into());
     let routes = routes.layer(from_fn_with_state(service.clone(), once)).layer(from_fn(conditional));
-    routes.with_state(service)
+    who(routes).merge(health::router()).with_state(service)
 }
 
 /// Answers whoever comes in until `shutdown` is cancelled and the requests at hand are answered.

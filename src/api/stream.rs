@@ -19,25 +19,33 @@ use tokio::time::Sleep;
 
 /// A request line and its headers come within this, from the moment of connecting. So does a handshake of TLS.
 const HEADERS: Duration = Duration::from_secs(10);
+/// And it is no larger than this.
+const LARGEST_HEAD: usize = 64 * 1024;
+/// Some of an answer is taken within this, or the rest is kept.
+const ANSWER: Duration = Duration::from_secs(30);
 /// `accept` fails for want of descriptors: waiting is all that helps.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where connections come from.
 pub(super) trait Entrance: Send + Sync + 'static {
-    /// So many at once. Who stays silent is put out by the deadline above, so that no one can keep all of them for long.
-    const PLACES: usize;
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// What is known of the other end.
     type Who: Clone + Debug + Send + Sync + 'static;
+
+    /// So many at once. Who stays silent is put out by the deadline above, so that no one can keep all of them for long.
+    fn places(&self) -> usize;
 
     fn admit(&self) -> impl Future<Output = io::Result<(Self::Io, Self::Who)>> + Send;
 }
 
 /// People of this machine, and their scripts.
 impl Entrance for UnixListener {
-    const PLACES: usize = 128;
     type Io = UnixStream;
     type Who = Option<UCred>;
+
+    fn places(&self) -> usize {
+        128
+    }
 
     async fn admit(&self) -> io::Result<(UnixStream, Option<UCred>)> {
         let (stream, _) = self.accept().await?;
@@ -62,7 +70,8 @@ pub(super) struct Door<E> {
 
 impl<E: Entrance> Door<E> {
     pub(super) fn new(entrance: E) -> Self {
-        Self { entrance, places: Arc::new(Semaphore::new(E::PLACES)) }
+        let places = Arc::new(Semaphore::new(entrance.places()));
+        Self { entrance, places }
     }
 
     async fn next(&self) -> (E::Io, E::Who) {
@@ -90,7 +99,7 @@ impl<E: Entrance> Listener for Door<E> {
         let (inner, who) = self.next().await;
         let peer = Peer { who, heard: Arc::default() };
         let deadline = Box::pin(tokio::time::sleep(HEADERS));
-        (Stream { inner, deadline, heard: Arc::clone(&peer.heard), _place: place }, peer)
+        (Stream { inner, deadline, heard: Arc::clone(&peer.heard), read: 0, slow: None, _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<Peer<E::Who>> {
@@ -110,13 +119,20 @@ pub(super) struct Stream<S> {
     inner: S,
     deadline: Pin<Box<Sleep>>,
     heard: Arc<AtomicBool>,
+    /// How much came before it was heard.
+    read: usize,
+    /// When a reader who takes nothing is given up.
+    slow: Option<Pin<Box<Sleep>>>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) {
-            return Poll::Ready(result);
+            self.read = self.read.saturating_add(buf.filled().len() - before);
+            let endless = self.read > LARGEST_HEAD && !self.heard.load(Ordering::Acquire);
+            return Poll::Ready(if endless { Err(io::ErrorKind::InvalidData.into()) } else { result });
         }
         if self.heard.load(Ordering::Acquire) {
             return Poll::Pending;
@@ -133,7 +149,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_write(cx, buf) {
+            self.slow = None;
+            return Poll::Ready(result);
+        }
+        let slow = self.slow.get_or_insert_with(|| Box::pin(tokio::time::sleep(ANSWER)));
+        ready!(slow.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

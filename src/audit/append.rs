@@ -132,6 +132,11 @@ fn parse_peaks(text: &str) -> Option<Vec<Digest>> {
     text.as_bytes().chunks(64).map(|one| std::str::from_utf8(one).ok()?.parse().ok()).collect()
 }
 
+/// Returns a number as somebody asks for it: nothing lies beyond what the database can count.
+pub(super) fn asked(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 /// The database counts with a sign.
 pub(super) fn number(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|e| StoreError::because(StoreErrorKind::Damaged, "the trail is damaged", e))

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, GlassEvent, StepResult};
+use super::{Act, GlassEvent, RevertEvent, StepResult};
 use crate::model::{
     Action, Actor, BreakGlass, BreakGlassEnd, BreakGlassId, Cause, Digest, Name, ObjectId, Observed, Outcome, Plan,
-    PlanId, Risk, Step, Time, Verdict,
+    PlanId, Revision, Risk, Step, SyncId, Time, Verdict,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,6 +177,53 @@ impl BreakGlassBody {
 pub struct QuietBody {
     #[serde(flatten)]
     pub quiet: Quiet,
+}
+
+/// What became of a commit that takes a failed change out of Git. The record names the revision that failed, and its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertBody {
+    pub what: RevertEvent,
+    /// The branch that it is for, or lies in.
+    pub branch: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Revision>,
+    /// What the branch was at when it was made: its parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip: Option<Revision>,
+    /// The revision whose tree the application's paths are set back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<Revision>,
+    /// The sync that failed.
+    pub failed: SyncId,
+    /// Stable code of why it is not further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where people can let it through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+impl RevertBody {
+    /// Returns what became of it, in one line.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let branch = &self.branch;
+        let commit = self.commit.as_ref().map(|commit| format!(" {}", commit.short())).unwrap_or_default();
+        let head = match self.what {
+            RevertEvent::Queued => format!("a commit that sets {branch} back waits for the Git host"),
+            RevertEvent::Made => format!("made commit{commit}, which sets {branch} back"),
+            RevertEvent::Pushed => format!("{branch} is set back by commit{commit}"),
+            RevertEvent::Proposed => format!("commit{commit} waits in {branch}: merge it to set Git back"),
+            RevertEvent::Delayed => format!("{branch} cannot be set back yet"),
+            RevertEvent::Refused => format!("{branch} is not set back"),
+            RevertEvent::Dropped => format!("{branch} need not be set back"),
+        };
+        let why = self.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        let link = self.link.as_deref().map(|link| format!(", at {link}")).unwrap_or_default();
+        format!("{head}{link}{why}")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

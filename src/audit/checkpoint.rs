@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::Head;
-use super::append::number;
+use super::append::{asked, number};
 use super::key::SigningKey;
 use super::note::{Note, NoteError};
 use crate::model::Digest;
@@ -64,7 +64,7 @@ pub(super) async fn keep(tx: &mut Tx, head: &Head, note: &Note) -> Result<(), St
 /// with how many it covers.
 pub(super) async fn sized(store: &impl Readable, after: u64, last: u64) -> Result<Vec<(u64, String)>, StoreError> {
     let rows = sqlx::query("SELECT size, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size")
-        .bind(number(after)?)
+        .bind(asked(after))
         .bind(number(last)?)
         .fetch_all(&mut *store.session().await?)
         .await

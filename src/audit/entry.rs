@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{
     ActBody, BreakGlassBody, ClosedBody, DaemonBody, IntentBody, ObservedBody, OutcomeBody, PlannedBody, QuietBody,
-    ResumedBody, TrailBody,
+    ResumedBody, RevertBody, TrailBody,
 };
 use crate::model::{Actor, Name, PlanId, Revision, SyncId};
 
@@ -31,6 +31,7 @@ pub enum Body {
     Act(ActBody),
     BreakGlass(BreakGlassBody),
     Quiet(QuietBody),
+    Revert(RevertBody),
     Resumed(ResumedBody),
     Started(DaemonBody),
     Stopped(DaemonBody),
@@ -77,6 +78,8 @@ words! {
         BreakGlass = "break-glass",
         /// Syncs that found nothing to do.
         Quiet = "quiet",
+        /// What became of a commit that takes a failed change out of Git.
+        Revert = "revert",
         /// A restart took up an open sync.
         Resumed = "resumed",
         Started = "started",
@@ -108,10 +111,14 @@ words! {
         Suspend = "suspend",
         Resume = "resume",
         Destroy = "destroy",
+        /// To go back to what was live before, while the Git host cannot be reached.
+        Rollback = "rollback",
         /// Contents that were overwritten, deleted or edited by hand were handed out.
         Read = "read",
         /// A test message to a sink.
         Test = "test",
+        CreateToken = "create-token",
+        RevokeToken = "revoke-token",
     }
 }
 
@@ -132,6 +139,26 @@ words! {
     }
 }
 
+words! {
+    /// What became of a commit that takes a failed change out of Git.
+    RevertEvent {
+        /// A person asked for it while the Git host could not be reached.
+        Queued = "queued",
+        /// It is made, and about to be pushed.
+        Made = "made",
+        /// The followed branch has it.
+        Pushed = "pushed",
+        /// The followed branch does not take it: it lies in a branch of its own.
+        Proposed = "proposed",
+        /// It cannot be made or pushed now, and is tried again.
+        Delayed = "delayed",
+        /// It is not made, or not taken, and not tried again by itself.
+        Refused = "refused",
+        /// What failed is in the branch no more: it is not needed.
+        Dropped = "dropped",
+    }
+}
+
 impl Body {
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -144,6 +171,7 @@ impl Body {
             Self::Act(_) => Kind::Act,
             Self::BreakGlass(_) => Kind::BreakGlass,
             Self::Quiet(_) => Kind::Quiet,
+            Self::Revert(_) => Kind::Revert,
             Self::Resumed(_) => Kind::Resumed,
             Self::Started(_) => Kind::Started,
             Self::Stopped(_) => Kind::Stopped,

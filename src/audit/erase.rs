@@ -3,7 +3,7 @@ use std::path::Path;
 use sqlx::{AnyConnection, Row as _};
 
 use super::Kind;
-use super::append::number;
+use super::append::asked;
 use super::archive::{Rewritten, Segment, segments, sweep};
 use super::body::TrailBody;
 use super::upkeep::By;
@@ -47,7 +47,7 @@ pub async fn erase(store: &Store, record: u64, archive: Option<&Path>, by: &By<'
     // Pages that are freed are overwritten too.
     tx.delete_securely().await?;
     sqlx::query("UPDATE records SET salt = NULL, payload = NULL WHERE seq = $1")
-        .bind(number(record)?)
+        .bind(asked(record))
         .execute(tx.connection())
         .await
         .map_err(database(DOING))?;
@@ -65,7 +65,7 @@ const DOING: &str = "erase a payload";
 /// Returns whether a payload is there to be erased, and may be.
 async fn allowed(connection: &mut AnyConnection, record: u64) -> Result<(), EraseError> {
     let row = sqlx::query("SELECT kind, bytes, payload FROM records WHERE seq = $1")
-        .bind(number(record)?)
+        .bind(asked(record))
         .fetch_optional(connection)
         .await
         .map_err(database(DOING))?

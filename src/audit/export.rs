@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::append::number;
+use super::append::{asked, number};
 use super::leaf::Head;
 use super::proof::Roots;
 use super::verify::{self, Checked, Given, Pipeline, Report, Verifier};
@@ -84,7 +84,7 @@ pub async fn export_page(store: &Store, after: u64, last: u64) -> Result<Vec<Ite
     let last = last.min(after.saturating_add(PAGE));
     let rows =
         sqlx::query("SELECT seq, bytes, salt, payload, hash FROM records WHERE seq > $1 AND seq <= $2 ORDER BY seq")
-            .bind(number(after)?)
+            .bind(asked(after))
             .bind(number(last)?)
             .fetch_all(&mut *store.session().await?)
             .await

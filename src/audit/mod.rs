@@ -42,11 +42,11 @@ pub use appended::Appended;
 pub use archive::{Retention, Segment, archive, segments};
 pub use body::{
     ActBody, BreakGlassBody, ClosedBody, Counts, DaemonBody, EditedBody, IntentBody, ObservedBody, OutcomeBody,
-    PlannedBody, Quiet, QuietBody, ResumedBody, StepOutcomeBody, StepSummary, TrailBody,
+    PlannedBody, Quiet, QuietBody, ResumedBody, RevertBody, StepOutcomeBody, StepSummary, TrailBody,
 };
 pub use break_glass::{BreakGlasses, Glass};
 pub use checkpoint::{Checkpoint, newest};
-pub use entry::{Act, Body, Entry, GlassEvent, Kind, StepResult};
+pub use entry::{Act, Body, Entry, GlassEvent, Kind, RevertEvent, StepResult};
 pub use erase::{EraseError, erase};
 pub use error::TrailError;
 pub use events::Events;

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::append::number;
+use super::append::asked;
 use super::leaf::Leaf;
 use super::{Body, Kind};
 use crate::model::{Actor, Name, PlanId, Revision, SyncId, Time};
@@ -126,8 +126,8 @@ async fn rows(store: &Store, columns: &str, filter: &Filter) -> Result<Vec<AnyRo
         filter.limit
     );
     let mut query = sqlx::query(statement(text)).persistent(false);
-    query = query.bind(number(filter.after.unwrap_or(0))?);
-    query = query.bind(filter.before.and_then(|seq| i64::try_from(seq).ok()).unwrap_or(i64::MAX));
+    query = query.bind(asked(filter.after.unwrap_or(0)));
+    query = query.bind(filter.before.map_or(i64::MAX, asked));
     let query = bound.into_iter().fold(query, sqlx::query::Query::bind);
     query.fetch_all(&mut *store.session().await?).await.map_err(database(READ))
 }
@@ -141,7 +141,7 @@ pub async fn last_time(store: &Store) -> Result<Option<Time>, StoreError> {
 /// Returns one record, or `None` where the trail has none of that number, or has it in the archive.
 pub async fn show(store: &Store, seq: u64) -> Result<Option<Record>, StoreError> {
     let row = sqlx::query("SELECT bytes, payload FROM records WHERE seq = $1 AND bytes <> ''")
-        .bind(i64::try_from(seq).unwrap_or(i64::MAX))
+        .bind(asked(seq))
         .fetch_optional(&mut *store.session().await?)
         .await
         .map_err(database(READ))?;

@@ -2,7 +2,8 @@
 //! once in the trail is told once in the log, so that a quiet daemon has a quiet journal.
 
 use super::{
-    Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, StepOutcomeBody, StepResult, TrailBody,
+    Act, ActBody, Body, ClosedBody, Entry, GlassEvent, OutcomeBody, PlannedBody, RevertEvent, StepOutcomeBody,
+    StepResult, TrailBody,
 };
 use crate::model::event::{self, Event};
 use crate::model::{Decision, Outcome, Revision};
@@ -44,6 +45,12 @@ fn of(entry: &Entry) -> Vec<Line> {
         Body::Act(body) => one(act(body.act), false, acted(body, entry)),
         Body::BreakGlass(body) => one(glass(body.event), true, body.said(&entry.actor)),
         Body::Trail(body) => upkeep(entry, body),
+        Body::Revert(body) => {
+            let bad = matches!(body.what, RevertEvent::Proposed | RevertEvent::Delayed | RevertEvent::Refused);
+            let mut line = Line::new(entry, event::REVERT, bad, body.said());
+            line.code.clone_from(&body.code);
+            vec![line]
+        }
         Body::Closed(_) | Body::Intent(_) | Body::Quiet(_) => vec![],
     }
 }

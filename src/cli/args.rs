@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Span;
+use crate::model::Role;
 
 /// Where the daemon's configuration lies unless it is said otherwise.
 pub(super) const CONFIG: &str = "/etc/trueup/trueup.yaml";
@@ -25,6 +26,15 @@ pub(super) struct Global {
     /// Talk to the daemon at this socket instead of the one that the configuration names
     #[arg(long, global = true, env = "TRUEUP_SOCKET", value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Talk to the daemon at this address (`https://HOST:PORT`) instead of one on this machine
+    #[arg(long, global = true, env = "TRUEUP_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Come to it with the token in this file, which only you may read
+    #[arg(long, global = true, env = "TRUEUP_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Trust the certificate authorities in this PEM file, instead of the machine's, when talking to it
+    #[arg(long, global = true, env = "TRUEUP_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Print as text for people or as JSON for programs
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub output: Format,
@@ -95,6 +105,9 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// Run the root half of this host: acts for the daemon, within what root allows (`/etc/trueup/host.yaml`)
     Host,
+    /// Make, list and revoke tokens, with which this command and others ask from elsewhere
+    #[command(subcommand)]
+    Token(Token),
     /// Try out who is told what happens
     #[command(subcommand)]
     Notify(Notify),
@@ -116,6 +129,24 @@ pub(super) enum Command {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+}
+
+impl Command {
+    /// Whether it asks a daemon, here or elsewhere.
+    pub(super) fn asks(&self) -> bool {
+        match self {
+            Self::Run(_)
+            | Self::Demo(_)
+            | Self::Check(_)
+            | Self::Render(_)
+            | Self::Host
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Audit(Audit::Accept { .. }) => false,
+            Self::Audit(Audit::Verify(verify)) => !verify.is_offline(),
+            _ => true,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -289,6 +320,9 @@ pub(super) struct Rollback {
     /// Print the commit as a patch, for `git am`, and push nothing
     #[arg(long, conflicts_with_all = ["yes", "branch"])]
     pub print: bool,
+    /// Go back to what was good before, as the daemon has stored it, and let it set Git back later: while the Git host is out of reach
+    #[arg(long, conflicts_with_all = ["to", "print", "yes", "branch", "repository", "remote"])]
+    pub queue: bool,
     /// Push without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -310,6 +344,52 @@ pub(super) struct Suspend {
     /// Say why, for the trail and for whoever looks next
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Make one, and print it: it is shown this once
+    Create(TokenCreate),
+    /// List yours, or all of them where you take care of them
+    List,
+    /// Make one end now
+    Revoke {
+        /// The token, by its id
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenCreate {
+    /// Let it do this at most; may be given more than once
+    #[arg(long = "role", value_name = "ROLE", required = true, value_parser = role)]
+    pub roles: Vec<Role>,
+    /// Only with these applications (`*` stands for any part of a name); may be given more than once
+    #[arg(long = "application", value_name = "APP")]
+    pub applications: Vec<String>,
+    /// Only with applications that have this label; may be given more than once
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+    /// Make it for this program of yours, instead of for yourself
+    #[arg(long, value_name = "NAME", conflicts_with = "person")]
+    pub robot: Option<String>,
+    /// Make it for this person, as root
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// End it after this long, at most a year (90d where this is left out)
+    #[arg(long = "for", value_name = "TIME")]
+    pub length: Option<Span>,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let words = || Role::ALL.map(Role::as_str).join(", ");
+    Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| format!("expected one of {}", words()))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "expected NAME=VALUE".into())
 }
 
 #[derive(Debug, Subcommand)]

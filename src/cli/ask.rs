@@ -38,6 +38,7 @@ impl Asking<'_> {
             Command::History(history) => self.history(history).await,
             Command::Restore(args) => restore::command(self, args).await,
             Command::Rollback(args) => rollback::command(self, args).await,
+            Command::Token(token) => self.token(token).await,
             Command::Notify(Notify::Test { name }) => self.notify(name).await,
             Command::Audit(audit) => trail::command(self, audit).await,
             Command::Run(_)
@@ -74,7 +75,7 @@ impl Asking<'_> {
         Ok(Exit::differs_unless(view.plan.steps.is_empty() && !held))
     }
 
-    async fn act(&self, words: &str, application: &Application, act: &str) -> Result<Exit, Trouble> {
+    pub(super) async fn act(&self, words: &str, application: &Application, act: &str) -> Result<Exit, Trouble> {
         let name = named(application)?;
         let path = ["applications", name.as_str(), act];
         self.report(&waiting(&format!("{words} {name}"), self.client.post(&path, &json!({}))).await?)

@@ -3,9 +3,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use async_trait::async_trait;
+
 use super::show::printable;
 use super::trouble::Trouble;
 use crate::model::Revision;
+use crate::source::Plumbing;
 
 /// A person's clone, asked through their own `git`: never for their work tree, their index or their branches.
 pub(super) struct Git {
@@ -92,6 +95,15 @@ impl Git {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.folder).args(arguments).env("LC_ALL", "C.UTF-8");
         command
+    }
+}
+
+#[async_trait]
+impl Plumbing for Git {
+    type Error = Trouble;
+
+    async fn feed(&self, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Trouble> {
+        self.fed(arguments, input)
     }
 }
 

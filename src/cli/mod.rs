@@ -13,12 +13,14 @@ mod log;
 mod manual;
 mod people;
 mod progress;
+mod remote;
 mod restore;
 mod rollback;
 mod run;
 mod screen;
 mod service;
 pub mod show;
+mod token;
 mod trail;
 mod trouble;
 
@@ -27,7 +29,8 @@ use std::sync::Arc;
 
 use args::{Audit, Cli, Command, Forge};
 use ask::Asking;
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use client::Client;
 use screen::Screen;
 use trouble::Trouble;
@@ -68,9 +71,12 @@ impl From<Exit> for ExitCode {
 /// Parses what was typed and does it.
 #[must_use]
 pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let screen = Screen::new(&cli.global);
-    match dispatch(&cli, screen, clock) {
+    // From the environment it is for the commands that ask.
+    let meant = matches.value_source("server") == Some(ValueSource::CommandLine);
+    match dispatch(&cli, meant, screen, clock) {
         Ok(exit) => exit.into(),
         Err(trouble) if trouble.quiet => Exit::Done.into(),
         Err(trouble) => {
@@ -82,7 +88,10 @@ pub fn main(clock: &Arc<dyn Clock>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: &Cli, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+fn dispatch(cli: &Cli, elsewhere: bool, screen: Screen, clock: &Arc<dyn Clock>) -> Result<Exit, Trouble> {
+    if elsewhere && !cli.command.asks() {
+        return Err(Trouble::new("this command works on this machine alone").hint("leave out --server"));
+    }
     match &cli.command {
         Command::Run(args) => return run::run(args, &cli.global, clock),
         Command::Host => return host::host(&cli.global, clock),

@@ -16,7 +16,7 @@ impl Asking<'_> {
     pub(super) async fn policy(&self, policy: &Policy) -> Result<Exit, Trouble> {
         match policy {
             Policy::List => {
-                let answer = self.client.get(&["policies"], &[]).await?;
+                let answer = self.client.list(&["policies"]).await?;
                 let policies: Vec<PolicyListed> = read(&answer)?;
                 self.print(&answer, || show::policies(&policies))?;
                 Ok(Exit::Done)
@@ -24,7 +24,7 @@ impl Asking<'_> {
             Policy::Explain(application) => {
                 let name = named(application)?;
                 let path = ["applications", name.as_str(), "policies"];
-                let answer = waiting("judging", self.client.get(&path, &[])).await?;
+                let answer = waiting("judging", self.client.list(&path)).await?;
                 let views: Vec<PolicyView> = read(&answer)?;
                 self.print(&answer, || show::explained(&views))?;
                 let holds = views.iter().flat_map(|view| &view.rules).any(|rule| rule.holds == Some(true));
@@ -47,13 +47,13 @@ impl Asking<'_> {
         match command {
             BreakGlass::Open(open) => self.open(open).await,
             BreakGlass::List => {
-                let answer = self.client.get(&["break-glass"], &[]).await?;
+                let answer = self.client.list(&["break-glass"]).await?;
                 let all: Vec<BreakGlassView> = read(&answer)?;
                 self.print(&answer, || show::break_glass(&all, self.clock.now()))?;
                 Ok(Exit::Done)
             }
             BreakGlass::Requests => {
-                let answer = self.client.get(&["break-glass", "requests"], &[]).await?;
+                let answer = self.client.list(&["break-glass", "requests"]).await?;
                 let all: Vec<BreakGlassAsked> = read(&answer)?;
                 self.print(&answer, || show::requests(&all))?;
                 Ok(Exit::Done)

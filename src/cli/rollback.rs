@@ -7,7 +7,6 @@ mod followed;
 mod remote;
 mod told;
 
-use self::commit::Change;
 use self::followed::Followed;
 use self::remote::Remote;
 use self::told::Told;
@@ -20,16 +19,22 @@ use super::screen;
 use super::show::printable;
 use super::trouble::Trouble;
 use crate::model::Revision;
-use crate::model::view::{PlanView, Status};
+use crate::model::view::{PlanView, RepositoryStatus, Status};
+use crate::source::SetBack;
 
 pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit, Trouble> {
     let name = named(&args.application)?;
+    if args.queue {
+        return asking.act("rolling back", &args.application, "rollback").await;
+    }
     let status: Status = read(&waiting("asking the daemon", asking.client.get(&["status"], &[])).await?)?;
     let followed = Followed::of(&status, &name)?;
     let git = Git::open(&args.repository)?;
-    let remote = Remote::look(&git, &args.remote, &followed, args.branch.as_deref())?;
+    let remote = Remote::look(&git, &args.remote, &followed, args.branch.as_deref());
+    let remote = remote.map_err(|trouble| without_git(trouble, &status, &followed))?;
     let to = revision(&git, args.to.as_deref(), &followed, &remote)?;
-    let change = Change::of(&git, &remote.tip, &to, &followed.paths)?;
+    let change = SetBack::of(&git, &remote.tip, &to, &followed.paths).await?;
+    git.forget();
     let mut told = Told::new(&followed, &remote, &to, &change, &status);
     if change.files.is_empty() {
         return print(asking, args, &told, true).map(|()| Exit::Done);
@@ -39,7 +44,7 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
     let view: PlanView = read(&answer)?;
     told.planned(answer, view);
     if args.print {
-        told.commit = Some(change.commit(&git, &followed, &remote.tip, &to)?);
+        told.commit = Some(commit::commit(&git, &change, &followed, &remote.tip, &to)?);
         return patch(asking, &git, told).map(|()| Exit::Done);
     }
     print(asking, args, &told, false)?;
@@ -47,7 +52,7 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
         print(asking, args, &told, true)?;
         return Ok(Exit::Differs);
     }
-    let commit = change.commit(&git, &followed, &remote.tip, &to)?;
+    let commit = commit::commit(&git, &change, &followed, &remote.tip, &to)?;
     let said = remote.push(&git, &commit)?;
     for line in said {
         asking.screen.say(&printable(&line));
@@ -58,6 +63,19 @@ pub(super) async fn command(asking: &Asking<'_>, args: &Rollback) -> Result<Exit
         asking.screen.hint(&told.way_on());
     }
     Ok(Exit::Done)
+}
+
+/// Names the way that is left where the daemon does not reach the Git host either.
+fn without_git(trouble: Trouble, status: &Status, followed: &Followed) -> Trouble {
+    let reached = |one: &RepositoryStatus| one.url == followed.url && matches!(one.state.as_str(), "ok" | "waiting");
+    if status.repositories.iter().any(reached) {
+        return trouble;
+    }
+    let name = &followed.application;
+    trouble.hint(format!(
+        "the daemon does not reach the Git host either: `trueup rollback {name} --queue` goes back to what it has stored, \
+         and sets Git back once the host answers"
+    ))
 }
 
 /// Returns the commit that is gone back to. The followed branch must descend from it, or it would be no way back.

@@ -13,9 +13,9 @@ use super::args::{Global, Run};
 use super::trouble::Trouble;
 use super::{Exit, log, service};
 use crate::agent::{Agent, StartError};
-use crate::api::{Listening, Socket, hear, serve};
+use crate::api::{Elsewhere, Listening, Socket, hear, serve, serve_elsewhere};
 use crate::audit::{Masks, TrailError};
-use crate::config::{Config, Daemon, Hooks};
+use crate::config::{Api, Config, Daemon, Hooks};
 use crate::model::{Clock, event};
 use crate::store::StoreErrorKind;
 
@@ -106,14 +106,20 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     let daemon = loaded.config.daemon.clone();
     service::doing("Opening the store, and cleaning up what was left half-way");
     let agent = Agent::start(loaded.config, global.config.clone(), clock.clone(), masks, signals.stop.clone());
-    let agent = service::patiently(agent).await.map_err(|error| not_started(&error))?;
+    let agent = Box::pin(service::patiently(agent)).await.map_err(|error| not_started(&error))?;
     let socket = Socket::bind(&daemon.socket, daemon.group.as_deref()).map_err(|error| Trouble::chain(&error))?;
     let listening = listen(&daemon, &agent).await?;
+    let answering = answer(&daemon, &agent).await?;
     agent.follow_configuration();
     // The API goes last: while the tasks end, people can still see what they do.
     let closed = CancellationToken::new();
     let serving = tokio::spawn(serve(socket, Arc::new(agent.clone()), closed.clone()));
-    let hearing = listening.map(|listening| tokio::spawn(hear(listening, signals.stop.clone())));
+    let hearing = listening.map(|listening| tokio::spawn(hear(listening, agent.hooks(), signals.stop.clone())));
+    let answering = answering.map(|listening| {
+        let (group, face) = (daemon.group.clone(), agent.face());
+        let elsewhere = Elsewhere { daemon: Arc::new(agent.clone()), group, face };
+        tokio::spawn(serve_elsewhere(listening, elsewhere, closed.clone()))
+    });
     let (at, data) = (daemon.socket.display(), daemon.data.display());
     tracing::info!(event = event::READY.name, socket = %at, data = %data, "ready");
     // Plans that are taken up again may still run: a unit that they start may be ordered after this one, and would wait for us.
@@ -138,6 +144,9 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
+    if let Some(answering) = answering {
+        let _ = answering.await;
+    }
     if let Some(hearing) = hearing {
         // Nothing of it is left half-done.
         hearing.abort();
@@ -153,8 +162,16 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
 /// Listens for webhooks, where that is declared.
 async fn listen(daemon: &Daemon, agent: &Agent) -> Result<Option<Listening>, Trouble> {
     let Some(address) = daemon.hooks.as_ref().and_then(Hooks::address) else { return Ok(None) };
-    let listening = Listening::bind(address, agent.hooks()).await.map_err(|error| Trouble::chain(&error))?;
+    let listening = Listening::for_hooks(address, agent.hooks()).await.map_err(|error| Trouble::chain(&error))?;
     tracing::info!(%address, "hears webhooks");
+    Ok(Some(listening))
+}
+
+/// Listens for whoever asks from elsewhere, where that is declared.
+async fn answer(daemon: &Daemon, agent: &Agent) -> Result<Option<Listening>, Trouble> {
+    let Some(address) = daemon.api.as_ref().and_then(Api::address) else { return Ok(None) };
+    let listening = Listening::for_api(address, agent.face()).await.map_err(|error| Trouble::chain(&error))?;
+    tracing::info!(%address, "answers the API");
     Ok(Some(listening))
 }
 
@@ -167,7 +184,8 @@ fn not_started(error: &StartError) -> Trouble {
         | StartError::Target { .. }
         | StartError::Forge { .. }
         | StartError::BreakGlass { .. }
-        | StartError::Hooks(_) => false,
+        | StartError::Hooks(_)
+        | StartError::Shown(_) => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
     match error {

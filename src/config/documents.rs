@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Forge, FromGit, Hooks, InvalidUrl, RepositoryUrl, RepositoryWebhook, Trail};
+use super::{Api, Forge, FromGit, Hooks, InvalidUrl, RepositoryRevert, RepositoryUrl, RepositoryWebhook, Trail};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -29,6 +29,8 @@ pub struct Daemon {
     pub trail: Trail,
     /// Where webhooks of Git hosts are heard; without it, nowhere.
     pub hooks: Option<Hooks>,
+    /// Where the API answers beside the socket; without it, nowhere.
+    pub api: Option<Api>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -58,6 +60,7 @@ impl Default for Daemon {
             declarations: None,
             trail: Trail::default(),
             hooks: None,
+            api: None,
         }
     }
 }
@@ -101,6 +104,9 @@ pub struct Repository {
     /// By what a delivery of its Git host is known. Without it, the repository is polled alone.
     #[serde(default)]
     pub webhook: Option<RepositoryWebhook>,
+    /// How the daemon writes into the followed branch what takes a failed change back. Without it, it never writes there.
+    #[serde(default)]
+    pub revert: Option<RepositoryRevert>,
     /// The Git host, where it is to be told of what became of commits, and shown the plans of pull requests.
     #[serde(default)]
     pub forge: Option<Forge>,
@@ -126,6 +132,7 @@ impl Repository {
             proxy: None,
             verify: None,
             webhook: None,
+            revert: None,
             forge: None,
             limits: SourceLimits::default(),
         }
@@ -138,8 +145,9 @@ impl Repository {
         let known = self.tls.ca.as_deref().into_iter().chain(self.ssh.known_hosts.as_deref());
         let signers = self.verify.iter().flat_map(Verify::files).map(|(_, file)| file);
         let webhook = self.webhook.iter().filter_map(|webhook| webhook.secret.file.as_deref());
+        let revert = self.revert.iter().flat_map(RepositoryRevert::files);
         let forge = self.forge.iter().flat_map(Forge::files);
-        secret.chain(ages).chain(known).chain(signers).chain(webhook).chain(forge)
+        secret.chain(ages).chain(known).chain(signers).chain(webhook).chain(revert).chain(forge)
     }
 
     /// Returns its URL, taken apart. In a loaded configuration there always is one.
@@ -366,8 +374,23 @@ pub struct SyncPolicy {
     pub prune: bool,
     /// What happens when the target changes and Git did not.
     pub drift: Drift,
+    /// What follows a change that failed, or left something unhealthy, once the last good state is live again.
+    // What says nothing new is written down as it was before there was this field: nothing in Git looks changed.
+    #[serde(skip_serializing_if = "OnFailure::is_rollback")]
+    pub on_failure: OnFailure,
     /// The target is looked at at least this often, whatever the watches say.
     pub interval: Span,
+}
+
+/// What follows a change that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Git stays as it is, and people are told.
+    #[default]
+    Rollback,
+    /// Git is set back too: by a signed commit of the daemon's, as `revert` of the Repository says.
+    Revert,
 }
 
 /// What happens when the target changes and Git did not.
@@ -382,9 +405,23 @@ pub enum Drift {
     Report,
 }
 
+impl OnFailure {
+    // As serde asks.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_rollback(&self) -> bool {
+        *self == Self::Rollback
+    }
+}
+
 impl Default for SyncPolicy {
     fn default() -> Self {
-        Self { automatic: true, prune: true, drift: Drift::Heal, interval: Span(std::time::Duration::from_mins(3)) }
+        Self {
+            automatic: true,
+            prune: true,
+            drift: Drift::Heal,
+            on_failure: OnFailure::Rollback,
+            interval: Span(std::time::Duration::from_mins(3)),
+        }
     }
 }
 

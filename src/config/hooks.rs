@@ -47,19 +47,26 @@ impl Hooks {
     /// Returns where to listen. In a loaded configuration there always is a place.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        self.listen.parse().ok().filter(|address: &SocketAddr| address.port() != 0)
+        address(&self.listen)
     }
+}
+
+/// Returns where to listen; port 0 is none.
+pub(super) fn address(listen: &str) -> Option<SocketAddr> {
+    listen.parse().ok().filter(|address: &SocketAddr| address.port() != 0)
 }
 
 impl Daemon {
     /// Returns every file of the machine that it names for TLS.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.hooks.iter().filter_map(|hooks| hooks.tls.as_ref());
+        let api = self.api.iter().filter_map(|api| api.tls.as_ref());
+        let tls = self.hooks.iter().filter_map(|hooks| hooks.tls.as_ref()).chain(api);
         tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()))
     }
 
     pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let tls = self.hooks.iter_mut().filter_map(|hooks| hooks.tls.as_mut());
+        let api = self.api.iter_mut().filter_map(|api| api.tls.as_mut());
+        let tls = self.hooks.iter_mut().filter_map(|hooks| hooks.tls.as_mut()).chain(api);
         tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file))
     }
 }

@@ -1,6 +1,7 @@
 //! Declared documents → [`Config`]: every mistake reported at once, with its place, what was expected, and a hint.
 
 mod access;
+mod api;
 mod check;
 mod declarations;
 mod documents;
@@ -17,6 +18,7 @@ mod notification;
 mod policy;
 mod reference;
 mod role;
+mod revert;
 mod schema;
 mod span;
 mod trail;
@@ -25,10 +27,11 @@ mod url;
 use std::collections::BTreeMap;
 
 pub use access::{HostAccess, Peer};
+pub use api::Api;
 pub use declarations::{Declaration, Declarations, parse_declarations};
 pub use documents::{
-    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OpenpgpKeys, Repository, SecretSource, Secrets,
-    SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
+    AppSource, Application, Credentials, Daemon, Drift, HostTarget, OnFailure, OpenpgpKeys, Repository, SecretSource,
+    Secrets, SourceLimits, Span, Ssh, SshSigners, StoreKind, SyncPolicy, Target, Tls, Transport, Verify, VerifyPolicy,
 };
 pub use effective::{Accepted, Effective};
 pub use envelope::{ApiVersion, Metadata};
@@ -43,7 +46,8 @@ pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,
 };
 pub use reference::reference;
-pub use role::RoleGiven;
+pub use revert::RepositoryRevert;
+pub use role::{Grant, RoleGiven};
 pub use schema::schema;
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};

@@ -1,6 +1,7 @@
 //! What people may do, as it is declared.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,24 @@ pub struct RoleGiven {
     /// With which applications. Left out: with all, and with what concerns none.
     #[serde(default, rename = "match")]
     pub matches: Matching,
+}
+
+/// A role, and with which applications.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Grant {
+    pub role: Role,
+    #[serde(default, rename = "match")]
+    pub matches: Matching,
+}
+
+impl fmt::Display for Matching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_everything() {
+            return f.write_str("everything");
+        }
+        let labels = self.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        f.write_str(&self.applications.iter().cloned().chain(labels).collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Matching {

@@ -42,6 +42,20 @@ impl Actor {
         Self { kind: ActorKind::UnixUser, subject: uid.to_string(), display, person: None }
     }
 
+    /// Returns who acts with a token that speaks for this person or robot.
+    #[must_use]
+    pub fn token(whom: &Name, id: &str) -> Self {
+        let display = format!("{whom} (token {id})");
+        Self { kind: ActorKind::Token, subject: whom.to_string(), display, person: None }
+    }
+
+    /// Returns a person who has logged in with an account.
+    #[must_use]
+    pub fn login(account: &str, person: &Name) -> Self {
+        let display = person.to_string();
+        Self { kind: ActorKind::Login, subject: account.into(), display, person: Some(person.clone()) }
+    }
+
     /// Returns what tells this one from everybody else: the person, whatever they came as, where there is one.
     #[must_use]
     pub fn principal(&self) -> String {

@@ -64,6 +64,11 @@ pub const FORGE_REFUSED: Event = event(
     "fca2015df9904e36a2406a00a905fb6c",
     "a Git host would not have one thing that it was told; the others are told",
 );
+pub const API_REFUSED: Event = event(
+    "api.refused",
+    "b6dd35931ff54fdeb21a62819fb9d43d",
+    "requests from elsewhere were refused, for want of a token or otherwise; at most once in 10 seconds, with how many there were",
+);
 pub const WATCH_LOST: Event =
     event("watch.lost", "1e9bc70d5f1e47b1bd6bfacba76d9e00", "live changes of a target are found by the interval alone");
 pub const APPLICATION_STUCK: Event = event(
@@ -118,6 +123,11 @@ pub const DRIFT_OBSERVED: Event = event(
     "drift.observed",
     "1fbcc86b75bc4d7fb96da9f7f359b789",
     "others changed the target: what, and as far as it is known who and when",
+);
+pub const REVERT: Event = event(
+    "revert",
+    "c1369ae22719354376d79851c2e9738d",
+    "a commit of the daemon's that takes a failed change out of Git: made, pushed, proposed, delayed, refused or dropped",
 );
 pub const ACT_SYNC: Event = event("act.sync", "ad7411487a45444a8b9ed06dbaeda91e", "a person asked for a sync");
 pub const ACT_APPROVE: Event = event("act.approve", "82fa72c007364fd590e7c8e14d882375", "a person approved a plan");
@@ -189,7 +199,7 @@ pub const TRAIL_ERASED: Event =
     event("trail.erased", "a06bea5347f8b8dc969787f9f8503c26", "a person erased the payload of a record");
 
 /// All of them.
-pub const ALL: [Event; 53] = [
+pub const ALL: [Event; 55] = [
     STARTED,
     READY,
     STOPPING,
@@ -203,6 +213,7 @@ pub const ALL: [Event; 53] = [
     WEBHOOK_REFUSED,
     FORGE_FAILED,
     FORGE_REFUSED,
+    API_REFUSED,
     WATCH_LOST,
     APPLICATION_STUCK,
     WATCHDOG_STARVED,
@@ -221,6 +232,7 @@ pub const ALL: [Event; 53] = [
     SYNC_STOPPED,
     SYNC_SUSPENDED,
     DRIFT_OBSERVED,
+    REVERT,
     ACT_SYNC,
     ACT_APPROVE,
     ACT_ADOPT,

@@ -25,6 +25,8 @@ pub enum NoticeEvent {
     Recovered,
     /// A sync failed, and the last good state is back.
     RolledBack,
+    /// What became of a commit that takes a failed change out of Git.
+    Revert,
     /// What others did on the target was seen.
     Drift,
     /// A person did something: approved, adopted, suspended.
@@ -39,8 +41,8 @@ pub enum NoticeEvent {
 
 impl NoticeEvent {
     /// What is told where nobody says otherwise.
-    pub const QUIET: [Self; 6] =
-        [Self::Changed, Self::Held, Self::Failed, Self::Recovered, Self::RolledBack, Self::BreakGlass];
+    pub const QUIET: [Self; 7] =
+        [Self::Changed, Self::Held, Self::Failed, Self::Recovered, Self::RolledBack, Self::Revert, Self::BreakGlass];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +53,7 @@ impl NoticeEvent {
             Self::Degraded => "degraded",
             Self::Recovered => "recovered",
             Self::RolledBack => "rolled-back",
+            Self::Revert => "revert",
             Self::Drift => "drift",
             Self::Act => "act",
             Self::BreakGlass => "break-glass",

@@ -29,6 +29,7 @@ pub enum Deed {
     SeeContents,
     Sync,
     Suspend,
+    GoBack,
     Adopt,
     Approve,
     OpenBreakGlass,
@@ -82,11 +83,12 @@ impl fmt::Display for Role {
 
 impl Deed {
     /// Every row of the table, in the order in which people read it.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::See,
         Self::SeeContents,
         Self::Sync,
         Self::Suspend,
+        Self::GoBack,
         Self::Adopt,
         Self::Approve,
         Self::OpenBreakGlass,
@@ -114,6 +116,7 @@ impl Deed {
             Self::SeeContents => on("see what was overwritten, deleted or edited by hand", &[Operator, BreakGlass]),
             Self::Sync => on("sync it", &[Operator]),
             Self::Suspend => on("suspend or resume it", &[Operator]),
+            Self::GoBack => on("let it go back while its Git host is down", &[Operator]),
             Self::Adopt => on("adopt what was found there", &[Approver]),
             Self::Approve => on("approve or reject its plans", &[Approver]),
             Self::OpenBreakGlass => on("break the glass for it", &[BreakGlass]),

@@ -148,12 +148,70 @@ pub struct ApplicationStatus {
     /// A revision whose inputs failed, and are not tried again by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<Revision>,
+    /// The commit that takes out of Git what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<RevertStatus>,
     /// How many objects are kept true.
     pub objects: usize,
     /// Syncs since the daemon started.
     pub syncs: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
+}
+
+/// A commit that takes out of Git what failed, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RevertStatus {
+    /// `owed`, `made`, `pushed`, `proposed` or `refused`.
+    pub stage: String,
+    /// The branch that it is for, or lies in.
+    pub branch: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Revision>,
+    /// The revision whose tree the application's paths are set back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<Revision>,
+    /// Stable code of why it is not further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where people can let it through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// Another application that has some of the files that are set back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SharedFiles {
+    pub application: Name,
+    /// Those of its paths that they lie in.
+    pub paths: Vec<String>,
+}
+
+impl SharedFiles {
+    /// Returns the other applications of a daemon that follow the same branch and have one of these files.
+    #[must_use]
+    pub fn with(
+        name: &Name,
+        (applications, repositories): (&[ApplicationStatus], &[RepositoryStatus]),
+        (url, reference): (&str, &str),
+        files: &[String],
+    ) -> Vec<Self> {
+        let same = |one: &&ApplicationStatus| {
+            let mut of = repositories.iter().filter(|repository| repository.name == one.repository);
+            one.name != *name && of.any(|repository| repository.url == url && repository.reference == reference)
+        };
+        let shared = applications.iter().filter(same).map(|one| Self {
+            application: one.name.clone(),
+            paths: one.paths.iter().filter(|path| files.iter().any(|file| is_in(file, path))).cloned().collect(),
+        });
+        shared.filter(|one| !one.paths.is_empty()).collect()
+    }
+}
+
+fn is_in(file: &str, path: &str) -> bool {
+    path == "." || file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl ApplicationStatus {
@@ -312,4 +370,17 @@ pub struct PreimageView {
     /// Nothing was there: somebody had removed it by hand.
     #[serde(default)]
     pub gone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_its_folders_and_in_no_other_that_begins_so() {
+        for (path, holds) in [(".", true), ("base", true), ("base/etc", true), ("bas", false), ("base/et", false)] {
+            assert_eq!(is_in("base/etc/motd", path), holds, "{path}");
+        }
+        assert!(is_in("base", "base"), "where the folder was a file");
+    }
 }

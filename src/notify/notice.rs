@@ -99,6 +99,7 @@ fn reason(record: &Record) -> (Option<Outcome>, Option<String>, Option<String>) 
         }
         Some(Body::Act(body)) => (None, None, body.reason.clone()),
         Some(Body::BreakGlass(body)) => (None, None, body.opening.as_ref().map(|opening| opening.reason.clone())),
+        Some(Body::Revert(body)) => (None, body.code.clone(), Some(body.said())),
         Some(Body::Trail(body)) => (None, None, body.reason().map(str::to_owned)),
         _ => (None, None, None),
     }

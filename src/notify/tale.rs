@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::audit::{Body, ClosedBody, Kind, Record, TrailBody};
+use crate::audit::{Body, ClosedBody, Kind, Record, RevertEvent, TrailBody};
 use crate::model::notice::{NoticeEvent, Severity};
 use crate::model::{Outcome, PlanId, Revision};
 use crate::source::SourceErrorKind;
@@ -107,6 +107,8 @@ pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
         Some(Body::Closed(_) | Body::Started(_) | Body::Stopped(_)) => vec![NoticeEvent::Daemon],
         Some(Body::Observed(_)) => vec![NoticeEvent::Drift],
         Some(Body::Act(_)) => vec![NoticeEvent::Act],
+        // What follows says whether it was taken.
+        Some(Body::Revert(body)) if body.what != RevertEvent::Made => vec![NoticeEvent::Revert],
         _ => vec![],
     }
 }
@@ -145,6 +147,10 @@ pub(super) fn severity(record: &Record, event: NoticeEvent) -> Severity {
             // What was recorded, or was published, does not count any more because a person says so.
             TrailBody::Key { .. } | TrailBody::Erased { .. } => Severity::Critical,
         },
+        (NoticeEvent::Revert, Some(Body::Revert(body))) => match body.what {
+            RevertEvent::Proposed | RevertEvent::Delayed | RevertEvent::Refused => Severity::Warning,
+            _ => Severity::Notice,
+        },
         (event, _) => usual(event),
     }
 }
@@ -157,7 +163,7 @@ pub(super) const fn usual(event: NoticeEvent) -> Severity {
         | NoticeEvent::Degraded
         | NoticeEvent::RolledBack
         | NoticeEvent::BreakGlass => Severity::Warning,
-        NoticeEvent::Recovered | NoticeEvent::Drift | NoticeEvent::Act => Severity::Notice,
+        NoticeEvent::Recovered | NoticeEvent::Revert | NoticeEvent::Drift | NoticeEvent::Act => Severity::Notice,
         _ => Severity::Info,
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn summary(record: &Record, event: NoticeEvent, planned: Option<&Plan
             let used = record.plan.map(|plan| format!(": plan {} of {who} went because of it", plan.short()));
             body.said(&record.actor) + &used.unwrap_or_default()
         }
+        (_, Some(Body::Revert(body))) => format!("{who}: {}", body.said()),
         (_, Some(Body::Trail(body))) => format!("{who}: {}", body.said()),
         (_, Some(Body::Started(daemon))) => format!("trueup {} started", daemon.version),
         (_, Some(Body::Stopped(_))) => "trueup stopped".into(),

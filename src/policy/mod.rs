@@ -19,7 +19,7 @@ pub use explain::explain;
 pub use facts::{Commits, Facts, Fight, Upgrade};
 pub use guards::{FEWEST_DELETES_HELD, MOST_DELETES, MOST_DELETES_PERCENT};
 pub use people::{Authors, People};
-pub use rights::{Grant, Labels, Rights, Roles};
+pub use rights::{Labels, Rights, Roles};
 pub use rules::{NoOverride, Rules};
 
 /// The rules that are in force now, for whoever judges. A clone is the same.

@@ -2,21 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::{Matching, Person, RoleGiven};
+use crate::config::{Grant, Matching, Person, RoleGiven};
 use crate::model::{Deed, Name, Role};
 
 /// The labels of an application.
 pub type Labels = BTreeMap<String, String>;
-
-/// A role, and with which applications.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Grant {
-    pub role: Role,
-    #[serde(default, rename = "match")]
-    pub matches: Matching,
-}
 
 /// What somebody may do. Made anew for each request, so that what is taken away stops counting at once.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -76,7 +76,7 @@ impl GitSource {
     }
 
     /// Runs `act` where it may block, and tells what it was for if it fails.
-    async fn blocking<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         what: String,
         act: impl FnOnce(&Inner, Handle) -> Result<T, SourceError> + Send + 'static,

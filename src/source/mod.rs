@@ -2,6 +2,7 @@
 
 mod address;
 mod author;
+mod bare;
 mod budget;
 mod connect;
 mod disk;
@@ -23,7 +24,9 @@ mod program;
 mod publish;
 mod range;
 mod remote;
+mod reverter;
 mod secret;
+mod set_back;
 mod shared;
 mod tree;
 mod verify;
@@ -37,7 +40,9 @@ use crate::model::{Revision, Time};
 pub use git::GitSource;
 pub use gone::Gone;
 pub use publish::Publisher;
+pub use reverter::{Made, Push, Reverter, Wanted};
 pub use secret::{identities, secrets};
+pub use set_back::{Plumbing, SetBack};
 pub use shared::{Polled, Shared};
 pub use verify::{Unverified, mistakes};
 

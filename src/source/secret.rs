@@ -35,6 +35,13 @@ pub fn secrets<'a>(repositories: impl Iterator<Item = &'a Repository>) -> Vec<Ve
     for repository in repositories {
         secrets.extend(repository.credentials.as_ref().and_then(|declared| raw(&declared.into()).ok()));
         secrets.extend(repository.webhook.as_ref().and_then(|declared| raw(&(&declared.secret).into()).ok()));
+        if let Some(revert) = &repository.revert {
+            secrets.extend(revert.push.as_ref().and_then(|declared| raw(&declared.into()).ok()));
+            let key = raw(&(&revert.key).into()).unwrap_or_default();
+            // The lines that frame it are in every key.
+            let lines = key.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"-----"));
+            secrets.extend(lines.map(<[u8]>::to_vec));
+        }
         secrets.extend(repository.forge.as_ref().and_then(|declared| raw(&(&declared.token).into()).ok()));
         for identity in repository.secrets.age.iter().filter_map(|declared| raw(&declared.into()).ok()) {
             // Its comments name the recipient, which is no secret.

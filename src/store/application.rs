@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Digest, Name, ObjectId, Revision, SyncId, Time, pairs};
+use super::Revert;
+use crate::model::{Actor, Digest, Name, ObjectId, PlanId, Revision, SyncId, Time, pairs};
 
 /// What is remembered of one application between syncs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,9 +15,22 @@ pub struct ApplicationState {
     /// The last sync that closed with every step done and healthy: what a failed one goes back to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good: Option<Good>,
+    /// What was good before that, as long as it differs: what a person can go back to while Git cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Good>,
+    /// A person asked to go back to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_back: Option<AskedBack>,
     /// Inputs that failed half-way; not tried again until they change or a person says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_inputs: Option<BadInputs>,
+    /// Inputs that failed before, oldest first, though something else went live since: where Git comes back to them, they are not
+    /// tried again by themselves either.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<BadInputs>,
+    /// The commit that takes out of Git what failed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Revert>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
     /// The revision that was last come across, and when: how long it has been known is no word of its author's.
@@ -102,6 +116,13 @@ pub struct Good {
     pub desired: Digest,
 }
 
+/// A person's word to go back to an earlier state, for as long as that is neither done nor refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBack {
+    pub by: Actor,
+    pub to: Good,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadInputs {
     pub inputs: Digest,
@@ -112,6 +133,42 @@ pub struct BadInputs {
     /// What it created, for as long as it is not taken back: the way back to last good is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<BTreeSet<ObjectId>>,
+    /// The plan that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
+    /// The commit that took it out of Git: because of these inputs there is no other one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted: Option<Revision>,
+}
+
+/// So many inputs that failed are remembered beside the last ones.
+const MOST_MARKED: usize = 32;
+
+impl ApplicationState {
+    /// Returns what is known of inputs that failed.
+    #[must_use]
+    pub fn mark(&self, inputs: &Digest) -> Option<&BadInputs> {
+        self.bad_inputs.iter().chain(&self.marked).find(|bad| bad.inputs == *inputs)
+    }
+
+    /// Marks these inputs as those that failed last, and nothing where there are none; what failed before stays marked.
+    pub fn mark_bad(&mut self, bad: Option<BadInputs>) {
+        let before = std::mem::replace(&mut self.bad_inputs, bad);
+        self.marked.extend(before.map(|bad| BadInputs { created: None, ..bad }));
+        let now = self.bad_inputs.as_ref().map(|bad| bad.inputs);
+        let mut seen = now.into_iter().collect::<BTreeSet<_>>();
+        // Of what is there twice the newest counts.
+        self.marked.reverse();
+        self.marked.retain(|bad| seen.insert(bad.inputs));
+        self.marked.truncate(MOST_MARKED);
+        self.marked.reverse();
+    }
+
+    /// Forgets that these inputs failed.
+    pub fn unmark(&mut self, inputs: &Digest) {
+        self.marked.retain(|bad| bad.inputs != *inputs);
+        self.bad_inputs = self.bad_inputs.take().filter(|bad| bad.inputs != *inputs);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

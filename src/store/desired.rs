@@ -35,7 +35,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Drops every content that neither last applied, last good, an open execution nor a pre-image needs that is still kept at
+    /// Drops every content that neither last applied, last good, what was good before that, an open execution nor a pre-image needs that is still kept at
     /// `now`. Returns how many went.
     ///
     /// # Errors
@@ -45,9 +45,12 @@ impl Tx {
         let mut desired = HashSet::new();
         self.sweep_preimages(now, &mut keep).await?;
         self.sweep_sinks(now).await?;
+        self.sweep_tokens(now).await?;
         for state in self.bodies::<ApplicationState>("SELECT body FROM applications").await? {
             desired.extend(state.applied.map(|applied| applied.desired));
             desired.extend(state.good.map(|good| good.desired));
+            desired.extend(state.earlier.map(|good| good.desired));
+            desired.extend(state.asked_back.map(|asked| asked.to.desired));
         }
         for open in self.open_bodies().await? {
             desired.insert(open.prepared.desired);

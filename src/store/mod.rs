@@ -16,9 +16,11 @@ mod preimages;
 mod random;
 mod reading;
 mod reserve;
+mod revert;
 mod sinks;
 mod spent;
 mod states;
+mod tokens;
 mod tx;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ use tokio::sync::watch;
 use crate::model::DigestKey;
 
 pub use application::{
-    Accepted, ApplicationState, Applied, BadInputs, Definition, Good, Heals, Known, LeftOut, Suspended,
+    Accepted, ApplicationState, Applied, AskedBack, BadInputs, Definition, Good, Heals, Known, LeftOut, Suspended,
 };
 pub use approvals::{Approval, Rejection};
 pub use contents::StoredContents;
@@ -42,8 +44,10 @@ pub use plans::{Found, Held};
 pub use preimages::{Preimage, Preimages};
 pub use random::new_sync_id;
 pub use reading::{ReadOnly, Readable};
+pub use revert::{MadeCommit, Revert, RevertStage};
 pub use sinks::{SinkState, Tally};
 pub use spent::{LONGEST_BUDGET, Spent};
+pub use tokens::{Bearer, Token};
 pub use tx::Tx;
 
 pub(crate) use contents::{seal, unseal};

@@ -158,6 +158,7 @@ async fn migrate(connection: &mut AnyConnection) -> Result<()> {
         (3, "people", include_str!("migrations/sqlite/0003.sql")),
         (4, "trail", include_str!("migrations/sqlite/0004.sql")),
         (5, "sinks", include_str!("migrations/sqlite/0005.sql")),
+        (6, "tokens", include_str!("migrations/sqlite/0006.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)

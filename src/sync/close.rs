@@ -136,7 +136,8 @@ impl Subject {
         let counts = Counts::of(&execute::bodies(open, &carried.outcomes));
         let mut closed = execute::closed_body(ending.outcome, ending.reason, counts, self.memory.quiet);
         closed.duration_ms = Some(execute::lasted(open, ledger.clock.now()));
-        let entries = [execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+        let mut entries = vec![execute::outcome(open, &carried.outcomes), execute::entry(open, Body::Closed(closed))];
+        entries.extend(self.queued_by(&state));
         let write = || async {
             let mut tx = ledger.store.write().await?;
             let changed = execute::settle_outcomes(&mut tx, open, &carried.outcomes, &self.memory.inventory).await?;
@@ -188,6 +189,7 @@ impl Subject {
         }
         if let (Outcome::RolledBack, Some(bad)) = (ending.outcome, &mut state.bad_inputs) {
             bad.created = None;
+            state.revert = self.owed_revert(&state);
         }
         let store::Purpose::Forward { revision, reference, url, .. } = &open.prepared.purpose else { return state };
         let (inputs, desired) = (open.prepared.plan.inputs, open.prepared.desired);
@@ -202,10 +204,16 @@ impl Subject {
                 state.left_out = left_out(open, &state);
                 state.applied =
                     Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
-                state.bad_inputs = None;
+                // A person had it tried again, or it was mended.
+                state.unmark(&inputs);
+                state.mark_bad(None);
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.
-                state.good = Some(Good { revision: Some(revision.clone()), inputs, desired });
+                let good = Good { revision: Some(revision.clone()), inputs, desired };
+                let before =
+                    state.good.replace(good).filter(|before| before.inputs != inputs && before.revision.is_some());
+                state.earlier = before.or(state.earlier);
+                self.went_back(open, &mut state);
                 self.origin.source.applied(&self.name, revision.clone());
             }
             // Nothing was done, and trying again later may do: there is nothing to take back.
@@ -215,9 +223,12 @@ impl Subject {
                 let reason = ending.reason.message.clone().unwrap_or_default();
                 let mut created = created(open, carried);
                 // An earlier try that was not taken back yet is taken back with this one.
-                created.extend(state.bad_inputs.and_then(|bad| bad.created).unwrap_or_default());
-                let (sync, created) = (open.sync.clone(), Some(created));
-                state.bad_inputs = Some(BadInputs { inputs, revision: revision.clone(), reason, sync, created });
+                created.extend(state.bad_inputs.as_ref().and_then(|bad| bad.created.clone()).unwrap_or_default());
+                let reverted = state.mark(&inputs).and_then(|bad| bad.reverted.clone());
+                let (sync, created, plan) = (open.sync.clone(), Some(created), Some(open.prepared.plan.id));
+                let revision = revision.clone();
+                state.mark_bad(Some(BadInputs { inputs, revision, reason, sync, created, plan, reverted }));
+                state.asked_back = state.asked_back.take().filter(|asked| asked.to.inputs != inputs);
             }
             _ => {}
         }

@@ -3,10 +3,11 @@ use std::collections::BTreeSet;
 use super::draft::Purpose;
 use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
+use crate::config::OnFailure;
 use crate::execute::{Carried, End};
 use crate::model::view::SyncReport;
 use crate::model::{Action, Decision, Desired, ObjectId, Outcome};
-use crate::store::{ApplicationState, Open};
+use crate::store::{ApplicationState, Open, Revert};
 
 impl Subject {
     /// Returns the way back that a failed sync owes: a crash may come before it was begun, and it may fail itself.
@@ -45,6 +46,20 @@ impl Subject {
         }
         report.steps.extend(back.steps);
         Ok(report)
+    }
+
+    /// Returns the commit that a sync owes that failed and is taken back, where the application asks for it.
+    pub(super) fn owed_revert(&self, state: &ApplicationState) -> Option<Revert> {
+        let before = state.revert.clone();
+        let Some(bad) = state.bad_inputs.as_ref().filter(|_| self.policy.on_failure == OnFailure::Revert) else {
+            return before;
+        };
+        // It waits for people already, or for the next look at Git.
+        if before.as_ref().is_some_and(|before| before.inputs == bad.inputs && before.is_out()) {
+            return before;
+        }
+        let good = state.good.as_ref().and_then(|good| good.revision.clone());
+        Some(Revert::owed(bad, good, self.clock.now()))
     }
 
     /// Returns the handler that ran and failed, where last good, to which the application returns, does not name it: it had its

@@ -21,7 +21,11 @@ pub async fn preview(subject: &mut Subject, revision: Option<&str>) -> Result<Pl
         draft
     } else {
         let candidate = match revision {
-            None => newest(subject).await?,
+            // What a person asked to go back to comes before what Git says.
+            None => match subject.asked_candidate().await? {
+                Some(asked) => asked,
+                None => newest(subject).await?,
+            },
             Some(name) => named(subject, name).await?,
         };
         let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);

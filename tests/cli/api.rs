@@ -40,7 +40,7 @@ const SUSPEND: &str = "POST /v1/applications/nginx/suspend";
 fn every_refusal_is_a_problem_with_a_stable_code() {
     let served = Served::new(Fake::default(), None);
     let large = vec![b' '; 65 * 1024];
-    let cases: [(u16, &str, Vec<u8>); 11] = [
+    let cases: [(u16, &str, Vec<u8>); 13] = [
         (404, "api.not-found", request("GET /v2/status", JSON, b"")),
         (404, "api.not-found", request("GET /v1/applications//plan/x", JSON, b"")),
         (405, "api.method", request("DELETE /v1/status", JSON, b"")),
@@ -49,6 +49,8 @@ fn every_refusal_is_a_problem_with_a_stable_code() {
         (400, "api.path", request("GET /v1/audit/records/minus-one", JSON, b"")),
         (400, "api.path", request("GET /v1/applications/%ff/plan", JSON, b"")),
         (400, "api.body", request(SUSPEND, JSON, b"{\"reason\": ")),
+        (400, "api.body", request(SUSPEND, JSON, b"[\"x\"]")),
+        (400, "api.query", request("GET /v1/audit/records?limit=1000000000000000000", JSON, b"")),
         (400, "api.body", request(SUSPEND, JSON, b"{\"reason\": \"x\", \"force\": true}")),
         (415, "api.media-type", request(SUSPEND, "text/plain", b"{\"reason\": \"x\"}")),
         (413, "api.body-too-large", request(SUSPEND, JSON, &large)),

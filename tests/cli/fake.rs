@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use trueup::api::{self, Auditing, Daemon, Observing, RecordQuery, Socket, Standing};
+use trueup::api::{
+    self, Auditing, Daemon, NoToken, Observing, RecordQuery, Socket, Standing, TokenAsked, TokenMade, Tokens,
+};
 use trueup::audit::{self, Given, Item, Line, Mark, Proof, Report, Segment};
 use trueup::config::Span;
 use trueup::model::view::{
@@ -18,6 +20,7 @@ use trueup::model::view::{
 };
 use trueup::model::{Actor, Digest, Name, Outcome, Problem};
 use trueup::policy::{Labels, Rights};
+use trueup::store::{Bearer, Token};
 
 use crate::samples;
 
@@ -54,6 +57,10 @@ impl Daemon for Fake {
 
     async fn approve(&self, plan: &str, _: Actor) -> Result<SyncReport, Problem> {
         Err(Problem::new(409, "plan.stale", format!("the plan {plan} is no longer what a sync would do")))
+    }
+
+    async fn go_back(&self, application: &str, actor: Actor) -> Result<SyncReport, Problem> {
+        self.sync(application, actor).await
     }
 
     async fn destroy(&self, application: &str, _: Actor) -> Result<SyncReport, Problem> {
@@ -168,6 +175,27 @@ impl Observing for Fake {
 
     async fn metrics(&self) -> Result<String, Problem> {
         Ok("# EOF\n".into())
+    }
+}
+
+#[async_trait]
+impl Tokens for Fake {
+    fn token(&self, _: &str) -> Result<Token, NoToken> {
+        Err(NoToken::Unknown)
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        vec![]
+    }
+
+    async fn create_token(&self, bearer: Bearer, _: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
+        let (created, expires) = (trueup::model::Time(0), trueup::model::Time(1));
+        let token = Token { id: "0123456789abcdef".into(), bearer, grants: vec![], by, created, expires };
+        Ok(TokenMade { secret: "trueup_0123456789abcdef_00".into(), token })
+    }
+
+    async fn revoke_token(&self, _: &str, _: Actor) -> Result<Token, Problem> {
+        Err(Problem::new(404, "token.unknown", "there is no such token"))
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn applications() -> Vec<ApplicationStatus> {
         applied: Some(revision('a')),
         good: Some(revision('a')),
         bad: None,
+        revert: None,
         objects: 12,
         syncs: 3,
         suspended: None,

@@ -9,6 +9,7 @@ mod world;
 mod client;
 mod hooks;
 mod pulls;
+mod reverts;
 mod scene;
 mod setup;
 mod statuses;

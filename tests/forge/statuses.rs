@@ -20,6 +20,8 @@ pub fn until(scene: &Scene, commit: &str, context: &str, wanted: &str) {
 fn each_commit_shows_how_every_application_fared() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("");
+    let api = super::scene::free();
+    scene.world.declared.daemon += &format!("\napi:\n  listen: {api}\n  url: https://trueup.example.org");
     scene.world.declared.apps.push(App::new("db", &["db"]).sync("interval: 1h"));
     scene.world.declared.commands = vec!["/bin/false".into(), "/bin/true".into()];
     scene.world.repo.write("db/root/etc/db", "one\n");
@@ -27,6 +29,9 @@ fn each_commit_shows_how_every_application_fared() {
     let first = scene.world.repo.head();
     until(&scene, &first, "trueup/web", "success: live: 1 step");
     until(&scene, &first, "trueup/db", "success: live: 1 step");
+    let shown = scene.host.statuses(&scene.repository, &first);
+    let link = |name: &str| format!("https://trueup.example.org/v1/applications/{name}/plan");
+    assert!(shown.iter().any(|one| one[0] == "trueup/web" && one[3] == link("web")), "{shown:?}");
 
     // Only what a commit is about shows anything on it.
     let second = scene.world.repo.write("web/root/etc/motd", "two\n").land("second");

@@ -4,8 +4,14 @@
 mod world;
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod described;
 #[cfg(test)]
 mod estate;
 #[cfg(test)]
 mod fuzzed;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod twice;

@@ -14,6 +14,7 @@ mod cgi;
 mod daemon;
 mod declared;
 mod forms;
+mod front;
 mod gitea;
 mod http;
 #[path = "../parts/mod.rs"]
@@ -31,6 +32,7 @@ pub use authority::{Authority, Shown};
 pub use daemon::{Ran, World};
 pub use declared::{App, Declared};
 pub use forms::{forms, holds};
+pub use front::Front;
 pub use gitea::{Gitea, Person};
 pub use http::{Fault, HttpServer, Options, Request};
 pub use repo::Repo;

@@ -45,8 +45,10 @@ fn address(name: &str) -> (&'static str, Value) {
         "plan" => {
             ("Its id, or 8 or more of its first digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{8,64}$" }))
         }
-        "sequence" => ("The number of a record.", json!({ "type": "integer", "minimum": 1 })),
-        "number" => ("Its place in the list, from 0.", json!({ "type": "integer", "minimum": 0 })),
+        "sequence" => ("The number of a record.", json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX })),
+        "number" => {
+            ("Its place in the list, from 0.", json!({ "type": "integer", "minimum": 0, "maximum": usize::MAX }))
+        }
         _ => ("As the list has it.", json!({ "type": "string", "minLength": 1 })),
     }
 }

@@ -22,6 +22,7 @@ use schemars::json_schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::access::Caller;
 use super::routes;
 use super::serve::Service;
 use crate::model::Problem;
@@ -69,8 +70,8 @@ pub fn document() -> Value {
 /// An OpenAPI document, as JSON.
 pub(super) struct Document(Bytes);
 
-/// Answers with the document, which is made once.
-pub(super) async fn openapi() -> Document {
+/// Answers whoever is somebody with the document, which is made once.
+pub(super) async fn openapi(_: Caller) -> Document {
     static MADE: OnceLock<Bytes> = OnceLock::new();
     Document(MADE.get_or_init(|| document().to_string().into()).clone())
 }

@@ -23,6 +23,14 @@ pub(super) const ACTS: &[Family] = &[
     (413, &["api.body-too-large"]),
     (422, &["idempotency.reused"]),
 ];
+/// Of what `access` and `remote` say before anything is looked at.
+pub(super) const CALLER: &[Family] = &[
+    (400, &["api.token-in-url"]),
+    (401, &["api.unauthenticated", "token.expired"]),
+    (403, &["api.forbidden", "api.origin"]),
+    (415, &["api.encoding"]),
+    (429, &["api.too-many"]),
+];
 /// Of what takes a body.
 pub(super) const BODY: &[Family] =
     &[(400, &["api.body"]), (408, &["api.timeout"]), (413, &["api.body-too-large"]), (415, &["api.media-type"])];

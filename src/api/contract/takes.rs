@@ -3,19 +3,20 @@
 use aide::generate::GenContext;
 use aide::openapi::{Operation, ReferenceOr, Response, StatusCode};
 use aide::{OperationInput, OperationOutput};
+use axum::Json;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::problems::{BODY, refuses};
+use super::problems::{BODY, CALLER, refuses};
 use super::{Document, typed};
 use crate::api::access::Caller;
-use crate::api::answer::{Body8M, Body64, Refusal};
+use crate::api::answer::{Body8M, Body64, Refusal, Secret};
 
 type Described = Vec<(Option<StatusCode>, Response)>;
 
 impl OperationInput for Caller {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
-        refuses(operation, &[(403, &["api.forbidden"])]);
+        refuses(operation, CALLER);
     }
 }
 
@@ -33,16 +34,25 @@ impl<T: JsonSchema> OperationInput for Body8M<T> {
 
 fn body<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation) {
     let schema = context.schema.subschema_for::<T>();
-    let needed = context.resolve_schema(&schema).get("required").and_then(Value::as_array);
-    // No body at all reads as `{}`.
-    let required = needed.is_some_and(|fields| !fields.is_empty());
-    let body = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
+    let body = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     operation.request_body = serde_json::from_value(body).ok().map(ReferenceOr::Item);
     refuses(operation, BODY);
 }
 
 impl OperationOutput for Refusal {
     type Inner = Self;
+}
+
+impl<T: JsonSchema> OperationOutput for Secret<T> {
+    type Inner = T;
+
+    fn operation_response(context: &mut GenContext, operation: &mut Operation) -> Option<Response> {
+        Json::<T>::operation_response(context, operation)
+    }
+
+    fn inferred_responses(context: &mut GenContext, operation: &mut Operation) -> Described {
+        Json::<T>::inferred_responses(context, operation)
+    }
 }
 
 impl OperationOutput for Document {

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,17 +10,22 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::limits::{Complaints, Rates, Seen};
 use super::payload::{self, Event};
+use super::seen::Seen;
 use super::signature;
 use crate::agent::{Hook, Hooks};
-use crate::api::answer::{Refusal, is_json, read};
+use crate::api::answer::{Refusal, is_json, plain, read};
+use crate::api::limits::{Complaints, Rates};
 use crate::api::routes::Named;
 use crate::api::stream::Peer;
 use crate::model::{Name, Problem, event};
 
 /// A push of some thousand commits; Git hosts cut what is longer.
 const LARGEST: usize = 1024 * 1024;
+/// So many at once from one sender to one repository: a push of many branches is a delivery for each of them.
+const BURST: u32 = 300;
+/// And one more after each of these.
+const EACH: Duration = Duration::from_millis(200);
 /// What opens nothing: whoever signs with it is still nobody.
 const NOBODY: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -41,7 +47,7 @@ struct Heard {
 
 impl Ear {
     pub(super) fn new(hooks: Arc<Hooks>) -> Self {
-        let (rates, seen, complaints) = (Rates::new(), Seen::new(), Complaints::default());
+        let (rates, seen, complaints) = (Rates::new(BURST, EACH), Seen::new(), Complaints::default());
         Self { hooks, nobody: Arc::new(Hook::new(NOBODY, vec![])), rates, seen, complaints }
     }
 
@@ -121,15 +127,13 @@ pub(super) async fn deliver(
 
 /// Refuses what no Git host sends that is set up right, before a byte of the body is read.
 fn plain_json(request: &Request) -> Result<(), Refusal> {
-    let headers = request.headers();
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(Problem::new(415, "api.encoding", "expected a body that is not compressed").into());
-    }
-    if !is_json(request) {
+    plain(request.headers())?;
+    if !is_json(request.headers()) {
         let problem = Problem::new(415, "api.media-type", "expected a body of application/json");
         return Err(problem.hint("choose application/json as the content type of the webhook").into());
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST as u64) {
         let title = format!("expected a body of at most {LARGEST} bytes");
         return Err(Problem::new(413, "api.body-too-large", title).into());

@@ -7,9 +7,8 @@
 //! sync finds does.
 
 mod delivery;
-mod limits;
-mod listener;
 mod payload;
+mod seen;
 mod signature;
 
 use std::sync::Arc;
@@ -19,14 +18,14 @@ use axum::routing::post;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Refusal;
+use super::listener::Listening;
 use super::serve::answer;
+use crate::agent::Hooks;
 use crate::model::Problem;
 
-pub use listener::{ListenError, Listening};
-
 /// Hears deliveries until `shutdown` is cancelled and those at hand are answered.
-pub async fn hear(listening: Listening, shutdown: CancellationToken) {
-    let ear = Arc::new(delivery::Ear::new(listening.hooks().clone()));
+pub async fn hear(listening: Listening, hooks: Arc<Hooks>, shutdown: CancellationToken) {
+    let ear = Arc::new(delivery::Ear::new(hooks));
     let nothing = async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address"));
     let method = async || Refusal::from(Problem::new(405, "api.method", "this address takes POST alone"));
     let router = Router::new().route("/hooks/{repository}", post(delivery::deliver));

@@ -1,10 +1,8 @@
 //! What the daemon says of an application: what it follows, what it is made of, and who else is made of the same.
 
-use serde::Serialize;
-
 use crate::cli::show::printable;
 use crate::cli::trouble::Trouble;
-use crate::model::view::{ApplicationStatus, RepositoryStatus, Status};
+use crate::model::view::{ApplicationStatus, RepositoryStatus, SharedFiles, Status};
 use crate::model::{Name, Revision};
 
 /// An application that can be set back: it follows a branch.
@@ -20,14 +18,6 @@ pub(super) struct Followed {
     pub head: Option<Revision>,
     /// Last good.
     pub good: Option<Revision>,
-}
-
-/// Another application that has some of the files.
-#[derive(Serialize)]
-pub(super) struct Shared {
-    pub application: Name,
-    /// Those of its paths that they lie in.
-    pub paths: Vec<String>,
 }
 
 impl Followed {
@@ -62,36 +52,13 @@ impl Followed {
     }
 
     /// Returns the other applications that follow the same branch and have one of these files.
-    pub(super) fn shared(&self, status: &Status, files: &[String]) -> Vec<Shared> {
+    pub(super) fn shared(&self, status: &Status, files: &[String]) -> Vec<SharedFiles> {
         let reference = format!("refs/heads/{}", self.branch);
-        let same = |one: &RepositoryStatus| one.url == self.url && one.reference == reference;
-        let others = status.applications.iter().filter(|one| one.name != self.application);
-        let others = others.filter(|one| repository(status, one).is_some_and(same));
-        let shared = others.map(|one| Shared {
-            application: one.name.clone(),
-            paths: one.paths.iter().filter(|path| files.iter().any(|file| is_in(file, path))).cloned().collect(),
-        });
-        shared.filter(|one| !one.paths.is_empty()).collect()
+        let all = (&status.applications[..], &status.repositories[..]);
+        SharedFiles::with(&self.application, all, (&self.url, &reference), files)
     }
 }
 
 fn repository<'s>(status: &'s Status, application: &ApplicationStatus) -> Option<&'s RepositoryStatus> {
     status.repositories.iter().find(|one| one.name == application.repository)
-}
-
-fn is_in(file: &str, path: &str) -> bool {
-    path == "." || file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_in_its_folders_and_in_no_other_that_begins_so() {
-        for (path, holds) in [(".", true), ("base", true), ("base/etc", true), ("bas", false), ("base/et", false)] {
-            assert_eq!(is_in("base/etc/motd", path), holds, "{path}");
-        }
-        assert!(is_in("base", "base"), "where the folder was a file");
-    }
 }

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::commit::Change;
-use super::followed::{Followed, Shared};
+use super::followed::Followed;
 use super::remote::Remote;
 use crate::cli::show::{self, printable};
-use crate::model::view::{PlanView, Status};
+use crate::model::view::{PlanView, SharedFiles, Status};
 use crate::model::{Action, Name, ObjectId, Revision};
+use crate::source::SetBack;
 
 /// More files than these are only counted.
 const SHOWN: usize = 20;
@@ -26,7 +26,7 @@ pub(super) struct Told {
     paths: Vec<String>,
     /// What changes in the repository; nothing where it is all the same already.
     files: Vec<String>,
-    shared: Vec<Shared>,
+    shared: Vec<SharedFiles>,
     lasting: Vec<Lasting>,
     /// As the daemon says it; `null` where nothing changes.
     plan: Option<Value>,
@@ -47,7 +47,7 @@ struct Lasting {
 }
 
 impl Told {
-    pub(super) fn new(followed: &Followed, remote: &Remote, to: &Revision, change: &Change, status: &Status) -> Self {
+    pub(super) fn new(followed: &Followed, remote: &Remote, to: &Revision, change: &SetBack, status: &Status) -> Self {
         Self {
             application: followed.application.clone(),
             branch: followed.branch.clone(),
@@ -163,7 +163,7 @@ mod tests {
         let verdict = Verdict { decision: Decision::Go, findings: vec![], forced_by: vec![], changes_at: None };
         let view = PlanView { plan, revision: None, commit: None, verdict, changes: vec![], matched: 0 };
         let revision = |digit: &str| digit.repeat(40).parse::<Revision>().unwrap();
-        let shared = vec![Shared { application: name("db"), paths: vec!["common".into(), "a\u{7}".into()] }];
+        let shared = vec![SharedFiles { application: name("db"), paths: vec!["common".into(), "a\u{7}".into()] }];
         let mut told = Told {
             application: name("web"),
             branch: "main".into(),

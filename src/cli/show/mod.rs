@@ -7,6 +7,7 @@ mod plan;
 mod report;
 mod status;
 mod table;
+mod token;
 mod trail;
 mod when;
 
@@ -15,4 +16,5 @@ pub use people::{break_glass, edits, explained, policies, requests};
 pub use plan::{diff, findings, plan, summary, way_on};
 pub use report::{mistakes, report};
 pub use status::{application, notified, status};
+pub use token::tokens;
 pub use trail::{is_told, moved, proven, record, records, sequence, verified};

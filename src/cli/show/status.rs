@@ -3,7 +3,9 @@ use std::fmt::Write;
 use super::plan::findings;
 use super::table::Table;
 use super::{mistakes, printable, when};
-use crate::model::view::{ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, Status};
+use crate::model::view::{
+    ApplicationStatus, NotificationStatus, NotifyReport, OrphanStatus, RepositoryStatus, RevertStatus, Status,
+};
 use crate::model::{Revision, Time, Waits};
 
 /// Returns the whole daemon at a glance.
@@ -118,10 +120,28 @@ fn waiting(one: &ApplicationStatus) -> String {
         _ => {}
     }
     parts.extend(one.message.clone());
-    if let Some(bad) = &one.bad {
-        parts.push(format!("a commit after {}, which failed", bad.short()));
+    match (&one.revert, &one.bad) {
+        (Some(revert), _) => parts.push(reverting(revert)),
+        (None, Some(bad)) => parts.push(format!("a commit after {}, which failed", bad.short())),
+        (None, None) => {}
     }
     parts.join("; ")
+}
+
+/// Says what the commit waits for that takes out of Git what failed.
+fn reverting(one: &RevertStatus) -> String {
+    let (branch, commit) = (&one.branch, short(one.commit.as_ref()));
+    let head = match one.stage.as_str() {
+        "pushed" => format!("commit {commit}, which sets {branch} back, to go live"),
+        "proposed" => {
+            let link = one.link.as_deref().map(|link| format!(" ({link})")).unwrap_or_default();
+            format!("a merge of {branch}, which sets Git back{link}")
+        }
+        "refused" => format!("somebody to set {branch} back"),
+        _ => format!("{branch} to be set back"),
+    };
+    let why = one.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    head + &why
 }
 
 fn short(revision: Option<&Revision>) -> &str {

@@ -8,7 +8,7 @@ use crate::audit::{Proof, Proven, Report};
 use crate::model::Time;
 
 /// The kinds that tell what became of an application; the others are the steps on the way.
-const TOLD: [&str; 6] = ["closed", "act", "break-glass", "observed", "resumed", "quiet"];
+const TOLD: [&str; 7] = ["closed", "act", "break-glass", "observed", "revert", "resumed", "quiet"];
 
 /// Whether a record belongs into the history of an application.
 #[must_use]
@@ -48,7 +48,7 @@ fn line(record: &Value) -> String {
     ];
     parts.extend(filled(word(record, "application")));
     let body = record.get("body").unwrap_or(&Value::Null);
-    let said = ["event", "what", "id", "outcome", "act", "code", "reason", "message"];
+    let said = ["event", "what", "branch", "id", "outcome", "act", "code", "reason", "message"];
     parts.extend(said.iter().filter_map(|key| filled(word(body, key))));
     parts.extend(body.get("opening").and_then(|opening| filled(word(opening, "reason"))));
     parts.extend(["decision"].iter().filter_map(|key| filled(word(body.get("verdict")?, key))));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::paths::wrong_absolute;
 use super::repository::ref_name;
 use super::{Scope, hooks};
-use crate::config::{Daemon, Trail};
+use crate::config::{Daemon, Hooks, Trail};
 use crate::yaml::quoted;
 
 /// The kernel's `sun_path` has 108 bytes, the last of them NUL.
@@ -33,6 +33,14 @@ pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
     trail(&daemon.trail, scope);
     if let Some(hooks) = &daemon.hooks {
         hooks::listening(hooks, scope);
+    }
+    if let Some(api) = &daemon.api {
+        hooks::answering(api, scope);
+        let both = daemon.hooks.as_ref().and_then(Hooks::address).filter(|address| api.address() == Some(*address));
+        if both.is_some() {
+            let message = "webhooks are heard there already";
+            scope.hint("config.listen", "/spec/api/listen", message, "give each an address of its own");
+        }
     }
 }
 

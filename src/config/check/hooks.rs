@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
+
 use super::Scope;
 use super::repository::secret;
-use crate::config::{Endpoint, Hooks, InvalidEndpoint, RepositoryWebhook};
+use crate::config::{Api, Endpoint, Hooks, InvalidEndpoint, RepositoryWebhook, ServerTls};
 use crate::yaml::quoted;
 
 /// A Git host's own limit lies below; nobody has more names for one repository.
@@ -8,28 +10,51 @@ const LONGEST_NAME: usize = 255;
 const MOST_NAMES: usize = 20;
 
 pub(super) fn listening(hooks: &Hooks, scope: &mut Scope) {
-    match hooks.address() {
+    address("/spec/hooks", "webhooks are heard", (&hooks.listen, hooks.address()), hooks.tls.as_ref(), scope);
+    if let Some(Err(invalid)) = hooks.url.as_deref().map(base) {
+        scope.hint("config.url", "/spec/hooks/url", invalid.to_string(), "https://trueup.example.org");
+    }
+}
+
+pub(super) fn answering(api: &Api, scope: &mut Scope) {
+    address("/spec/api", "the API answers", (&api.listen, api.address()), api.tls.as_ref(), scope);
+    let Some(url) = &api.url else { return };
+    match Endpoint::parse(url) {
+        Err(invalid) => scope.say("config.url", "/spec/api/url", invalid.to_string(), None),
+        Ok(url) if url.url().path() != "/" || url.url().query().is_some() => {
+            let message = "expected an address without a path";
+            scope.hint("config.url", "/spec/api/url", message, "https://web-1.example.org:9444");
+        }
+        Ok(_) => {}
+    }
+}
+
+/// Nobody is listened to in the clear from elsewhere; `what` is what would be done there.
+fn address(
+    pointer: &str,
+    what: &str,
+    (listen, address): (&str, Option<SocketAddr>),
+    tls: Option<&ServerTls>,
+    scope: &mut Scope,
+) {
+    let listens = format!("{pointer}/listen");
+    match address {
         None => {
-            let message = format!("expected an IP address and a port, found {}", quoted(&hooks.listen));
+            let message = format!("expected an IP address and a port, found {}", quoted(listen));
             let hint = "127.0.0.1:9443; 0.0.0.0:9443 or \"[::]:9443\" for every address of the machine";
-            scope.hint("config.listen", "/spec/hooks/listen", message, hint);
+            scope.hint("config.listen", &listens, message, hint);
         }
         // What is wrong with its `tls` is told already.
         Some(_) if scope.partial => {}
-        Some(address) if hooks.tls.is_none() && !address.ip().to_canonical().is_loopback() => {
-            let message = "without TLS, webhooks are heard at a loopback address only";
+        Some(address) if tls.is_none() && !address.ip().to_canonical().is_loopback() => {
+            let message = format!("without TLS, {what} at a loopback address only");
             let hint = "tls: { certificate: FILE, key: { file: FILE } }, or listen: 127.0.0.1:PORT behind a server that has TLS";
-            scope.hint("config.listen", "/spec/hooks/listen", message, hint);
+            scope.hint("config.listen", &listens, message, hint);
         }
         Some(_) => {}
     }
-    if let Some(url) = &hooks.url
-        && let Err(error) = base(url)
-    {
-        scope.hint("config.url", "/spec/hooks/url", error.to_string(), "https://trueup.example.org");
-    }
-    if let Some(tls) = &hooks.tls {
-        secret("/spec/hooks/tls/key", &tls.key, scope);
+    if let Some(tls) = tls {
+        secret(&format!("{pointer}/tls/key"), &tls.key, scope);
     }
 }
 

@@ -14,12 +14,14 @@ mod people;
 mod policy;
 mod repository;
 mod role;
+mod revert;
 mod target;
 mod verify;
 
+use super::Repository;
 use super::gather::{Gathered, Written};
 use super::load::mistake;
-use crate::model::Mistake;
+use crate::model::{Mistake, Name};
 use crate::yaml::Value;
 
 /// Adds every mistake in documents that fit their schemas. `whole` tells that every file could be read, so that what is
@@ -46,6 +48,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         if let Some(webhook) = &typed.spec.webhook {
             hooks::webhook(webhook, heard, &mut scope);
         }
+        if let Some(revert) = &typed.spec.revert {
+            revert::check(&typed.spec, revert, &mut scope);
+        }
         if let Some(declared) = &typed.spec.forge {
             forge::check(&typed.spec, declared, &mut scope);
         }
@@ -68,7 +73,9 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
         known.check_trail(&typed.spec.trail, &mut scope);
     }
     break_glass::not_here(gathered, mistakes);
-    declared(gathered, &known, whole, mistakes);
+    let repository = |name: &Name| gathered.repositories.iter().find(|typed| typed.metadata.name == *name);
+    let written_into = |name: &Name| repository(name).filter(|typed| !typed.partial).map(|typed| &typed.spec);
+    declared(gathered, &known, whole, &written_into, mistakes);
     people::unique(gathered, None, mistakes);
 }
 
@@ -77,7 +84,7 @@ pub(super) fn check_in_git(gathered: &Gathered, machine: &super::Config, whole: 
     names::unique(gathered, mistakes);
     names::taken(gathered, machine, mistakes);
     let known = names::Known::of_machine(machine, gathered);
-    declared(gathered, &known, whole, mistakes);
+    declared(gathered, &known, whole, &|name| machine.repositories.get(name), mistakes);
     from_git::within(gathered, machine, mistakes);
     for typed in &gathered.requests {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
@@ -90,12 +97,19 @@ pub(super) fn check_in_git(gathered: &Gathered, machine: &super::Config, whole: 
 }
 
 /// Judges the kinds that may be declared on the machine and in Git.
-fn declared(gathered: &Gathered, known: &names::Known, whole: bool, mistakes: &mut Vec<Mistake>) {
+fn declared<'r>(
+    gathered: &Gathered,
+    known: &names::Known,
+    whole: bool,
+    repository: &dyn Fn(&Name) -> Option<&'r Repository>,
+    mistakes: &mut Vec<Mistake>,
+) {
     for typed in &gathered.applications {
         let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
         application::check(&typed.spec, &mut scope);
         if whole {
             known.application(&typed.spec, &mut scope);
+            revert::asked(&typed.spec, repository(&typed.spec.source.repository), &mut scope);
         }
     }
     for typed in &gathered.policies {

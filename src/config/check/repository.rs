@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Scope;
-use crate::config::{Repository, RepositoryUrl, SecretSource, Transport};
+use crate::config::{Credentials, Repository, RepositoryUrl, SecretSource, Transport};
 use crate::yaml::quoted;
 
 pub(super) fn check(repository: &Repository, transports: Option<&[Transport]>, scope: &mut Scope) {
@@ -98,12 +98,16 @@ pub(super) fn ref_name(name: &str) -> bool {
 /// What is secret comes from a file or from systemd, never from the document itself.
 fn credentials(repository: &Repository, scope: &mut Scope) {
     if let Some(credentials) = &repository.credentials {
-        let (file, systemd) = (credentials.file.is_some(), credentials.systemd.as_deref());
-        one_place("config.credentials", "/spec/credentials", file, systemd, scope);
+        credentials_in("/spec/credentials", credentials, scope);
     }
     for (number, identity) in repository.secrets.age.iter().enumerate() {
         secret(&format!("/spec/secrets/age/{number}"), identity, scope);
     }
+}
+
+pub(super) fn credentials_in(pointer: &str, credentials: &Credentials, scope: &mut Scope) {
+    let (file, systemd) = (credentials.file.is_some(), credentials.systemd.as_deref());
+    one_place("config.credentials", pointer, file, systemd, scope);
 }
 
 pub(super) fn secret(pointer: &str, source: &SecretSource, scope: &mut Scope) {

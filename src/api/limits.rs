@@ -1,7 +1,6 @@
-//! What deliveries may cost: how many are listened to, how many are remembered, how often a refused one is told of.
+//! What strangers may cost: how many are listened to, how often a refused one is told of.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -9,48 +8,58 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many at once from one sender to one repository: a push of many branches is a delivery for each of them.
-const BURST: u32 = 300;
-/// And one more after each of these.
-const EACH: Duration = Duration::from_millis(200);
-/// More senders and repositories than this share.
+/// More senders and names than this share.
 const SHARES: usize = 4096;
-/// A Git host tries again within minutes.
-const REMEMBERED: usize = 16 * 1024;
 /// One line of the log within this.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// A share of what is listened to, for each sender and name. Names that nobody declared have theirs too: no answer tells one from
-/// another, and there are no more shares for a million of them.
+/// A share of what is listened to, for each sender and name. There are no more shares for a million of them, so none can be made
+/// forgotten, and no answer tells one from another.
 pub(super) struct Rates {
     key: RandomState,
     began: Instant,
+    /// So many at once.
+    burst: u32,
+    /// And one more after each of these.
+    each: Duration,
     /// When each share will be whole again (GCRA), since `began`.
     whole: Mutex<Vec<Duration>>,
 }
 
 impl Rates {
-    pub(super) fn new() -> Self {
-        Self { key: RandomState::new(), began: Instant::now(), whole: Mutex::new(vec![Duration::ZERO; SHARES]) }
+    pub(super) fn new(burst: u32, each: Duration) -> Self {
+        let whole = Mutex::new(vec![Duration::ZERO; SHARES]);
+        Self { key: RandomState::new(), began: Instant::now(), burst, each, whole }
     }
 
     /// Takes one of the share. Returns whether there was one left.
     pub(super) fn take(&self, from: IpAddr, name: &str, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.began);
-        let at = usize::try_from(self.key.hash_one((network(from), name)) % SHARES as u64).unwrap_or(0);
         let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(whole) = whole.get_mut(at) else { return true };
-        let next = (*whole).max(now) + EACH;
-        let left = next <= now + EACH * BURST;
+        let Some(whole) = whole.get_mut(self.at(from, name)) else { return true };
+        let next = (*whole).max(now) + self.each;
+        let left = next <= now + self.each * self.burst;
         if left {
             *whole = next;
         }
         left
     }
+
+    /// Gives back one that was taken.
+    pub(super) fn give(&self, from: IpAddr, name: &str) {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(whole) = whole.get_mut(self.at(from, name)) {
+            *whole = whole.saturating_sub(self.each);
+        }
+    }
+
+    fn at(&self, from: IpAddr, name: &str) -> usize {
+        usize::try_from(self.key.hash_one((network(from), name)) % SHARES as u64).unwrap_or(0)
+    }
 }
 
 /// One customer of a provider has as many addresses of IPv6 as there are in the first 64 bits.
-fn network(from: IpAddr) -> IpAddr {
+pub(super) fn network(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(address) => {
@@ -60,35 +69,7 @@ fn network(from: IpAddr) -> IpAddr {
     }
 }
 
-/// The newest deliveries, by a keyed hash of repository and id.
-pub(super) struct Seen {
-    key: RandomState,
-    ids: Mutex<(HashSet<u64>, VecDeque<u64>)>,
-}
-
-impl Seen {
-    pub(super) fn new() -> Self {
-        Self { key: RandomState::new(), ids: Mutex::default() }
-    }
-
-    /// Takes note of a delivery. Returns whether it is new.
-    pub(super) fn is_new(&self, repository: &str, id: &[u8]) -> bool {
-        let id = self.key.hash_one((repository, id));
-        let (known, order) = &mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.insert(id) {
-            return false;
-        }
-        order.push_back(id);
-        if order.len() > REMEMBERED
-            && let Some(oldest) = order.pop_front()
-        {
-            known.remove(&oldest);
-        }
-        true
-    }
-}
-
-/// How many refused deliveries nobody was told of.
+/// How many refused ones nobody was told of.
 #[derive(Default)]
 pub(super) struct Complaints(Mutex<(Option<Instant>, u64)>);
 
@@ -110,10 +91,12 @@ mod tests {
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const BURST: u32 = 300;
+    const EACH: Duration = Duration::from_millis(200);
 
     #[test]
     fn a_burst_is_heard_and_then_a_few_each_second_whether_or_not_the_name_is_known() {
-        let rates = Rates::new();
+        let rates = Rates::new(BURST, EACH);
         let now = Instant::now();
         assert!((0..BURST).all(|_| rates.take(HERE, "platform", now)));
         assert!(!rates.take(HERE, "platform", now));
@@ -128,26 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_back_counts_for_nothing_and_a_share_is_never_more_than_whole() {
+        let rates = Rates::new(3, EACH);
+        let now = Instant::now();
+        for _ in 0..100 {
+            assert!(rates.take(HERE, "", now));
+            rates.give(HERE, "");
+        }
+        rates.give(HERE, "");
+        assert_eq!((0..10).filter(|_| rates.take(HERE, "", now)).count(), 3);
+    }
+
+    #[test]
     fn one_network_has_one_share() {
         let network = |text: &str| network(text.parse().unwrap());
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::9"));
         assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
         assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
-    }
-
-    #[test]
-    fn a_delivery_is_new_once_and_the_memory_of_it_is_bounded() {
-        let seen = Seen::new();
-        assert!(seen.is_new("platform", b"1"));
-        assert!(!seen.is_new("platform", b"1"));
-        assert!(seen.is_new("other", b"1"), "each repository counts for itself");
-        for number in 0..REMEMBERED + 10 {
-            seen.is_new("platform", format!("more {number}").as_bytes());
-        }
-        let ids = seen.ids.lock().unwrap();
-        assert_eq!((ids.0.len(), ids.1.len()), (REMEMBERED, REMEMBERED));
-        drop(ids);
-        assert!(seen.is_new("platform", b"1"), "the oldest is forgotten");
     }
 
     #[test]

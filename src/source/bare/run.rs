@@ -7,13 +7,30 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::LONGEST;
 use crate::source::error::harmless;
 use crate::source::program::classify;
 use crate::source::{SourceError, SourceErrorKind};
 
-/// Runs a command to its end, and returns what it printed. What it started ends with it, and all after `limit`.
-pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String, SourceError> {
+/// Nothing that is asked for is longer: the names of all files of a large repository.
+const LONGEST: u64 = 64 * 1024 * 1024;
+/// Of what is said beside it, no more is looked at.
+const SAID: u64 = 256 * 1024;
+
+/// What a command that did not fail said.
+pub(in crate::source) struct Told {
+    pub(in crate::source) printed: Vec<u8>,
+    /// On stderr: progress, and what a server had to say.
+    pub(in crate::source) said: String,
+}
+
+impl Told {
+    pub(in crate::source) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.printed).into_owned()
+    }
+}
+
+/// Runs a command to its end, and returns what it said. What it started ends with it, and all after `limit`.
+pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<Told, SourceError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let missing = |error| {
         let message = "could not start git; is it installed?";
@@ -28,11 +45,11 @@ pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> 
             let _ = pipe.write_all(input).await;
         }
     };
-    let all = async { tokio::join!(talk, text(stdout), text(stderr), child.wait()) };
+    let all = async { tokio::join!(talk, bytes(stdout, LONGEST), bytes(stderr, SAID), child.wait()) };
     let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
     drop(group);
     let status = status.map_err(|error| SourceError::from(std::io::Error::other(error)))?;
-    outcome(status, printed, &said)
+    outcome(status, printed, String::from_utf8_lossy(&said).into_owned())
 }
 
 /// A process group that ends with this value, whatever its leader did.
@@ -46,24 +63,24 @@ impl Drop for Group {
     }
 }
 
-async fn text(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> String {
+async fn bytes(pipe: Option<impl tokio::io::AsyncRead + Unpin>, longest: u64) -> Vec<u8> {
     let mut bytes = vec![];
     if let Some(pipe) = pipe {
         // Where it breaks off, the end of the program tells why.
-        let _ = pipe.take(LONGEST).read_to_end(&mut bytes).await;
+        let _ = pipe.take(longest).read_to_end(&mut bytes).await;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
-fn outcome(status: ExitStatus, printed: String, said: &str) -> Result<String, SourceError> {
+fn outcome(status: ExitStatus, printed: Vec<u8>, said: String) -> Result<Told, SourceError> {
     // A push that was refused is told on stdout, and is no failure of the program.
-    if status.success() || printed.lines().any(|line| line.starts_with("!\t")) {
-        return Ok(printed);
+    if status.success() || printed.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"!\t")) {
+        return Ok(Told { printed, said });
     }
     let lower = said.to_lowercase();
     let unauthorised = ["authentication failed", "could not read username", "returned error: 40"];
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("git gave no reason");
-    let (kind, message) = match classify(said) {
+    let (kind, message) = match classify(&said) {
         _ if unauthorised.iter().any(|sign| lower.contains(sign)) => {
             (SourceErrorKind::Unauthorised, format!("the server refused us ({})", harmless(last.as_bytes())))
         }

@@ -1,0 +1,248 @@
+//! Tokens: made, told apart and revoked. They lie in memory too, so that whoever tries one costs the store nothing, and one that was
+//! never made takes as long as one that was.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use super::problems::store_problem;
+use super::unknown::no_token;
+use crate::audit::{Act, ActBody, Body, Entry};
+use crate::config::{Grant, Matching};
+use crate::model::{Actor, Digest, Name, Problem, Role, Time};
+use crate::store::{Bearer, Store, StoreError, Token, random};
+
+/// What each begins with, so that it is known for what it is wherever it turns up.
+pub const PREFIX: &str = "trueup_";
+/// What is not said lasts so long, in seconds: 90 days.
+const USUAL: i64 = 90 * 24 * 60 * 60;
+/// And nothing longer, in seconds: a year.
+const LONGEST: i64 = 366 * 24 * 60 * 60;
+const SHORTEST: i64 = 60;
+/// Nobody has more than this for a reason.
+const MOST: usize = 2000;
+const MOST_NAMED: usize = 100;
+
+/// A token as it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TokenAsked {
+    /// The person that it speaks for; left out, whoever asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Name>,
+    /// The program that it speaks for, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robot: Option<Name>,
+    /// What it may at most.
+    pub roles: Vec<Role>,
+    /// With which applications.
+    #[serde(default, rename = "match")]
+    pub matches: Matching,
+    /// How long, in seconds; 90 days where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u32>,
+}
+
+/// A token that was just made: the only time that its secret is told.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TokenMade {
+    pub secret: String,
+    #[serde(flatten)]
+    pub token: Token,
+}
+
+/// What the API asks of a running daemon about tokens.
+#[async_trait]
+pub trait Tokens {
+    /// Returns the token that this text is, until it expires. Whether it still counts depends on whom it speaks for.
+    fn token(&self, text: &str) -> Result<Token, NoToken>;
+
+    /// Returns all of them, by id.
+    fn tokens(&self) -> Vec<Token>;
+
+    /// Makes one. That `by` may hand out so much is for the caller to have seen to.
+    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem>;
+
+    /// Makes one end now.
+    async fn revoke_token(&self, id: &str, by: Actor) -> Result<Token, Problem>;
+}
+
+/// Why a text is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoToken {
+    Unknown,
+    /// It was one.
+    Expired(Time),
+}
+
+/// Every token, each with what its secret is hashed to.
+#[derive(Default)]
+pub(super) struct Keyring(RwLock<Arc<BTreeMap<String, (Token, Digest)>>>);
+
+impl Keyring {
+    pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
+        let all = store.tokens().await?.into_iter().map(|(token, hash)| (token.id.clone(), (token, hash)));
+        Ok(Self(RwLock::new(Arc::new(all.collect()))))
+    }
+
+    fn all(&self) -> Arc<BTreeMap<String, (Token, Digest)>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, (Token, Digest)>)) {
+        change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+
+    /// The id says which; what is compared is what a secret of 256 random bits is hashed to, so that how far it fits tells nothing.
+    fn find(&self, text: &str, now: Time) -> Result<Token, NoToken> {
+        let parts = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
+        let (id, secret) = parts.unwrap_or_default();
+        let (hash, all) = (Digest::of(secret.as_bytes()), self.all());
+        match all.get(id) {
+            Some((token, kept)) if *kept == hash && token.expires > now => Ok(token.clone()),
+            Some((token, kept)) if *kept == hash => Err(NoToken::Expired(token.expires)),
+            _ => Err(NoToken::Unknown),
+        }
+    }
+}
+
+#[async_trait]
+impl Tokens for Agent {
+    fn token(&self, text: &str) -> Result<Token, NoToken> {
+        self.inner.keyring.find(text, self.inner.clock.now())
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        self.inner.keyring.all().values().map(|(token, _)| token.clone()).collect()
+    }
+
+    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
+        let now = self.inner.clock.now();
+        let token = token(bearer, asked, by, now)?;
+        if self.inner.keyring.all().values().filter(|(one, _)| one.expires > now).count() >= MOST {
+            let problem = Problem::new(409, "token.too-many", format!("there are {MOST} tokens already"));
+            return Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"));
+        }
+        let bytes = random::<32>().map_err(|error| store_problem(&error))?;
+        // As 64 hexadecimal digits.
+        let secret = Digest::from_bytes(bytes).to_string();
+        let hash = Digest::of(secret.as_bytes());
+        let text = format!("{PREFIX}{}_{secret}", token.id);
+        // Should it ever come our way in a message.
+        self.inner.estate.lock().await.redactor.learn([&secret]);
+        let entry = told(Act::CreateToken, &token, &token.by);
+        self.write(&[entry], async |tx| tx.put_token(&token, &hash).await).await?;
+        self.inner.keyring.change(|all| {
+            all.insert(token.id.clone(), (token.clone(), hash));
+        });
+        Ok(TokenMade { secret: text, token })
+    }
+
+    async fn revoke_token(&self, id: &str, by: Actor) -> Result<Token, Problem> {
+        let (token, _) = self.inner.keyring.all().get(id).cloned().ok_or_else(no_token)?;
+        let entry = told(Act::RevokeToken, &token, &by);
+        self.write(&[entry], async |tx| tx.drop_token(id).await.map(|_| ())).await?;
+        self.inner.keyring.change(|all| {
+            all.remove(id);
+        });
+        Ok(token)
+    }
+}
+
+fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<Token, Problem> {
+    let wrong = |title: &str, hint: &str| Err(Problem::new(400, "token.asked", title).hint(hint));
+    let TokenAsked { mut roles, matches, seconds, .. } = asked;
+    let seconds = seconds.map_or(USUAL, i64::from);
+    if !(SHORTEST..=LONGEST).contains(&seconds) {
+        return wrong("a token lasts from a minute to a year", "say for how long: --for 90d");
+    }
+    roles.sort_unstable();
+    roles.dedup();
+    if roles.is_empty() {
+        return wrong("a token takes a role", "say what it may do: --role operator");
+    }
+    if matches.applications.len() > MOST_NAMED || matches.labels.len() > MOST_NAMED {
+        return wrong("it names more than 100 applications or labels", "`*` stands for any part of a name");
+    }
+    let id = random::<8>().map_err(|error| store_problem(&error))?;
+    Ok(Token {
+        id: format!("{:016x}", u64::from_be_bytes(id)),
+        bearer,
+        grants: roles.into_iter().map(|role| Grant { role, matches: matches.clone() }).collect(),
+        by,
+        created,
+        expires: created.plus_seconds(seconds),
+    })
+}
+
+/// Returns what the trail says of a token: for whom, what it may, and until when.
+fn told(act: Act, token: &Token, by: &Actor) -> Entry {
+    let whom = match &token.bearer {
+        Bearer::Person { person } => format!("person {person}"),
+        Bearer::Robot { robot } => format!("robot {robot}"),
+        Bearer::Login { person, account } => format!("person {person}, logged in as {account}"),
+    };
+    let roles: Vec<_> = token.grants.iter().map(|grant| grant.role.as_str()).collect();
+    let of = token.grants.first().map(|grant| grant.matches.to_string()).unwrap_or_default();
+    let reason = Some(format!("token {} of {whom}: {} of {of}", token.id, roles.join(", ")));
+    let body = Body::Act(ActBody { act, reason, expires: Some(token.expires) });
+    Entry { application: None, revision: None, plan: None, sync: None, actor: by.clone(), body }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // Tests say what went wrong by failing.
+    use super::*;
+
+    fn made() -> (Keyring, String) {
+        let asked = TokenAsked { roles: vec![Role::Operator, Role::Operator], ..TokenAsked::default() };
+        let bearer = Bearer::Person { person: "ada".parse().unwrap() };
+        let token = token(bearer, asked, Actor::unix_user(0, "root".into()), Time(0)).unwrap();
+        let secret = "0123456789abcdef".repeat(4);
+        let text = format!("{PREFIX}{}_{secret}", token.id);
+        let keyring = Keyring::default();
+        keyring.change(|all| {
+            all.insert(token.id.clone(), (token, Digest::of(secret.as_bytes())));
+        });
+        (keyring, text)
+    }
+
+    #[test]
+    fn nothing_but_the_very_text_is_a_token_and_only_until_it_expires() {
+        let (keyring, text) = made();
+        let token = keyring.find(&text, Time(1)).unwrap();
+        assert_eq!(token.grants.len(), 1);
+        assert_eq!(token.actor().principal(), "person ada");
+        let end = Time(0).plus_seconds(USUAL);
+        assert_eq!(keyring.find(&text, end), Err(NoToken::Expired(end)));
+        let other = |text: String| assert_eq!(keyring.find(&text, Time(1)), Err(NoToken::Unknown), "{text}");
+        other(text.to_uppercase());
+        other(text[..text.len() - 1].to_owned());
+        other(format!("{text}0"));
+        other(text.replace("trueup_", ""));
+        other(text.replace(&token.id, "0000000000000000"));
+        other(format!("{PREFIX}{}_", token.id));
+        other(String::new());
+        other(PREFIX.into());
+    }
+
+    #[test]
+    fn one_lasts_at_most_a_year_and_has_a_role() {
+        let ask = |roles: &[Role], seconds| {
+            let asked = TokenAsked { roles: roles.to_vec(), seconds, ..TokenAsked::default() };
+            let bearer = Bearer::Robot { robot: "ci".parse().unwrap() };
+            token(bearer, asked, Actor::daemon("x"), Time(0)).map(|token| token.expires)
+        };
+        assert_eq!(ask(&[Role::Viewer], None).unwrap(), Time(0).plus_seconds(USUAL));
+        assert!(ask(&[Role::Viewer], Some(366 * 24 * 3600)).is_ok());
+        for (roles, seconds) in
+            [(&[Role::Viewer][..], Some(366 * 24 * 3600 + 1)), (&[Role::Viewer], Some(0)), (&[], None)]
+        {
+            assert_eq!(ask(roles, seconds).unwrap_err().code, "token.asked");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The daemon takes what failed out of Git at a real Git host: by a push, and by a pull request where the branch is protected.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::scene::{SOON, Scene, private};
+use super::world::signing::SshKey;
+use super::world::{App, Authority, Front, World, eventually, parts};
+
+const CHECK: &str = "apiVersion: host.trueup.dev/v1alpha1\nkind: Check\nmetadata: { name: site }\nspec: { command: ";
+
+fn web(world: &World) -> Value {
+    world.cli(&["status", "--json"]).json()["applications"][0].clone()
+}
+
+fn applied(world: &World, revision: &str) {
+    let good = |now: &Value| now["outcome"] == "applied" || now["outcome"] == "unchanged";
+    eventually("it is live", SOON, || web(world)["applied"] == revision && good(&web(world)));
+}
+
+/// Pushes a commit that fails once the gate is opened, and returns it.
+fn gated(scene: &Scene, content: &str) -> String {
+    let (gate, world) = (scene.world.path("gate"), &scene.world);
+    let _ = fs::remove_file(&gate);
+    let waits = scene.world.path("gate.waits");
+    let _ = fs::remove_file(&waits);
+    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.02; done; exit 1", waits.display(), gate.display());
+    let check = format!("{CHECK}[/bin/sh, -c, {}] }}\n", Value::from(wait));
+    let bad = world.repo.write("web/check.yaml", check).write("web/root/etc/motd", content).land("a new message");
+    eventually("the check runs", SOON, || waits.exists());
+    bad
+}
+
+#[test]
+fn what_failed_is_pushed_back_and_proposed_where_the_branch_is_protected() {
+    let (Some(mut scene), Some(_)) = (Scene::new(), parts::program("ssh-keygen")) else { return };
+    if !scene.host.is_ours() {
+        parts::say("SKIP another host has its own TLS, and is not put behind ours");
+        return;
+    }
+    let robot = scene.forge("");
+    // A password is sent over TLS alone.
+    let authority = Authority::new(&scene.world.path("home"), "ours");
+    let behind = scene.host.url().trim_start_matches("http://").trim_end_matches('/');
+    let behind = std::net::ToSocketAddrs::to_socket_addrs(behind).unwrap().find(std::net::SocketAddr::is_ipv4).unwrap();
+    let front = Front::start(&authority, behind);
+    let key = SshKey::new(&scene.world.path("home"), "reverter", &["-t", "ed25519"]);
+    let token = private(&scene.world, "push", &robot.token);
+    scene.world.declared.url = Some(format!("{}/{}.git", front.url(), scene.repository));
+    scene.world.declared.repository += &format!(
+        "\ntls: {{ ca: {} }}\nrevert:\n  key: {{ file: {} }}\n  push: {{ username: {}, file: {token} }}",
+        authority.file().display(),
+        key.path(),
+        robot.name
+    );
+    scene.world.declared.commands = vec!["/bin/sh".into()];
+    scene.world.declared.apps = vec![App::new("web", &["web"]).sync("interval: 1h\nonFailure: revert")];
+    scene.begin();
+    let main = |scene: &Scene| {
+        let found = scene.host.get(&format!("repos/{}/branches/main", scene.repository));
+        found["commit"]["id"].as_str().unwrap().to_owned()
+    };
+
+    // Whoever may push pushes; the webhook rings for it as for any other push.
+    let bad = gated(&scene, "bad\n");
+    fs::write(scene.world.path("gate"), "").unwrap();
+    eventually("main is set back", SOON, || main(&scene) != bad);
+    let commit = main(&scene);
+    applied(&scene.world, &commit);
+    scene.world.until_live("/etc/motd", "one\n");
+    let shown = scene.host.get(&format!("repos/{}/git/commits/{commit}", scene.repository));
+    assert_eq!((&shown["parents"][0]["sha"], &shown["commit"]["author"]["name"]), (&bad.into(), &"trueup".into()));
+    assert!(shown["commit"]["message"].as_str().unwrap().starts_with("Revert \"a new message\"\n"), "{shown:#}");
+
+    // A protected branch takes no push: a pull request waits for whoever may merge.
+    scene.world.repo.git(&["fetch", "--quiet"]);
+    scene.world.repo.reset("origin/main");
+    let worse = gated(&scene, "worse\n");
+    scene.host.protect(&scene.repository, "main", &[]);
+    fs::write(scene.world.path("gate"), "").unwrap();
+    eventually("it is proposed", SOON, || web(&scene.world)["revert"]["stage"] == "proposed");
+    assert_eq!(main(&scene), worse);
+    let now = web(&scene.world);
+    let pulls = scene.host.get(&format!("repos/{}/pulls?state=open", scene.repository));
+    let pull = &pulls[0];
+    assert_eq!((pulls.as_array().unwrap().len(), &pull["html_url"]), (1, &now["revert"]["link"]), "{now:#}");
+    assert_eq!((&pull["head"]["ref"], &pull["base"]["ref"]), (&now["revert"]["branch"], &"main".into()));
+    assert!(pull["title"].as_str().unwrap().starts_with("Revert \"a new message\""), "{pull:#}");
+    assert!(pull["body"].as_str().unwrap().contains(&worse), "{pull:#}");
+    let merged = scene.host.merge(&scene.ada, &scene.repository, pull["number"].as_u64().unwrap());
+    applied(&scene.world, &merged);
+    scene.world.until_live("/etc/motd", "one\n");
+    assert_eq!((&web(&scene.world)["revert"], &web(&scene.world)["bad"]), (&Value::Null, &Value::Null));
+    let _ = scene.world.cli(&["audit", "verify"]).code(0);
+}
