@@ -27,6 +27,9 @@ const REFUSAL: usize = 4096;
 /// A renamed repository is one redirect away.
 const REDIRECTS: usize = 3;
 
+/// So many pull requests are looked through for one that is open already.
+const MOST: usize = 1000;
+
 /// What the host lists at once; it may list fewer.
 const PAGE: &str = "50";
 
@@ -146,7 +149,7 @@ impl Forge {
             Err(error) if error.kind == ForgeErrorKind::Refused => {
                 let fits =
                     |pull: &Pull| pull.head.name == new.head && pull.base.name == new.base && !pull.is_from_fork();
-                self.pulls(usize::MAX).await?.into_iter().find(fits).ok_or(error)
+                self.pulls(MOST).await?.into_iter().find(fits).ok_or(error)
             }
             Err(error) => Err(error),
         }

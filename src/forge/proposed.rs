@@ -71,6 +71,16 @@ impl Proposed {
         )
     }
 
+    /// Whether there may be a plan another time, though nothing of what is proposed moves.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match &self.fate {
+            Fate::Planned(plans) => plans.iter().any(|(_, plan)| plan.as_ref().is_err_and(|why| why.passing)),
+            Fate::NotRead(why) => why.passing,
+            Fate::Conflict(_) | Fate::NotMerged(_) | Fate::Fork => false,
+        }
+    }
+
     /// Whether nobody has to be told, who was told nothing yet: its status says enough.
     #[must_use]
     pub fn is_silent(&self) -> bool {

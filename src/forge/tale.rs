@@ -3,7 +3,6 @@
 use super::host::State;
 use crate::audit::{self, Body, ClosedBody, Filter, Kind, PlannedBody, Record};
 use crate::model::{Decision, Guard, Name, Outcome, Revision};
-use crate::source::harmless;
 use crate::store::{Store, StoreError};
 
 /// Kinds of records that say something of a commit.
@@ -25,7 +24,7 @@ pub(super) struct Told {
 pub(super) async fn tale(store: &Store, record: &Record) -> Result<Option<Told>, StoreError> {
     let Some(application) = record.application.clone() else { return Ok(None) };
     let told = |commit: Revision, (state, description): (State, String)| {
-        Some(Told { application: application.clone(), commit, state, description: harmless(description.as_bytes()) })
+        Some(Told { application: application.clone(), commit, state, description })
     };
     Ok(match (&record.body, record.revision.clone()) {
         (Some(Body::Planned(planned)), Some(commit)) => begins(planned).and_then(|said| told(commit, said)),

@@ -143,12 +143,9 @@ impl Teller {
     /// Puts a status on its commit, unless it is there: an answer may have been lost, or the daemon killed before it wrote down
     /// how far it had come.
     async fn tell(&self, told: &Told) -> Result<(), ForgeError> {
-        let status = Status {
-            context: format!("{}/{}", self.context, told.application),
-            state: told.state,
-            description: self.masks.get().text(&told.description, &[]).into_owned(),
-            target_url: self.link(&told.application),
-        };
+        let context = format!("{}/{}", self.context, told.application);
+        let status = Status::new(context, told.state, &told.description, &self.masks.get());
+        let status = Status { target_url: self.link(&told.application), ..status };
         let there = self.forge.statuses(&told.commit).await?;
         if there.contains(&status) {
             return Ok(());
