@@ -33,6 +33,14 @@ fn each_commit_shows_how_every_application_fared() {
     let link = |name: &str| format!("https://trueup.example.org/v1/applications/{name}/plan");
     assert!(shown.iter().any(|one| one[0] == "trueup/web" && one[3] == link("web")), "{shown:?}");
 
+    // Drift that is put right says nothing of the commit.
+    let before = scene.host.history(&scene.repository, &first, "trueup/web");
+    scene.world.edit("/etc/motd", "by hand\n");
+    scene.world.until_live("/etc/motd", "one\n");
+    eventually("it is written down", SOON, || scene.world.stderr().matches("applied in").count() == 3);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(scene.host.history(&scene.repository, &first, "trueup/web"), before);
+
     // Only what a commit is about shows anything on it.
     let second = scene.world.repo.write("web/root/etc/motd", "two\n").land("second");
     until(&scene, &second, "trueup/web", "success: live: 1 step");
