@@ -109,7 +109,7 @@ fn nothing_is_lost_while_the_git_host_is_down_and_nothing_is_told_twice() {
 #[test]
 fn a_token_that_may_not_is_told_once_and_is_no_word_in_any_log() {
     let Some(mut scene) = Scene::new() else { return };
-    scene.forge("");
+    scene.forge("plans: false");
     let token = super::scene::private(&scene.world, "token", "0123456789abcdef0123456789abcdef01234567");
     scene.begin();
     let said = |scene: &Scene| scene.world.stderr().matches("forge.denied").count();
