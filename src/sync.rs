@@ -73,7 +73,7 @@ impl Subject {
         if let Some(suspended) = &self.memory.state.suspended {
             return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
         }
-        let forward = match self.go_back(ring).await {
+        let forward = match Box::pin(self.go_back(ring)).await {
             Ok(None) => Box::pin(self.forward(ring)).await,
             Ok(Some(report)) => Ok(report),
             Err(refusal) => Err(refusal),
