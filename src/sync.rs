@@ -296,12 +296,12 @@ impl Subject {
                 return Err(Refusal::stopped());
             }
         };
+        inside.leave(&polled.head);
         let head = polled.head.map_err(|error| Refusal::poll(&error))?;
-        drop(inside);
         self.progress.waits("the render", RENDER);
         let inside = self.course.enter(Room::Render);
         let candidate = self.origin.candidate(&self.name, &head, self.memory.candidate.as_ref()).await;
-        drop(inside);
+        inside.leave(&candidate);
         let candidate = candidate.map_err(|refusal| refusal.of(&head.revision))?;
         self.neighbours.rendered(&self.name, &candidate);
         self.memory.candidate = Some(candidate.clone());

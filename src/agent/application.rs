@@ -12,6 +12,7 @@ use super::metrics::Counts;
 use super::owners::Owners;
 use super::reverting::Reverting;
 use super::status::Board;
+use super::traces::{Told, Traces};
 use super::watchdog::Turns;
 use crate::audit::{self, Act, ActBody, Body, Entry};
 use crate::model::view::{ApplicationStatus, SyncReport};
@@ -36,6 +37,7 @@ pub(super) struct Task {
     pub(super) bells: Arc<Bells>,
     pub(super) owners: Arc<Owners>,
     pub(super) counts: Arc<Counts>,
+    pub(super) traces: Arc<Traces>,
     pub(super) pace: Pace,
     pub(super) turns: Arc<Turns>,
     pub(super) begun: CancellationToken,
@@ -188,8 +190,12 @@ impl Task {
         let before = self.applied();
         // What plans for people passed through is no part of it.
         let _ = self.subject.course.take();
+        let began = self.subject.clock.now();
         let report = Box::pin(sync::sync(&mut self.subject, ring)).await;
-        self.counts.synced(&report, &self.subject.course.take());
+        let passed = self.subject.course.take();
+        self.counts.synced(&report, &passed);
+        let (target, repository) = (&self.subject.target_name, &self.subject.origin.application.source.repository);
+        self.traces.tell(&Told { report: &report, passed: &passed, target, repository, began });
         // Of an execution that was taken up first the report says nothing.
         if name == Name::declarations() && self.applied() != before {
             self.board.declared.notify_one();

@@ -141,6 +141,7 @@ impl Agent {
             subject,
             commands: receiver,
             board: self.inner.board.clone(),
+            traces: self.inner.traces.clone(),
             counts: self.inner.counts.clone(),
             bells: self.inner.bells.clone(),
             owners: reached.owners.clone(),

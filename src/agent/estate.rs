@@ -13,6 +13,7 @@ use super::orphans::Leaving;
 use super::owners::Owners;
 use super::shown::ShownError;
 use super::sinks::Telling;
+use super::traces::TracesError;
 use crate::audit::{Redactor, TrailError};
 use crate::config::{self, Application, Config, Declared, Repository, Transport};
 use crate::forge::ForgeError;
@@ -116,6 +117,8 @@ pub enum StartError {
     BreakGlass { id: BreakGlassId, why: String },
     #[error("could not hear webhooks")]
     Hooks(#[from] HookError),
+    #[error("could not send traces")]
+    Traces(#[from] TracesError),
     #[error("could not show the API")]
     Shown(#[from] ShownError),
 }
@@ -131,6 +134,7 @@ impl Agent {
         let targets = self.new_targets(&estate, config)?;
         let mut secrets = source::secrets(config.repositories.values());
         secrets.extend(notify::secrets(config.notifications.values()));
+        secrets.extend(self.inner.traces.secrets());
         let redactor = Arc::new(estate.redactor.renewed(secrets));
         self.inner.masks.set(redactor.clone());
         estate.neighbours.expect(declared([&estate.config, config]));

@@ -25,7 +25,7 @@ pub(super) struct Hosted {
 impl Agent {
     /// Makes what tells Git hosts what `config` says: what did not change goes on undisturbed.
     pub(super) async fn settle_forges(&self, estate: &mut Estate, config: &Config) -> Result<(), StartError> {
-        let url = config.daemon.api.as_ref().and_then(|api| api.url.clone());
+        let url = config.daemon.api.as_ref().and_then(|api| api.url.map(str::to_owned));
         let stays = |name: &Name, hosted: &Hosted| {
             hosted.url == url
                 && config.repositories.get(name) == Some(&hosted.declared)
@@ -45,7 +45,7 @@ impl Agent {
         for (name, declared) in &config.repositories {
             let Some(about) = declared.forge.as_ref().filter(|about| about.statuses || about.plans) else { continue };
             if !estate.forges.contains_key(name) {
-                let hosted = self.begin_hosted(name, (declared, about), &url, applications(config, name))?;
+                let hosted = self.begin_hosted(name, (declared, about), url.as_deref(), applications(config, name))?;
                 estate.forges.insert(name.clone(), hosted);
             }
             // What judges may be another.
@@ -58,7 +58,7 @@ impl Agent {
         &self,
         name: &Name,
         (declared, about): (&Repository, &config::Forge),
-        url: &Option<String>,
+        url: Option<&str>,
         applications: BTreeSet<Name>,
     ) -> Result<Hosted, StartError> {
         let forge = || {
@@ -89,7 +89,7 @@ impl Agent {
             };
             ended.push(self.inner.tasks.spawn(planner.run(stop.clone())));
         }
-        Ok(Hosted { declared: declared.clone(), url: url.clone(), applications, stop, ended })
+        Ok(Hosted { declared: declared.clone(), url: url.map(str::to_owned), applications, stop, ended })
     }
 }
 

@@ -38,6 +38,7 @@ mod sinks;
 mod standing;
 mod status;
 mod tokens;
+mod traces;
 mod trail;
 pub mod unknown;
 mod watchdog;
@@ -67,6 +68,7 @@ pub use shown::{Face, ShownError};
 pub use standing::Standing;
 pub use status::Summary;
 pub use tokens::{NoToken, PREFIX, TokenAsked, TokenMade, Tokens};
+pub use traces::TracesError;
 pub use watchdog::Starved;
 
 /// The running daemon. A clone is the same one.
@@ -87,6 +89,7 @@ struct Inner {
     hooks: Arc<hooks::Hooks>,
     /// What metrics count.
     counts: Arc<metrics::Counts>,
+    traces: Arc<traces::Traces>,
     face: Arc<shown::Face>,
     /// What `status` reads, so that it never waits for a reload.
     board: Arc<status::Board>,
@@ -115,6 +118,8 @@ struct Inner {
     /// What the log masks.
     masks: Masks,
     tasks: TaskTracker,
+    /// Cancelled: nobody is to watch any more.
+    unwatched: CancellationToken,
     /// Cancelled: finish the step in hand, and start nothing new.
     stop: CancellationToken,
 }
@@ -133,6 +138,7 @@ impl Agent {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let (heard, looks) = (hooks::Known::read(&config)?, shown::Looks::read(&config)?);
+        let traces = Arc::new(traces::Traces::open(&config)?);
         let store = Store::open(&config.daemon.data).await?;
         audit::check_tail(&store).await?;
         let glasses = BreakGlasses::load(&store).await?;
@@ -152,6 +158,7 @@ impl Agent {
             bells: Arc::default(),
             hooks,
             counts: Arc::default(),
+            traces,
             face: Arc::default(),
             board: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
@@ -170,6 +177,7 @@ impl Agent {
             broken: Mutex::default(),
             masks,
             tasks: TaskTracker::new(),
+            unwatched: CancellationToken::new(),
             stop,
         };
         let last_record = audit::last_time(&inner.store).await?;
@@ -208,6 +216,7 @@ impl Agent {
             tracing::warn!(error = %crate::model::chain(&error), "could not record the stop");
         }
         self.end_trail().await;
+        self.inner.traces.end().await;
     }
 
     /// Returns what webhooks are known by, and whom they ring.

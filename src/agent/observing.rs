@@ -1,6 +1,11 @@
 use async_trait::async_trait;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
+use tokio::sync::watch;
+
 use super::Agent;
+use crate::audit::Appended;
 use crate::model::Problem;
 
 /// What those ask who keep an eye on the daemon from outside.
@@ -15,6 +20,9 @@ pub trait Observing {
 
     /// Returns all metrics in the text format of OpenMetrics 1.0.
     async fn metrics(&self) -> Result<String, Problem>;
+
+    /// Tells that something may be another of what is shown, break-glass and the trail included. It ends with the daemon.
+    fn changes(&self) -> BoxStream<'static, ()>;
 }
 
 #[async_trait]
@@ -30,5 +38,26 @@ impl Observing for Agent {
 
     async fn metrics(&self) -> Result<String, Problem> {
         self.numbers().await
+    }
+
+    fn changes(&self) -> BoxStream<'static, ()> {
+        let changes = (self.inner.board.pulse.subscribe(), Appended::to(&self.inner.store));
+        let over = self.inner.unwatched.clone();
+        let next = |(mut shown, mut appended): (watch::Receiver<()>, Appended)| async move {
+            tokio::select! {
+                // Both keep what came while the other won.
+                changed = shown.changed() => changed.ok()?,
+                _ = appended.next() => {}
+            }
+            Some(((), (shown, appended)))
+        };
+        unfold(changes, next).take_until(over.cancelled_owned()).boxed()
+    }
+}
+
+impl Agent {
+    /// Lets go of those who watch what changes, so that nobody waits for them.
+    pub fn let_watchers_go(&self) {
+        self.inner.unwatched.cancel();
     }
 }

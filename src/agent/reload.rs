@@ -57,12 +57,12 @@ impl Agent {
             let estate = self.inner.estate.lock().await;
             let (old, new) = (&estate.machine.daemon, &config.daemon);
             let fixed = |daemon: &Daemon| {
-                let Daemon { data, socket, group, trail, hooks, api, .. } = daemon.clone();
-                (data, socket, group, trail, hooks.map(|hooks| hooks.listen), api.map(|api| api.listen))
+                let Daemon { data, socket, group, trail, hooks, api, telemetry, .. } = daemon.clone();
+                (data, socket, group, trail, hooks.map(|hooks| hooks.listen), api.map(|api| api.listen), telemetry)
             };
             if old != new && fixed(old) != fixed(new) {
-                let message =
-                    "data, socket, group, trail, hooks.listen and api.listen of the Daemon document take a restart";
+                let message = "data, socket, group, trail, hooks.listen, api.listen and telemetry of the Daemon document \
+                               take a restart";
                 return vec![self.mistake(message.into())];
             }
             let pushed_to = |config: &Config| {

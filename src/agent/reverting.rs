@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::application::Task;
 use crate::audit::{self, Body, Entry, RevertBody, RevertEvent};
-use crate::model::{Actor, Pace, chain};
+use crate::model::{Actor, Pace, SyncId, chain};
 use crate::source::{Reverter, SourceError, SourceErrorKind};
 use crate::store::{ApplicationState, BadInputs, MadeCommit, Revert, RevertStage, StoreError};
 
@@ -31,6 +31,8 @@ pub(super) struct Reverting {
     /// The followed branch, without `refs/heads/`; empty where it is none.
     pub(super) branch: String,
     attempt: Option<JoinHandle<Came>>,
+    /// What the attempt is about: the sync that failed.
+    about: Option<SyncId>,
     /// Rung once it is pushed: the repository is looked at now.
     bell: Arc<Notify>,
     /// When it is tried again, and was last.
@@ -47,7 +49,7 @@ impl Reverting {
     pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, bell: Arc<Notify>, pace: Pace) -> Self {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
         let pace = pace.up_to(LAST_RETRY);
-        Self { reverter, branch, attempt: None, bell, due: Instant::now(), tried: None, failures: 0, pace }
+        Self { reverter, branch, attempt: None, about: None, bell, due: Instant::now(), tried: None, failures: 0, pace }
     }
 
     /// Waits until something came of it. Nothing is lost where this is dropped.
@@ -102,6 +104,7 @@ impl Task {
                     board: self.board.clone(),
                     revert,
                 };
+                self.reverting.about = Some(errand.revert.sync.clone());
                 self.reverting.attempt = Some(tokio::spawn(errand.go()));
                 self.reverting.tried = Some(Instant::now());
                 return;
@@ -112,7 +115,10 @@ impl Task {
 
     /// Writes down what came of an attempt, tells it, and says when the next one is due.
     pub(super) async fn taken_out(&mut self, came: Came) {
-        let Some(before) = self.subject.memory.state.revert.clone() else { return };
+        let about = self.reverting.about.take();
+        // Something else may have failed meanwhile: what was done for the one before is found by looking at the branch.
+        let current = |revert: &Revert| about.is_none_or(|about| about == revert.sync);
+        let Some(before) = self.subject.memory.state.revert.clone().filter(current) else { return };
         let failed = matches!(came, Came::Failed(_) | Came::Moved);
         let (after, what) = self.after_attempt(&before, came);
         self.reverting.failures = if failed { self.reverting.failures + 1 } else { 0 };

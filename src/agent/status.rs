@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{Application, Declared};
 use crate::model::view::{
@@ -28,6 +28,8 @@ pub(super) struct Board {
     let_go: AtomicU64,
     /// The summary may be another one.
     pub(super) changed: Notify,
+    /// The same, for any number of those who watch.
+    pub(super) pulse: watch::Sender<()>,
 }
 
 /// The daemon in numbers.
@@ -73,12 +75,12 @@ impl Board {
             suspended: None,
         };
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), status);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn forget(&self, name: &Name) {
         self.applications.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn syncing(&self, name: &Name, syncing: bool) {
@@ -139,6 +141,7 @@ impl Board {
     /// Shows which applications are declared no more and left something.
     pub(super) fn orphaned(&self, all: Vec<OrphanStatus>) {
         *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        self.beat();
     }
 
     pub(super) fn orphans(&self) -> Vec<OrphanStatus> {
@@ -161,11 +164,16 @@ impl Board {
         held.map(|(name, _)| name.clone()).collect()
     }
 
+    fn beat(&self) {
+        self.changed.notify_one();
+        self.pulse.send_replace(());
+    }
+
     fn change(&self, name: &Name, change: impl FnOnce(&mut ApplicationStatus)) {
         if let Some(status) = self.applications.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
             change(status);
         }
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn application(&self, name: &Name) -> Option<ApplicationStatus> {
@@ -187,11 +195,12 @@ impl Board {
 
     pub(super) fn follow(&self, name: &Name, followed: Followed) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), followed);
-        self.changed.notify_one();
+        self.beat();
     }
 
     pub(super) fn unfollow(&self, name: &Name) {
         self.repositories.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.beat();
     }
 
     /// Takes note of who tells people now.

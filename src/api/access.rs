@@ -122,7 +122,6 @@ impl Caller {
     ///
     /// # Errors
     /// Where they would not be let in any more.
-    #[expect(dead_code, reason = "for events that are told as they come")]
     pub(super) async fn again(&self, service: &Service) -> Result<Self, Refusal> {
         match &self.came {
             Came::Unix(uid) => Ok(Self::of_unix_user(service, *uid, None).await),

@@ -1,4 +1,4 @@
-//! The daemon in numbers.
+//! The daemon in numbers, for those who see everything: each series names what is declared.
 
 use axum::Router;
 use axum::extract::State;

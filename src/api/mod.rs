@@ -11,6 +11,7 @@ mod answer;
 mod audit;
 mod conditional;
 mod contract;
+mod events;
 mod health;
 mod hooks;
 mod limits;

@@ -16,7 +16,7 @@ use super::answer::{Answer, Body64, Refusal};
 use super::contract::{APPLICATION, BREAK_GLASS, Family, PLAN, REFUSED, openapi, says};
 use super::page::{Page, Part};
 use super::serve::Service;
-use super::{Daemon, audit, metrics, tokens};
+use super::{Daemon, audit, events, metrics, tokens};
 use crate::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
@@ -27,9 +27,10 @@ pub(super) fn router() -> ApiRouter<Service> {
     reads().merge(acts()).merge(audit::router()).merge(tokens::router())
 }
 
-/// Returns what is answered where no route is.
+/// Returns the routes, with those that the description has no words for and what is answered where there is none.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
+        .merge(events::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {
@@ -105,8 +106,8 @@ fn acts() -> ApiRouter<Service> {
             post_with(
                 go_back,
                 says(
-                    "goBack",
-                    "Goes back to what was good before, out of the store, while the Git host is down.",
+                    "rollback",
+                    "Goes back to what was good before, once that plan is approved, while the Git host is out of reach.",
                     &[APPLICATION, REFUSED],
                 ),
             ),

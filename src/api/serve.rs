@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Access};
 use super::conditional::conditional;
+use super::events::Readers;
 use super::health;
 use super::listener::Listening;
 use super::once::{Kept, once};
@@ -28,6 +29,7 @@ pub(super) struct Service {
     pub daemon: Arc<dyn Daemon>,
     pub access: Arc<Access>,
     pub kept: Arc<Kept>,
+    pub readers: Readers,
 }
 
 /// Answers at `socket` until `shutdown` is cancelled and the requests at hand are answered; removes the socket then.
@@ -56,7 +58,7 @@ pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdow
 
 impl Service {
     fn new(daemon: Arc<dyn Daemon>, access: Access) -> Self {
-        Self { daemon, access: Arc::new(access), kept: Arc::default() }
+        Self { daemon, access: Arc::new(access), kept: Arc::default(), readers: Readers::default() }
     }
 }
 

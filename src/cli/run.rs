@@ -141,6 +141,7 @@ async fn agent(global: &Global, clock: &Arc<dyn Clock>, signals: Signals, masks:
         () = signals.abort.cancelled() => {} // level-triggered; what is open is resumed at the next start
     }
     beside.iter().for_each(tokio::task::JoinHandle::abort);
+    agent.let_watchers_go();
     closed.cancel();
     // Whatever became of the serving task, it has ended.
     let _ = serving.await;
@@ -185,7 +186,8 @@ fn not_started(error: &StartError) -> Trouble {
         | StartError::Forge { .. }
         | StartError::BreakGlass { .. }
         | StartError::Hooks(_)
-        | StartError::Shown(_) => false,
+        | StartError::Shown(_)
+        | StartError::Traces(_) => false,
     };
     let trouble = Trouble::chain(error).lasting(lasting);
     match error {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, Forge, FromGit, Hooks, InvalidUrl, RepositoryRevert, RepositoryUrl, RepositoryWebhook, Trail};
+use super::{
+    Api, Forge, FromGit, Hooks, InvalidUrl, RepositoryRevert, RepositoryUrl, RepositoryWebhook, Telemetry, Trail,
+};
 use crate::model::Name;
 
 /// The daemon itself. Every field has a default.
@@ -29,6 +31,8 @@ pub struct Daemon {
     pub trail: Trail,
     /// Where webhooks of Git hosts are heard; without it, nowhere.
     pub hooks: Option<Hooks>,
+    /// Whom the daemon tells how its work goes.
+    pub telemetry: Telemetry,
     /// Where the API answers beside the socket; without it, nowhere.
     pub api: Option<Api>,
 }
@@ -60,6 +64,7 @@ impl Default for Daemon {
             declarations: None,
             trail: Trail::default(),
             hooks: None,
+            telemetry: Telemetry::default(),
             api: None,
         }
     }

@@ -57,16 +57,18 @@ pub(super) fn address(listen: &str) -> Option<SocketAddr> {
 }
 
 impl Daemon {
-    /// Returns every file of the machine that it names for TLS.
+    /// Returns every file of the machine that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let api = self.api.iter().filter_map(|api| api.tls.as_ref());
         let tls = self.hooks.iter().filter_map(|hooks| hooks.tls.as_ref()).chain(api);
-        tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()))
+        let tls = tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()));
+        tls.chain(self.telemetry.files())
     }
 
     pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let api = self.api.iter_mut().filter_map(|api| api.tls.as_mut());
         let tls = self.hooks.iter_mut().filter_map(|hooks| hooks.tls.as_mut()).chain(api);
-        tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file))
+        let tls = tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file));
+        tls.chain(self.telemetry.files_mut())
     }
 }

@@ -17,10 +17,11 @@ mod load;
 mod notification;
 mod policy;
 mod reference;
-mod role;
 mod revert;
+mod role;
 mod schema;
 mod span;
+mod telemetry;
 mod trail;
 mod url;
 
@@ -49,6 +50,7 @@ pub use reference::reference;
 pub use revert::RepositoryRevert;
 pub use role::{Grant, RoleGiven};
 pub use schema::schema;
+pub use telemetry::{Telemetry, Traces};
 pub use trail::{Publish, PublishGit, Trail};
 pub use url::{Endpoint, InvalidEndpoint, InvalidUrl, RepositoryUrl, names_loopback};
 

@@ -116,9 +116,11 @@ pub(super) fn events(record: &Record, past: &Past) -> Vec<NoticeEvent> {
 fn ended(record: &Record, closed: &ClosedBody, past: &Past) -> Vec<NoticeEvent> {
     let told = past.last.as_ref().is_some_and(|last| last.like(&Ending::of(record, closed)));
     let also = if closed.counts.done > 0 { Some(NoticeEvent::Changed) } else { None };
+    // Where all was well since, Git came back to what failed.
+    let follows = closed.code.as_deref() == Some("sync.bad-inputs") && !past.ills.is_empty();
     match Standing::of(record, closed) {
         // The same failure of another try; or what follows from one that was told.
-        Standing::Ill(_) if told || closed.code.as_deref() == Some("sync.bad-inputs") => vec![],
+        Standing::Ill(_) if told || follows => vec![],
         Standing::Ill(mut events) => {
             events.retain(|event| *event != NoticeEvent::Drift);
             events.extend(also.filter(|_| matches!(closed.outcome, Outcome::Held | Outcome::Degraded)));

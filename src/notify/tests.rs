@@ -14,7 +14,7 @@ use super::sink::Sink;
 use super::surroundings::{Known, Surroundings};
 use crate::audit::{
     self, Act, ActBody, Body, ClosedBody, Counts, DaemonBody, Entry, Filter, Masks, ObservedBody, PlannedBody,
-    Redactor, TrailBody,
+    Redactor, RevertBody, RevertEvent, TrailBody,
 };
 use crate::config::Notification;
 use crate::model::notice::{Notice, Severity};
@@ -91,8 +91,8 @@ fn sink(more: &str) -> Notification {
     serde_json::from_str(&text).unwrap()
 }
 
-const ALL: &str = r#", "events": ["changed", "held", "failed", "degraded", "recovered", "rolled-back", "drift", "act",
-    "break-glass", "daemon", "trail"]"#;
+const ALL: &str = r#", "events": ["changed", "held", "failed", "degraded", "recovered", "rolled-back", "revert", "drift",
+    "act", "break-glass", "daemon", "trail"]"#;
 
 fn revision(digit: char) -> Option<Revision> {
     String::from(digit).repeat(40).parse().ok()
@@ -199,6 +199,37 @@ async fn what_is_well_again_is_told_to_whom_the_trouble_was_told() {
     let loud = sink(r#", "severity": "critical""#);
     assert_eq!(trail.tells(&loud).await, ["2 failed", "6 recovered"], "a recovery is as loud as what it ends");
     assert_eq!(trail.notice(&loud, 6).await.severity, Severity::Notice);
+}
+
+fn reverted(what: RevertEvent, message: &str) -> Entry {
+    let message = Some(message.to_owned()).filter(|message| !message.is_empty());
+    let (branch, code) = ("main".into(), message.as_ref().map(|_| "revert.shared".to_owned()));
+    let (commit, failed) = (revision('c'), SyncId("s".into()));
+    let body = RevertBody { what, branch, commit, tip: None, good: None, failed, code, message, link: None };
+    Entry { revision: revision('b'), ..entry(Body::Revert(body)) }
+}
+
+#[tokio::test]
+async fn what_takes_a_failure_out_of_git_is_told_once_it_is_there_and_so_is_what_comes_back() {
+    let trail = Trail::of(&[
+        ran(Outcome::Failed, "host.check-failed", 'b', "1"),
+        ended(Outcome::Refused, "sync.bad-inputs", 'b'),
+        reverted(RevertEvent::Made, ""),
+        reverted(RevertEvent::Pushed, ""),
+        ran(Outcome::Applied, "", 'c', "2"),
+        // Somebody reverts that.
+        ended(Outcome::Refused, "sync.bad-inputs", 'd'),
+        reverted(RevertEvent::Refused, "db has it too"),
+    ])
+    .await;
+    assert_eq!(trail.tells(&sink("")).await, ["1 failed", "4 revert", "5 recovered", "6 failed", "7 revert"]);
+    let loud = sink(r#", "severity": "warning""#);
+    assert_eq!(trail.tells(&loud).await, ["1 failed", "5 recovered", "6 failed", "7 revert"]);
+    let pushed = trail.notice(&sink(""), 4).await;
+    assert_eq!((pushed.event, pushed.summary.as_str()), ("revert", "web: main is set back by commit cccccccccc"));
+    let refused = trail.notice(&loud, 7).await;
+    assert_eq!(refused.summary, "web: main is not set back: db has it too");
+    assert_eq!((refused.severity, refused.code.as_deref()), (Severity::Warning, Some("revert.shared")));
 }
 
 #[tokio::test]

@@ -38,7 +38,12 @@ impl Ending {
 
 impl Subject {
     /// Carries an execution to its end, and closes it. A failed step is followed by a plan back to last good.
-    pub(super) async fn finish(&mut self, open: Open, ring: &Ring, executing: Inside) -> Result<SyncReport, Refusal> {
+    pub(super) async fn finish(
+        &mut self,
+        open: Open,
+        ring: &Ring,
+        mut executing: Inside,
+    ) -> Result<SyncReport, Refusal> {
         self.course.executes(&open.sync);
         let call = self.call(open.sync.clone(), &open.actor);
         let ledger = self.ledger();
@@ -46,6 +51,9 @@ impl Subject {
         let inventory = &mut self.memory.inventory;
         self.progress.waits("the target's steps", PATIENCE);
         let carried = execute::carry_out(&ledger, target.as_ref(), &open, &call, inventory).await;
+        if matches!(&carried, Err(_) | Ok(Carried { end: End::Failed(..), .. })) {
+            executing.fails();
+        }
         drop(executing);
         let carried = carried.map_err(|error| Refusal::store(&error))?;
         let ending = match &carried.end {
@@ -60,8 +68,12 @@ impl Subject {
             End::Failed(number, error) => failed(&open, *number, error),
             End::Done => {
                 self.progress.waits("health", SETTLE);
-                let _inside = self.course.enter(Room::Health);
-                self.settle(&open, &call).await
+                let mut inside = self.course.enter(Room::Health);
+                let ending = self.settle(&open, &call).await;
+                if ending.outcome == Outcome::Failed {
+                    inside.fails();
+                }
+                ending
             }
         };
         if ending.outcome == Outcome::Stopped {

@@ -51,6 +51,8 @@ pub struct Passage {
     pub room: Room,
     pub entered: Time,
     pub took: Duration,
+    /// The sync could not go on from here as it was meant to.
+    pub failed: bool,
 }
 
 /// What one sync passed through, in order. A sync that keeps true or goes back enters some rooms again.
@@ -78,6 +80,7 @@ pub struct Inside {
     room: Room,
     entered: Time,
     since: Instant,
+    failed: bool,
 }
 
 impl Course {
@@ -91,7 +94,7 @@ impl Course {
     #[must_use]
     pub fn enter(&self, room: Room) -> Inside {
         (self.shown)(Some(room));
-        Inside { course: self.clone(), room, entered: self.clock.now(), since: Instant::now() }
+        Inside { course: self.clone(), room, entered: self.clock.now(), since: Instant::now(), failed: false }
     }
 
     /// Says by which id the execution is known.
@@ -110,10 +113,22 @@ impl Course {
     }
 }
 
+impl Inside {
+    /// Leaves, with what came of it.
+    pub fn leave<T, E>(mut self, result: &Result<T, E>) {
+        self.failed = result.is_err();
+    }
+
+    /// Takes note that it did not go well in here.
+    pub fn fails(&mut self) {
+        self.failed = true;
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
-        let (room, entered, took) = (self.room, self.entered, self.since.elapsed());
-        self.course.passed().passages.push(Passage { room, entered, took });
+        let (room, entered, took, failed) = (self.room, self.entered, self.since.elapsed(), self.failed);
+        self.course.passed().passages.push(Passage { room, entered, took, failed });
         (self.course.shown)(None);
     }
 }
@@ -142,13 +157,15 @@ mod tests {
         let course = Course::new(Arc::new(Still), move |room| seen.lock().unwrap().push(room));
         let pause = Duration::from_millis(5);
         for room in [Room::Source, Room::Render] {
-            let _inside = course.enter(room);
+            let inside = course.enter(room);
             std::thread::sleep(pause);
+            inside.leave(&if room == Room::Render { Err(()) } else { Ok(()) });
         }
         course.executes(&SyncId("s-1".into()));
         let passed = course.take();
-        let rooms: Vec<_> = passed.passages.iter().map(|passage| (passage.room, passage.entered)).collect();
-        assert_eq!(rooms, [(Room::Source, Time(7)), (Room::Render, Time(7))]);
+        let rooms: Vec<_> =
+            passed.passages.iter().map(|passage| (passage.room, passage.entered, passage.failed)).collect();
+        assert_eq!(rooms, [(Room::Source, Time(7), false), (Room::Render, Time(7), true)]);
         assert!(passed.passages.iter().all(|passage| passage.took >= pause), "{passed:?}");
         assert_eq!(passed.sync, Some(SyncId("s-1".into())));
         assert_eq!(course.take(), Passed::default(), "the next sync begins with nothing");

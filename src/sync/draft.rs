@@ -100,7 +100,7 @@ impl Subject {
         self.progress.waits("the target's preview", PATIENCE);
         let inside = self.course.enter(Room::Preview);
         let previews = self.target.preview(&call, &desired, &owned).await;
-        drop(inside);
+        inside.leave(&previews);
         let previews = previews.map_err(|error| Refusal::target(&error))?;
         let inside = self.course.enter(Room::Plan);
         let (handed, blind) = self.handed(&previews).await;
@@ -140,8 +140,9 @@ impl Subject {
         }
         drop(inside);
         let inside = self.course.enter(Room::Policy);
-        let judged = self.judge(&purpose, &planned, facts).await?;
-        drop(inside);
+        let judged = self.judge(&purpose, &planned, facts).await;
+        inside.leave(&judged);
+        let judged = judged?;
         // What a failed sync changed was changed by us.
         let seen = match purpose {
             Purpose::RollBack { .. } => Seen::default(),

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use trueup::api::{
@@ -175,6 +177,10 @@ impl Observing for Fake {
 
     async fn metrics(&self) -> Result<String, Problem> {
         Ok("# EOF\n".into())
+    }
+
+    fn changes(&self) -> BoxStream<'static, ()> {
+        futures_util::stream::pending().boxed()
     }
 }
 

@@ -7,5 +7,7 @@
 mod world;
 
 mod asking;
+mod events;
 mod health;
 mod metrics;
+mod traces;

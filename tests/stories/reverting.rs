@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::failure::shell;
-use super::rollback::{lived, pushable, tip};
+use super::rollback::{beside, lived, pushable, tip};
 use super::telling::{all_is_well, applied, check, closed, ended, intact, records, status, until, word, world_of};
 use super::world::signing::{SshKey, trust};
 use super::world::{App, Fault, SshServer, World, eventually, parts};
@@ -369,14 +369,7 @@ fn it_is_signed_by_a_key_that_verify_names_and_vouches_for_nothing_that_nobody_e
 fn what_other_applications_have_is_left_to_people() {
     let apps = [App::new("web", &["common", "web"]).sync("onFailure: revert")];
     let Some((mut world, _)) = reverting(&apps, "") else { return };
-    let root = world.path("root2");
-    fs::create_dir_all(root.join("etc")).unwrap();
-    let head = "---\napiVersion: trueup.dev/v1alpha1\nkind:";
-    let root = root.display();
-    world.declared.more = format!(
-        "{head} Target\nmetadata: {{ name: second }}\nspec: {{ host: {{ root: {root}, allow: [/etc] }} }}\n\
-         {head} Application\nmetadata: {{ name: db }}\nspec: {{ target: second, source: {{ repository: platform, paths: [common] }} }}\n"
-    );
+    beside(&mut world, "[common]");
     world.repo.write("common/root/etc/all", "one\n");
     lived(&mut world, &["good\n"]);
     world.repo.write("common/root/etc/all", "two\n");

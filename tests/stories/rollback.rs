@@ -32,6 +32,18 @@ pub(super) fn lived(world: &mut World, contents: &[&str]) -> Vec<String> {
     all
 }
 
+/// Declares `db`, of these paths, on a host beside.
+pub(super) fn beside(world: &mut World, paths: &str) {
+    let root = world.path("root2");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    let head = "---\napiVersion: trueup.dev/v1alpha1\nkind:";
+    let root = root.display();
+    world.declared.more = format!(
+        "{head} Target\nmetadata: {{ name: second }}\nspec: {{ host: {{ root: {root}, allow: [/etc] }} }}\n\
+         {head} Application\nmetadata: {{ name: db }}\nspec: {{ target: second, source: {{ repository: platform, paths: {paths} }} }}\n"
+    );
+}
+
 pub(super) fn arguments<'a>(clone: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["rollback", "web", "--repository", clone], more].concat()
 }
@@ -133,14 +145,7 @@ fn what_failed_is_set_back_to_last_good_and_nothing_is_pushed_without_a_yes() {
 #[test]
 fn who_else_has_a_layer_is_named() {
     let mut world = pushable(world_of(&[App::new("web", &["common", "web"]), App::new("mail", &["mail"])]));
-    let root = world.path("root2");
-    fs::create_dir_all(root.join("etc")).unwrap();
-    let head = "---\napiVersion: trueup.dev/v1alpha1\nkind:";
-    let root = root.display();
-    world.declared.more = format!(
-        "{head} Target\nmetadata: {{ name: second }}\nspec: {{ host: {{ root: {root}, allow: [/etc] }} }}\n\
-         {head} Application\nmetadata: {{ name: db }}\nspec: {{ target: second, source: {{ repository: platform, paths: [common, db] }} }}\n"
-    );
+    beside(&mut world, "[common, db]");
     world
         .repo
         .write("common/root/etc/motd", "one\n")

@@ -37,7 +37,7 @@ fn reading() -> Reading {
     }))
     .unwrap();
     let counts = Counts::default();
-    let passage = Passage { room: Room::Render, entered: Time(0), took: Duration::from_millis(20) };
+    let passage = Passage { room: Room::Render, entered: Time(0), took: Duration::from_millis(20), failed: false };
     let passed = Passed { passages: vec![passage], sync: Some(SyncId("s".into())) };
     for (application, outcome) in [("web", "held"), ("web", "held"), ("gone", "applied")] {
         let step =

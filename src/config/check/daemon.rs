@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::paths::wrong_absolute;
 use super::repository::ref_name;
-use super::{Scope, hooks};
+use super::{Scope, hooks, telemetry};
 use crate::config::{Daemon, Hooks, Trail};
 use crate::yaml::quoted;
 
@@ -34,6 +34,7 @@ pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
     if let Some(hooks) = &daemon.hooks {
         hooks::listening(hooks, scope);
     }
+    telemetry::check(&daemon.telemetry, scope);
     if let Some(api) = &daemon.api {
         hooks::answering(api, scope);
         let both = daemon.hooks.as_ref().and_then(Hooks::address).filter(|address| api.address() == Some(*address));

@@ -13,9 +13,10 @@ mod paths;
 mod people;
 mod policy;
 mod repository;
-mod role;
 mod revert;
+mod role;
 mod target;
+mod telemetry;
 mod verify;
 
 use super::Repository;

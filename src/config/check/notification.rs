@@ -64,7 +64,7 @@ fn one_kind(notification: &Notification, scope: &mut Scope) {
     }
 }
 
-fn endpoint(pointer: &str, url: &str, scope: &mut Scope) {
+pub(super) fn endpoint(pointer: &str, url: &str, scope: &mut Scope) {
     if let Err(invalid) = Endpoint::parse(url) {
         scope.say("config.url", pointer, invalid.to_string(), None);
     }
