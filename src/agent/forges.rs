@@ -25,7 +25,7 @@ pub(super) struct Hosted {
 impl Agent {
     /// Makes what tells Git hosts what `config` says: what did not change goes on undisturbed.
     pub(super) async fn settle_forges(&self, estate: &mut Estate, config: &Config) -> Result<(), StartError> {
-        let url = config.daemon.api.as_ref().and_then(|api| api.url.map(str::to_owned));
+        let url = config.daemon.api.as_ref().and_then(|api| api.url.clone());
         let stays = |name: &Name, hosted: &Hosted| {
             hosted.url == url
                 && config.repositories.get(name) == Some(&hosted.declared)
@@ -71,7 +71,7 @@ impl Agent {
             let (store, masks) = (self.inner.store.clone(), self.inner.masks.clone());
             let teller = Teller::new(
                 name.clone(),
-                (forge()?, about.context.clone(), url.clone()),
+                (forge()?, about.context.clone(), url.map(str::to_owned)),
                 applications.clone(),
                 (store, masks),
             );
