@@ -102,6 +102,9 @@ fn acts(told: &mut Told) {
         told.act(&format!("/v1/applications/{{name}}/{path}"), &["web"], json!({}));
     }
     told.act("/v1/plans/{plan}/reject", &[&plan[..8]], json!({ "reason": "not now" }));
+    told.world.server.inject(Fault::Status(503));
+    told.act("/v1/applications/{name}/rollback", &["api"], json!({}));
+    told.world.server.inject(Fault::None);
     told.act("/v1/applications/{name}/suspend", &["api"], json!({ "reason": "a look" }));
     told.act("/v1/applications/{name}/destroy", &["old"], json!({}));
     told.act("/v1/notifications/{name}/test", &["people"], json!({}));
