@@ -78,7 +78,8 @@ impl Rights {
         self.allow(deed, Matching::is_everything)
     }
 
-    /// Whether a role with some applications is no more than this, as far as words tell.
+    /// Whether a role with some applications is no more than this, as far as words tell. One that names none goes as far as this does:
+    /// it has to be there at all.
     #[must_use]
     pub fn cover(&self, wanted: &Grant) -> bool {
         let whole = |grant: &Grant| grant.role.includes(wanted.role) && grant.matches.covers(&wanted.matches);
@@ -88,6 +89,10 @@ impl Rights {
             self.grants.iter().any(|grant| grant.role.includes(wanted.role) && grant.matches.covers(&wanted.matches))
         };
         let names = &wanted.matches.applications;
+        if wanted.matches == Matching::default() {
+            let there = self.grants.iter().any(|grant| grant.role.includes(wanted.role));
+            return there && self.within.as_ref().is_none_or(|bound| bound.cover(wanted));
+        }
         let here = self.grants.iter().any(whole) || !names.is_empty() && names.iter().all(one);
         here && self.within.as_ref().is_none_or(|bound| bound.cover(wanted))
     }
@@ -153,8 +158,11 @@ mod tests {
         let rights = Rights::from(vec![grant(Role::Operator, &["web-*"], &[]), grant(Role::Operator, &["db"], &[])]);
         assert!(rights.cover(&grant(Role::Viewer, &["web-1", "db"], &[])));
         assert!(rights.cover(&grant(Role::Operator, &["web-a*"], &[("team", "edge")])));
+        assert!(
+            rights.cover(&grant(Role::Operator, &[], &[])) && !Rights::default().cover(&grant(Role::Viewer, &[], &[]))
+        );
         for wider in [
-            grant(Role::Operator, &[], &[]),
+            grant(Role::Approver, &[], &[]),
             grant(Role::Operator, &["*"], &[]),
             grant(Role::Operator, &["we*"], &[]),
             grant(Role::Approver, &["db"], &[]),

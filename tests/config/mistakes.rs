@@ -232,6 +232,22 @@ fn each_thing_that_a_schema_cannot_say_is_one_mistake() {
         ("Daemon", "{ hooks: { listen: \"[::ffff:10.0.0.1]:9443\" } }", "20:26 config.listen: without TLS"),
         ("Daemon", "{ hooks: { listen: \"10.0.0.1:1\", tls: { certificate: c, key: {} } } }", "20:68 config.secrets"),
         ("Daemon", "{ hooks: { listen: \"10.0.0.1:1\", tls: { key: { file: k } } } }", "20:45 schema.missing-field"),
+        ("Daemon", "{ api: { listen: \"0.0.0.0:9444\" } }", "20:24 config.listen: without TLS, the API answers"),
+        (
+            "Daemon",
+            "{ api: { listen: \"127.0.0.1:9444\", url: \"http://web-1\" } }",
+            "20:47 config.url: expected https://",
+        ),
+        (
+            "Daemon",
+            "{ api: { listen: \"127.0.0.1:9444\", url: \"https://web-1/x\" } }",
+            "20:47 config.url: expected an address",
+        ),
+        (
+            "Daemon",
+            "{ hooks: { listen: \"127.0.0.1:1\" }, api: { listen: \"127.0.0.1:1\" } }",
+            "20:58 config.listen: webhooks are heard there already",
+        ),
         ("Daemon", "{ transports: [ssh] }", "5:14 config.transport: the transport https is not allowed"),
         ("Repository", "{ url: \"file:///x\" }", "5:14 config.transport: the transport file is not allowed"),
         ("Repository", "{ url: \"ext::sh -c id\" }", "5:14 config.url"),
