@@ -58,9 +58,9 @@ fn what_a_daemon_answers_is_what_the_description_says() {
     let good = told.answers.iter().filter(|one| one["status"] == 200);
     let good: BTreeSet<_> = good.map(|one| one["operation"].as_str().unwrap().to_owned()).collect();
     let all = described();
-    // An answer that never ends (tests/sight reads it), and an act that takes a Git host which is gone; what it gives is a report too.
-    let but = ["get /v1/events", "post /v1/applications/{name}/rollback"].map(str::to_owned);
-    assert_eq!(&all - &good, BTreeSet::from(but), "{:#?}", told.answers);
+    // An answer that never ends: tests/sight reads it.
+    let but = BTreeSet::from(["get /v1/events".to_owned()]);
+    assert_eq!(&all - &good, but, "{:#?}", told.answers);
     let (description, answers) = (world.path("home/description"), world.path("home/answers"));
     std::fs::write(&description, trueup::api::document().to_string()).unwrap();
     std::fs::write(&answers, serde_json::to_string(&told.answers).unwrap()).unwrap();
