@@ -64,7 +64,7 @@ pub use daemon::Daemon;
 pub use estate::StartError;
 pub use hooks::{Hook, HookError, Hooks};
 pub use observing::Observing;
-pub use shown::{Face, ShownError};
+pub use shown::{Face, LoginMeans, ShownError};
 pub use standing::Standing;
 pub use status::Summary;
 pub use tokens::{NoToken, PREFIX, TokenAsked, TokenMade, Tokens};
@@ -234,7 +234,9 @@ impl Agent {
     /// Hears these webhooks, and no others, from now on, and looks so from elsewhere.
     async fn hear(&self, known: hooks::Known, looks: shown::Looks) {
         // Before the first delivery could be told of.
-        self.inner.estate.lock().await.redactor.learn(known.secrets());
+        let redactor = self.inner.estate.lock().await.redactor.clone();
+        redactor.learn(known.secrets());
+        redactor.learn(looks.secret());
         self.inner.hooks.set(known);
         self.inner.face.set(looks);
     }

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Config, ServerTls};
+use crate::config::{Config, Login, ServerTls};
 use crate::source::{self, SourceError};
 
 /// Why a certificate cannot be shown as it is declared.
@@ -21,6 +22,8 @@ pub enum ShownError {
     },
     #[error("could not read the private key of the certificate")]
     Key(#[source] SourceError),
+    #[error("could not read the secret that people log in with")]
+    Login(#[source] SourceError),
     #[error("the private key of the certificate is not one in PEM")]
     KeyForm,
     #[error("could not use the certificate {} with its private key", .path.display())]
@@ -40,6 +43,18 @@ pub struct Face(RwLock<Arc<Looks>>);
 pub(super) struct Looks {
     tls: Option<Arc<ServerConfig>>,
     origin: Option<String>,
+    login: Option<Arc<LoginMeans>>,
+}
+
+/// All that a login takes. It has no way into a log.
+pub struct LoginMeans {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    pub ca: Option<PathBuf>,
+    /// Where the provider sends people back to.
+    pub callback: String,
+    pub lasts: Duration,
 }
 
 impl Face {
@@ -53,6 +68,12 @@ impl Face {
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         self.looks().origin.clone()
+    }
+
+    /// Returns how people log in, where they can.
+    #[must_use]
+    pub fn login(&self) -> Option<Arc<LoginMeans>> {
+        self.looks().login.clone()
     }
 
     pub(super) fn set(&self, looks: Looks) {
@@ -71,8 +92,27 @@ impl Looks {
     /// When what is to be shown is no certificate with its key.
     pub(super) fn read(config: &Config) -> Result<Self, ShownError> {
         let Some(declared) = &config.daemon.api else { return Ok(Self::default()) };
-        Ok(Self { tls: declared.tls.as_ref().map(shown).transpose()?, origin: declared.origin() })
+        let tls = declared.tls.as_ref().map(shown).transpose()?;
+        let login = declared.login.as_ref().zip(declared.url.as_deref()).map(|(login, url)| means(login, url));
+        Ok(Self { tls, origin: declared.origin(), login: login.transpose()?.map(Arc::new) })
     }
+
+    /// Returns what is to be kept out of records and messages.
+    pub(super) fn secret(&self) -> Option<String> {
+        self.login.as_ref()?.client_secret.clone()
+    }
+}
+
+fn means(declared: &Login, url: &str) -> Result<LoginMeans, ShownError> {
+    let secret = declared.client_secret.as_ref().map(source::secret).transpose().map_err(ShownError::Login)?;
+    Ok(LoginMeans {
+        issuer: declared.issuer.clone(),
+        client_id: declared.client_id.clone(),
+        client_secret: secret.map(|secret| secret.reveal().to_owned()),
+        ca: declared.ca.clone(),
+        callback: format!("{}/v1/login/callback", url.trim_end_matches('/')),
+        lasts: declared.lasts.0,
+    })
 }
 
 pub(super) fn shown(declared: &ServerTls) -> Result<Arc<ServerConfig>, ShownError> {

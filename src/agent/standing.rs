@@ -27,6 +27,9 @@ pub trait Standing {
     /// Returns all of them.
     fn applications(&self) -> BTreeMap<Name, Labels>;
 
+    /// Returns the person whom this machine declares with an account, by its exact name.
+    fn who_logs_in(&self, account: &str) -> Option<Name>;
+
     /// Returns the id of the one held plan whose id begins so, and the application that it is for.
     async fn held(&self, plan: &str) -> Result<(String, Name), Problem>;
 }
@@ -35,6 +38,7 @@ pub trait Standing {
 #[derive(Default)]
 pub(super) struct Stands {
     roles: RwLock<Arc<Roles>>,
+    logins: RwLock<BTreeMap<String, Name>>,
     applications: RwLock<BTreeMap<Name, Labels>>,
 }
 
@@ -43,7 +47,7 @@ impl Stands {
     pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
         let states = store.applications().await?.into_iter();
         let known = states.map(|(name, state)| (name, state.definition.map(|one| one.labels).unwrap_or_default()));
-        Ok(Self { roles: RwLock::default(), applications: RwLock::new(known.collect()) })
+        Ok(Self { roles: RwLock::default(), logins: RwLock::default(), applications: RwLock::new(known.collect()) })
     }
 
     /// Goes by this configuration from now on; roles are those of the machine's files alone.
@@ -51,12 +55,18 @@ impl Stands {
         let declared = config.applications.iter().map(|(name, declared)| (name.clone(), declared.labels.clone()));
         self.applications.write().unwrap_or_else(PoisonError::into_inner).extend(declared);
         let roles = Roles::new(&machine.roles, &machine.people);
+        let logins = machine.people.iter().filter_map(|(name, person)| Some((person.login.clone()?, name.clone())));
+        *self.logins.write().unwrap_or_else(PoisonError::into_inner) = logins.collect();
         *self.roles.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roles);
     }
 }
 
 #[async_trait]
 impl Standing for Agent {
+    fn who_logs_in(&self, account: &str) -> Option<Name> {
+        self.inner.stands.logins.read().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
     fn rights(&self, person: &Name) -> Option<Rights> {
         self.inner.stands.roles.read().unwrap_or_else(PoisonError::into_inner).of(person)
     }

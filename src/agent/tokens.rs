@@ -188,7 +188,11 @@ fn told(act: Act, token: &Token, by: &Actor) -> Entry {
     };
     let roles: Vec<_> = token.grants.iter().map(|grant| grant.role.as_str()).collect();
     let of = token.grants.first().map(|grant| grant.matches.to_string()).unwrap_or_default();
-    let reason = Some(format!("token {} of {whom}: {} of {of}", token.id, roles.join(", ")));
+    let may = match &token.bearer {
+        Bearer::Login { .. } => "what their Roles give".to_owned(),
+        Bearer::Person { .. } | Bearer::Robot { .. } => format!("{} of {of}", roles.join(", ")),
+    };
+    let reason = Some(format!("token {} of {whom}: {may}", token.id));
     let body = Body::Act(ActBody { act, reason, expires: Some(token.expires) });
     Entry { application: None, revision: None, plan: None, sync: None, actor: by.clone(), body }
 }

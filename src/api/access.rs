@@ -108,6 +108,8 @@ impl Caller {
     /// Where nobody of that name is declared any more.
     pub(super) async fn of_token(service: &Service, token: Token) -> Result<Self, Refusal> {
         let bound = match (token.bearer.person(), token.by.kind, token.by.subject.parse()) {
+            // The account may be somebody else's by now, or nobody's.
+            (Some(person), ..) if !logged_in(service, &token.bearer) => return Err(void(person).into()),
             (Some(person), ..) => service.daemon.rights(person).ok_or_else(|| void(person))?,
             (None, ActorKind::UnixUser, Ok(uid)) => Self::of_unix_user(service, uid, None).await.given,
             (None, ..) => token.by.person.as_ref().and_then(|person| service.daemon.rights(person)).unwrap_or_default(),
@@ -273,6 +275,12 @@ impl Caller {
         let problem = Problem::new(403, "api.forbidden", title);
         problem.hint(self.hint.clone()).into()
     }
+}
+
+/// Whether the account of a login is still that person's.
+fn logged_in(service: &Service, bearer: &Bearer) -> bool {
+    let Bearer::Login { person, account } = bearer else { return true };
+    service.daemon.who_logs_in(account).as_ref() == Some(person)
 }
 
 impl Access {

@@ -16,6 +16,7 @@ mod health;
 mod hooks;
 mod limits;
 mod listener;
+mod login;
 mod metrics;
 mod once;
 mod page;

@@ -17,7 +17,7 @@ use super::listener::Listening;
 use super::once::{Kept, once};
 use super::remote::{self, Gate};
 use super::stream::{Door, Entrance, Peer};
-use super::{Daemon, Socket, routes};
+use super::{Daemon, Socket, login, routes};
 use crate::agent::Face;
 
 /// After the word to stop, callers who still read their answer get this long.
@@ -52,8 +52,9 @@ pub struct Elsewhere {
 pub async fn serve_elsewhere(listening: Listening, elsewhere: Elsewhere, shutdown: CancellationToken) {
     let Elsewhere { daemon, group, face } = elsewhere;
     let service = Service::new(daemon, Access { group });
-    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face)), remote::guard);
-    answer(listening, app(service, |routes| routes.layer(who)), shutdown).await;
+    let who = from_fn_with_state(Arc::new(Gate::new(service.clone(), face.clone())), remote::guard);
+    let login = login::router(service.clone(), face);
+    answer(listening, app(service, |routes| routes.layer(who)).merge(login), shutdown).await;
 }
 
 impl Service {

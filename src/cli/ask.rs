@@ -46,6 +46,8 @@ impl Asking<'_> {
             | Command::Check(_)
             | Command::Render(_)
             | Command::Host
+            | Command::Login
+            | Command::Logout
             | Command::Forge(_)
             | Command::Completions { .. }
             | Command::Man { .. } => Err(Trouble::new("this command asks no daemon")),

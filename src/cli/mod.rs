@@ -10,6 +10,7 @@ mod host;
 mod journal;
 mod local;
 mod log;
+mod login;
 mod manual;
 mod people;
 mod progress;
@@ -98,6 +99,8 @@ fn dispatch(cli: &Cli, elsewhere: bool, screen: Screen, clock: &Arc<dyn Clock>) 
         Command::Check(args) => return local::check(args, &cli.global, screen),
         Command::Demo(args) => return demo::demo(args, screen),
         Command::Render(args) => return local::render(args, screen),
+        Command::Login => return runtime()?.block_on(login::login(&cli.global, screen)),
+        Command::Logout => return runtime()?.block_on(login::logout(&cli.global, screen)),
         Command::Completions { shell } => return manual::completions(*shell),
         Command::Man { folder } => return manual::man(folder),
         Command::Forge(Forge::Setup(setup)) => return runtime()?.block_on(forge::setup(setup, &cli.global, screen)),

@@ -7,6 +7,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::args::Global;
+use super::login;
 use super::show::printable;
 use super::trouble::Trouble;
 use crate::config::{Endpoint, SecretSource};
@@ -27,19 +28,16 @@ impl Server {
             Trouble::new(format!("could not use the server {}: {error}", printable(server)))
                 .hint("https://web-1.example.org:9444, as `api.url` of its Daemon document says")
         })?;
-        let Some(token) = global.token_file.clone() else {
+        let Some(token) = global.token_file.clone().or_else(|| login::kept(url.url())) else {
             let trouble = Trouble::new("a daemon elsewhere takes a token");
-            return Err(trouble.hint("name the file that holds it with --token-file or TRUEUP_TOKEN_FILE"));
+            return Err(trouble.hint(
+                "log in with `trueup login`, or name the file that holds one with --token-file or TRUEUP_TOKEN_FILE",
+            ));
         };
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, header(&token)?);
         let url = url.url().clone();
-        let mut builder = source::outbound(global.ca.as_deref()).map_err(|error| Trouble::chain(&error))?;
-        if url.scheme() == "http" && global.ca.is_none() {
-            // Nothing goes over TLS: reading the machine's certificates would take longer than the request.
-            builder = builder.tls_certs_only([]);
-        }
-        let built = builder.user_agent(concat!("trueup/", env!("CARGO_PKG_VERSION"))).default_headers(headers).build();
+        let built = client(global, &url)?.default_headers(headers).build();
         let client = built.map_err(|error| Trouble::chain(&error))?;
         Ok(Some((Self { url, token }, client)))
     }
@@ -71,6 +69,16 @@ impl Server {
     fn shown(&self) -> String {
         printable(self.url.as_str().trim_end_matches('/')).into_owned()
     }
+}
+
+/// Begins a client that trusts what the command line says.
+pub(super) fn client(global: &Global, url: &Url) -> Result<reqwest::ClientBuilder, Trouble> {
+    let mut builder = source::outbound(global.ca.as_deref()).map_err(|error| Trouble::chain(&error))?;
+    if url.scheme() == "http" && global.ca.is_none() {
+        // Nothing goes over TLS: reading the machine's certificates would take longer than the request.
+        builder = builder.tls_certs_only([]);
+    }
+    Ok(builder.user_agent(concat!("trueup/", env!("CARGO_PKG_VERSION"))))
 }
 
 fn header(file: &Path) -> Result<HeaderValue, Trouble> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hooks::address;
-use super::{Endpoint, ServerTls};
+use super::{Endpoint, Login, ServerTls};
 
 /// Where the API answers over TCP, to whoever comes with a token.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub struct Api {
     /// The address as people reach it: `https://web-1.example.org:9444`. Links lead there, and pages of no other address may act.
     #[serde(default)]
     pub url: Option<String>,
+    /// How people log in; without it, they come with tokens that were made for them.
+    #[serde(default)]
+    pub login: Option<Login>,
 }
 
 impl Api {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Daemon, SecretSource};
+use super::{Daemon, Login, SecretSource};
 
 /// Where webhooks of Git hosts are heard, so that a push is live at once and not at the next poll.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -62,13 +62,17 @@ impl Daemon {
         let api = self.api.iter().filter_map(|api| api.tls.as_ref());
         let tls = self.hooks.iter().filter_map(|hooks| hooks.tls.as_ref()).chain(api);
         let tls = tls.flat_map(|tls| std::iter::once(tls.certificate.as_path()).chain(tls.key.file.as_deref()));
-        tls.chain(self.telemetry.files())
+        let login = self.api.iter().filter_map(|api| api.login.as_ref()).flat_map(Login::files);
+        tls.chain(self.telemetry.files()).chain(login)
     }
 
     pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let api = self.api.iter_mut().filter_map(|api| api.tls.as_mut());
+        let (mut api, mut login) = (None, None);
+        if let Some(declared) = &mut self.api {
+            (api, login) = (declared.tls.as_mut(), declared.login.as_mut());
+        }
         let tls = self.hooks.iter_mut().filter_map(|hooks| hooks.tls.as_mut()).chain(api);
         let tls = tls.flat_map(|tls| std::iter::once(&mut tls.certificate).chain(&mut tls.key.file));
-        tls.chain(self.telemetry.files_mut())
+        tls.chain(self.telemetry.files_mut()).chain(login.into_iter().flat_map(Login::files_mut))
     }
 }

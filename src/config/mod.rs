@@ -14,6 +14,7 @@ mod glob;
 mod hooks;
 mod identity;
 mod load;
+mod login;
 mod notification;
 mod policy;
 mod reference;
@@ -42,6 +43,7 @@ pub use glob::Glob;
 pub use hooks::{Hooks, RepositoryWebhook, ServerTls};
 pub use identity::{email_identity, key_identity, login_identity};
 pub use load::Loaded;
+pub use login::Login;
 pub use notification::{Email, MailTls, Matching, Matrix, Notification, Slack, Webhook, Wording};
 pub use policy::{
     Also, Approve, Budget, Condition, Limit, Match, OBJECT_KINDS, Person, Policy, Protect, Require, VARIABLES, Window,

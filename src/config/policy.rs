@@ -224,7 +224,8 @@ pub struct Person {
     /// Keys that sign commits: the fingerprint of an SSH key (`SHA256:…`) or of an OpenPGP key, or a principal of
     /// `allowed_signers`.
     pub keys: Vec<String>,
-    /// The subject with which they log in: the address of their account.
+    /// The account with which they log in: the address of the provider, a slash, and the subject that it knows them by, exactly:
+    /// `https://git.example.org/42`. `trueup login` names it to whoever is not declared.
     pub login: Option<String>,
     /// Groups that they belong to. A group is there when somebody belongs to it.
     pub groups: Vec<Name>,

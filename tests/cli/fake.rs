@@ -152,6 +152,10 @@ impl Standing for Fake {
         None
     }
 
+    fn who_logs_in(&self, _: &str) -> Option<Name> {
+        None
+    }
+
     fn application(&self, name: &str) -> Option<(Name, Labels)> {
         Some((name.parse().ok()?, Labels::new()))
     }

@@ -86,9 +86,15 @@ fn the_state_comes_first_and_then_whatever_changes() {
     });
 
     let _ = world.cli(&["suspend", "web", "--reason", "a look"]).code(0);
-    reader.until("the suspension", |event| event.sort == "application" && event.data["suspended"] == "a look");
-    let record = reader.until("its record", |event| event.sort == "record" && event.data["body"]["reason"] == "a look");
-    assert_eq!(record.id, record.data["seq"].as_u64());
+    let (mut suspended, mut recorded) = (false, false);
+    reader.until("the suspension, and its record", |event| {
+        suspended |= event.sort == "application" && event.data["suspended"] == "a look";
+        if event.sort == "record" && event.data["body"]["reason"] == "a look" {
+            assert_eq!(event.id, event.data["seq"].as_u64());
+            recorded = true;
+        }
+        suspended && recorded
+    });
 
     world.declared.apps.pop();
     world.configure();

@@ -9,5 +9,7 @@ mod world;
 mod asking;
 mod events;
 mod health;
+mod liar;
+mod login;
 mod metrics;
 mod traces;

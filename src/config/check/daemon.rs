@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::paths::wrong_absolute;
 use super::repository::ref_name;
-use super::{Scope, hooks, telemetry};
+use super::{Scope, hooks, login, telemetry};
 use crate::config::{Daemon, Hooks, Trail};
 use crate::yaml::quoted;
 
@@ -37,6 +37,7 @@ pub(super) fn check(daemon: &Daemon, scope: &mut Scope) {
     telemetry::check(&daemon.telemetry, scope);
     if let Some(api) = &daemon.api {
         hooks::answering(api, scope);
+        login::check(api, scope);
         let both = daemon.hooks.as_ref().and_then(Hooks::address).filter(|address| api.address() == Some(*address));
         if both.is_some() {
             let message = "webhooks are heard there already";

@@ -7,6 +7,7 @@ mod daemon;
 mod forge;
 mod from_git;
 mod hooks;
+mod login;
 mod names;
 mod notification;
 mod paths;

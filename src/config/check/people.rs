@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::Scope;
 use crate::config::gather::Gathered;
 use crate::config::load::mistake;
-use crate::config::{Config, Person, email_identity, key_identity, login_identity};
+use crate::config::{Config, Endpoint, Person, email_identity, key_identity, login_identity};
 use crate::model::{Mistake, Place, deceives};
 use crate::yaml::quoted;
 
@@ -19,7 +19,7 @@ pub(super) fn check(person: &Person, scope: &mut Scope) {
             "unix user" if !is_user(written) => "the name of a user of this machine",
             "e-mail" if !is_address(written) => "an address such as ada@example.org",
             "key" if !is_key(written) => "43 characters of base64 after SHA256:",
-            "login" if !written.starts_with("https://") => "the https:// address of an account",
+            "login" if Endpoint::parse(written).is_err() => "the https:// address of an account",
             _ => continue,
         };
         scope.say("config.person", &pointer, format!("expected {expected}, found {}", quoted(written)), None);
