@@ -57,7 +57,7 @@ const RENDER: Duration = Duration::from_mins(10);
 /// application is kept true to what was last applied.
 pub async fn sync(subject: &mut Subject, ring: &Ring) -> SyncReport {
     let began = Instant::now();
-    let mut report = subject.sync(ring).await;
+    let mut report = Box::pin(subject.sync(ring)).await;
     report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
 }
@@ -73,8 +73,8 @@ impl Subject {
         if let Some(suspended) = &self.memory.state.suspended {
             return self.report(Outcome::Suspended).because("suspended", &suspended.reason);
         }
-        let forward = match self.go_back(ring).await {
-            Ok(None) => self.forward(ring).await,
+        let forward = match Box::pin(self.go_back(ring)).await {
+            Ok(None) => Box::pin(self.forward(ring)).await,
             Ok(Some(report)) => Ok(report),
             Err(refusal) => Err(refusal),
         };

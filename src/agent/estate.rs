@@ -137,6 +137,8 @@ impl Agent {
         secrets.extend(self.inner.traces.secrets());
         let redactor = Arc::new(estate.redactor.renewed(secrets));
         self.inner.masks.set(redactor.clone());
+        // Ending a task may take a while; what somebody may not do any more they may not do meanwhile.
+        self.inner.stands.set(&force.machine, config);
         estate.neighbours.expect(declared([&estate.config, config]));
         self.end_removed(&mut estate, &force, &repositories, &targets).await;
         let gone = |target: &Name| targets.contains_key(target) || !has_target(config, target);
@@ -146,7 +148,6 @@ impl Agent {
         let judged_otherwise = estate.config.policies != config.policies || estate.config.people != config.people;
         // Before the first of its applications begins.
         self.inner.rules.set(Rules::new(&config.policies, &config.people));
-        self.inner.stands.set(&force.machine, config);
         self.settle_sinks(&mut estate, config).await?;
         self.settle_forges(&mut estate, config).await?;
         for (name, following) in repositories {

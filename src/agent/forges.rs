@@ -15,6 +15,8 @@ use crate::model::Name;
 /// What tells one Git host, from outside.
 pub(super) struct Hosted {
     declared: Repository,
+    /// Where people reach the daemon.
+    url: Option<String>,
     applications: BTreeSet<Name>,
     stop: CancellationToken,
     ended: Vec<JoinHandle<()>>,
@@ -23,8 +25,11 @@ pub(super) struct Hosted {
 impl Agent {
     /// Makes what tells Git hosts what `config` says: what did not change goes on undisturbed.
     pub(super) async fn settle_forges(&self, estate: &mut Estate, config: &Config) -> Result<(), StartError> {
+        let url = config.daemon.api.as_ref().and_then(|api| api.url.clone());
         let stays = |name: &Name, hosted: &Hosted| {
-            config.repositories.get(name) == Some(&hosted.declared) && applications(config, name) == hosted.applications
+            hosted.url == url
+                && config.repositories.get(name) == Some(&hosted.declared)
+                && applications(config, name) == hosted.applications
         };
         let ending: Vec<_> = estate.forges.extract_if(.., |name, hosted| !stays(name, hosted)).collect();
         // Each may be in the middle of a request: none waits for another.
@@ -40,7 +45,7 @@ impl Agent {
         for (name, declared) in &config.repositories {
             let Some(about) = declared.forge.as_ref().filter(|about| about.statuses || about.plans) else { continue };
             if !estate.forges.contains_key(name) {
-                let hosted = self.begin_hosted(name, declared, about, applications(config, name))?;
+                let hosted = self.begin_hosted(name, (declared, about), &url, applications(config, name))?;
                 estate.forges.insert(name.clone(), hosted);
             }
             // What judges may be another.
@@ -52,8 +57,8 @@ impl Agent {
     fn begin_hosted(
         &self,
         name: &Name,
-        declared: &Repository,
-        about: &config::Forge,
+        (declared, about): (&Repository, &config::Forge),
+        url: &Option<String>,
         applications: BTreeSet<Name>,
     ) -> Result<Hosted, StartError> {
         let forge = || {
@@ -64,8 +69,12 @@ impl Agent {
         let mut ended = vec![];
         if about.statuses {
             let (store, masks) = (self.inner.store.clone(), self.inner.masks.clone());
-            let teller =
-                Teller::new(name.clone(), (forge()?, about.context.clone()), applications.clone(), (store, masks));
+            let teller = Teller::new(
+                name.clone(),
+                (forge()?, about.context.clone(), url.clone()),
+                applications.clone(),
+                (store, masks),
+            );
             ended.push(self.inner.tasks.spawn(teller.run(stop.clone())));
         }
         if about.plans {
@@ -80,7 +89,7 @@ impl Agent {
             };
             ended.push(self.inner.tasks.spawn(planner.run(stop.clone())));
         }
-        Ok(Hosted { declared: declared.clone(), applications, stop, ended })
+        Ok(Hosted { declared: declared.clone(), url: url.clone(), applications, stop, ended })
     }
 }
 

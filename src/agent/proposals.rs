@@ -35,6 +35,9 @@ const PATIENCE: u32 = 15;
 const SOONEST: Duration = Duration::from_secs(10);
 const ANEW: Duration = Duration::from_hours(1);
 
+/// What could not be planned for a reason that passes is tried again after this.
+const RETRY: Duration = Duration::from_mins(1);
+
 /// Kinds of records after which a plan may be another one.
 const MOVING: [Kind; 4] = [Kind::Closed, Kind::Observed, Kind::Act, Kind::BreakGlass];
 
@@ -72,7 +75,8 @@ struct Seen {
     /// How often something was recorded of each application that it touches.
     touched: BTreeMap<Name, u64>,
     comment: Option<(u64, String)>,
-    at: Instant,
+    /// When it is planned anew though nothing has moved.
+    until: Instant,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -202,8 +206,8 @@ impl Planner {
         let touched = touched.into_iter().map(|name| (name.clone(), moved.get(&name).copied().unwrap_or(0))).collect();
         let comment = rounds.seen.remove(&pull.number).and_then(|seen| seen.comment);
         let proposed = Proposed { head: from.head.clone(), onto: self.branch.clone(), fate };
-        let at = Instant::now();
-        rounds.seen.insert(pull.number, Seen { from, touched, comment: None, at });
+        let until = Instant::now() + if proposed.is_passing() { RETRY } else { ANEW };
+        rounds.seen.insert(pull.number, Seen { from, touched, comment: None, until });
         let shown = self.show(rounds, pull, &proposed, comment).await;
         match shown {
             Ok(comment) => {
@@ -273,9 +277,7 @@ impl Planner {
     ) -> Result<Option<(u64, String)>, ForgeError> {
         let redactor = self.agent.inner.masks.get();
         let (state, description) = proposed.state();
-        let description = crate::source::harmless(redactor.text(&description, &[]).as_bytes());
-        let context = format!("{}/plan", self.about.context);
-        let status = Status { context, state, description, target_url: String::new() };
+        let status = Status::new(format!("{}/plan", self.about.context), state, &description, &redactor);
         let head = &pull.head.sha;
         if !self.forge.statuses(head).await?.contains(&status) {
             self.forge.set_status(head, &status).await?;
@@ -352,7 +354,7 @@ impl Seen {
     /// Whether all that it was planned from is as it was.
     fn holds(&self, from: &Basis, moved: &BTreeMap<Name, u64>) -> bool {
         let still = |(name, count): (&Name, &u64)| moved.get(name).copied().unwrap_or(0) == *count;
-        self.from == *from && self.touched.iter().all(still) && self.at.elapsed() < ANEW
+        self.from == *from && self.touched.iter().all(still) && Instant::now() < self.until
     }
 }
 

@@ -84,19 +84,19 @@ impl Task {
     pub(super) async fn take_out(&mut self) {
         let state = &self.subject.memory.state;
         let Some(revert) = state.revert.clone().filter(|_| self.reverting.due(state).is_some()) else { return };
-        let reverted = |bad: &BadInputs| bad.reverted.clone();
+        let commit = |bad: &BadInputs| bad.reverted.clone();
         let came = match (&self.reverting.reverter, state.mark(&revert.inputs)) {
             (None, _) => Came::Dropped("its repository does not say any more how it is written into".into()),
             (_, None) => Came::Dropped("what failed was applied since, or tried again by a person".into()),
             (_, Some(bad)) if bad.reverted.is_some() && revert.made.is_none() => {
                 Came::Refused("revert.again", "a commit took the same out of Git before, and it came back".into())
             }
-            (Some(reverter), Some(_)) => {
+            (Some(writer), Some(_)) => {
                 let errand = Errand {
                     name: self.subject.name.clone(),
-                    earlier: state.bad_inputs.iter().chain(&state.marked).filter_map(reverted).collect(),
+                    earlier: state.bad_inputs.iter().chain(&state.marked).filter_map(commit).collect(),
                     branch: self.reverting.branch.clone(),
-                    reverter: reverter.clone(),
+                    reverter: writer.clone(),
                     source: self.subject.origin.source.clone(),
                     application: self.subject.origin.application.clone(),
                     repository: self.subject.origin.repository.clone(),

@@ -24,13 +24,12 @@ use crate::model::view::{
 use crate::model::{Deed, Problem};
 
 pub(super) fn router() -> ApiRouter<Service> {
-    reads().merge(acts()).merge(audit::router()).merge(tokens::router())
+    reads().merge(acts()).merge(audit::router()).merge(events::router()).merge(tokens::router())
 }
 
-/// Returns the routes, with those that the description has no words for and what is answered where there is none.
+/// Returns the routes, with those that are no part of the contract and what is answered where there is none.
 pub(super) fn with_fallbacks(routes: Router<Service>) -> Router<Service> {
     routes
-        .merge(events::router())
         .merge(metrics::router())
         .fallback(async || Refusal::from(Problem::new(404, "api.not-found", "there is nothing at this address")))
         .method_not_allowed_fallback(async || {

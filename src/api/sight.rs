@@ -9,20 +9,25 @@ use crate::model::{Deed, Name};
 impl Caller {
     /// Returns what they see of the daemon: their applications, and the repositories of those. What concerns none is for those who see
     /// everything.
-    pub(super) fn status(&self, mut status: Status) -> Status {
+    pub(super) fn status(&self, status: Status) -> Status {
         if self.sees_everything() {
             return status;
         }
-        status.applications.retain(|one| self.sees(one.name.as_str()));
-        status.orphans.retain(|one| self.sees(one.name.as_str()));
-        let Status { applications, repositories, .. } = &mut status;
+        // Field by field, so that a new one is shown to nobody by the way.
+        let Status { version, started, mut repositories, mut applications, mut orphans, .. } = status;
+        applications.retain(|one| self.sees(one.name.as_str()));
+        orphans.retain(|one| self.sees(one.name.as_str()));
         repositories.retain(|one| applications.iter().any(|application| application.repository == one.name));
         Status {
+            version,
+            started,
             rejected_configuration: vec![],
             left_out: vec![],
             trail: TrailStatus::default(),
+            repositories,
+            applications,
             notifications: vec![],
-            ..status
+            orphans,
         }
     }
 

@@ -166,3 +166,45 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn stream(room: usize, patience: Duration) -> (Stream<DuplexStream>, DuplexStream) {
+        let (inner, other) = duplex(room);
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        (Stream { inner, deadline, heard: Arc::default(), read: 0, slow: None, _place: None }, other)
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_size_and_a_deadline_and_what_follows_it_has_neither() {
+        let (mut stream, mut other) = stream(2 * LARGEST_HEAD, Duration::from_millis(50));
+        other.write_all(&vec![b'x'; LARGEST_HEAD + 1]).await.unwrap();
+        let mut all = vec![0; LARGEST_HEAD + 1];
+        let error = stream.read_exact(&mut all).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        stream.heard.store(true, Ordering::Release);
+        other.write_all(b"more").await.unwrap();
+        stream.read_exact(&mut all[..4]).await.unwrap();
+
+        let (mut silent, _other) = self::stream(64, Duration::from_millis(50));
+        assert_eq!(silent.read(&mut all).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_is_given_up_and_who_takes_some_is_not() {
+        let (mut stream, mut other) = stream(4, Duration::from_hours(1));
+        stream.write_all(b"four").await.unwrap();
+        let late = || Some(Box::pin(tokio::time::sleep(Duration::from_millis(20))));
+        stream.slow = late();
+        assert_eq!(stream.write(b"more").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        stream.slow = late();
+        let mut some = [0; 4];
+        other.read_exact(&mut some).await.unwrap();
+        stream.write_all(b"more").await.unwrap();
+        assert!(stream.slow.is_none(), "the next wait is a new one");
+    }
+}

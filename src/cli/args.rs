@@ -420,9 +420,9 @@ pub(super) struct Setup {
     /// Where the Git host reaches this daemon, instead of `hooks.url` of the Daemon document
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Use the token in this file (mode 0600), such as one of your own, instead of the one that is declared
+    /// Come to the Git host with the token in this file (mode 0600), of somebody who owns the repository, not the declared one
     #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub owner_token: Option<PathBuf>,
     /// Register anew what looks right, too: the Git host does not say which secret it has
     #[arg(long)]
     pub renew: bool,

@@ -87,7 +87,7 @@ async fn one(args: &Setup, name: &Name, declared: &Repository, base: &str) -> Re
     };
     let told = |error: ForgeError| refused(name, &error);
     let mut forge = Forge::of(declared, about).map_err(told)?;
-    if let Some(file) = &args.token_file {
+    if let Some(file) = &args.owner_token {
         forge = forge.by(SecretSource { file: Some(absolute(file)?), systemd: None });
     }
     let secret = source::secret(&webhook.secret).map_err(|error| {
@@ -121,8 +121,8 @@ fn refused(name: &Name, error: &ForgeError) -> Trouble {
     let trouble = Trouble::new(format!("repository {name}: {error}"));
     match error.kind {
         ForgeErrorKind::Denied | ForgeErrorKind::Missing => trouble
-            .hint("webhooks take an owner's token, with write:repository: --token-file FILE, with one of your own"),
-        ForgeErrorKind::Credentials => trouble.hint("--token-file FILE, with a token of your own in mode 0600"),
+            .hint("webhooks take an owner's token, with write:repository: --owner-token FILE, with one of your own"),
+        ForgeErrorKind::Credentials => trouble.hint("--owner-token FILE, with a token of your own in mode 0600"),
         _ => trouble,
     }
 }

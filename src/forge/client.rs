@@ -27,6 +27,9 @@ const REFUSAL: usize = 4096;
 /// A renamed repository is one redirect away.
 const REDIRECTS: usize = 3;
 
+/// So many pull requests are looked through for one that is open already.
+const MOST: usize = 1000;
+
 /// What the host lists at once; it may list fewer.
 const PAGE: &str = "50";
 
@@ -146,7 +149,7 @@ impl Forge {
             Err(error) if error.kind == ForgeErrorKind::Refused => {
                 let fits =
                     |pull: &Pull| pull.head.name == new.head && pull.base.name == new.base && !pull.is_from_fork();
-                self.pulls(usize::MAX).await?.into_iter().find(fits).ok_or(error)
+                self.pulls(MOST).await?.into_iter().find(fits).ok_or(error)
             }
             Err(error) => Err(error),
         }
@@ -304,10 +307,9 @@ async fn judge(answer: &mut Response) -> Result<Vec<u8>, ForgeError> {
                 let message = format!("the answer has more than {} MiB", ANSWER / 1024 / 1024);
                 return Err(ForgeError::new(ForgeErrorKind::Odd, message));
             }
-            Ok(_) => break,
             Err(error) if status.is_success() => return Err(source::told(error).into()),
-            // The status has said what matters.
-            Err(_) => break,
+            // Of a refusal, the status has said what matters.
+            Ok(_) | Err(_) => break,
         }
     }
     if status.is_success() {

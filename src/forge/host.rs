@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Redactor;
 use crate::model::Revision;
+use crate::source::harmless;
 
 /// How something fares, as a status on a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,16 @@ pub struct Status {
     /// Where it leads; empty for nowhere.
     #[serde(default)]
     pub target_url: String,
+}
+
+impl Status {
+    /// Returns one that leads nowhere, in one line and without secrets.
+    #[must_use]
+    pub fn new(context: String, state: State, description: &str, redactor: &Redactor) -> Self {
+        let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let description = harmless(redactor.text(&line, &[]).as_bytes());
+        Self { context, state, description, target_url: String::new() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

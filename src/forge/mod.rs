@@ -4,6 +4,7 @@
 //! what is planned is judged by `policy`, as if nobody had proposed it.
 
 mod client;
+mod comment;
 mod error;
 mod host;
 mod markdown;

@@ -1,19 +1,10 @@
-//! What a pull request would change, as its status and its comment say it. Pure.
+//! What a pull request would change, as its status says it. Pure.
 
 use super::host::State;
-use super::markdown::{block, span};
+use super::markdown::span;
 use crate::audit::Redactor;
-use crate::model::view::{Change, PlanView};
-use crate::model::{Action, Decision, Name, Revision, Risk, Waits};
-
-/// A comment has at most so many bytes: a page that people read, and less than any Git host's limit.
-const LONGEST: usize = 50_000;
-
-/// Of one diff so many bytes are shown.
-const LONGEST_DIFF: usize = 8_000;
-
-/// So many applications, findings and steps of one application are told one by one.
-const MOST: usize = 50;
+use crate::model::view::PlanView;
+use crate::model::{Decision, Finding, Name, Revision, Waits};
 
 /// What merging a pull request would change.
 pub struct Proposed {
@@ -65,7 +56,7 @@ impl Proposed {
         let stuck = found.iter().find(|(_, plan)| waits(plan) == Some(Waits::Other));
         if let Some((name, plan)) = stuck {
             let why = plan.verdict.findings.iter().find(|finding| finding.holds());
-            return (State::Failure, format!("{name}: {}", why.map(|why| why.said()).unwrap_or_default()));
+            return (State::Failure, format!("{name}: {}", why.map(Finding::said).unwrap_or_default()));
         }
         let waiting = found.iter().filter(|(_, plan)| waits(plan).is_some()).count();
         let changing = found.iter().filter(|(_, plan)| !plan.plan.steps.is_empty()).count();
@@ -80,31 +71,20 @@ impl Proposed {
         )
     }
 
+    /// Whether there may be a plan another time, though nothing of what is proposed moves.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match &self.fate {
+            Fate::Planned(plans) => plans.iter().any(|(_, plan)| plan.as_ref().is_err_and(|why| why.passing)),
+            Fate::NotRead(why) => why.passing,
+            Fate::Conflict(_) | Fate::NotMerged(_) | Fate::Fork => false,
+        }
+    }
+
     /// Whether nobody has to be told, who was told nothing yet: its status says enough.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         matches!(&self.fate, Fate::Fork) || matches!(&self.fate, Fate::Planned(plans) if plans.is_empty())
-    }
-
-    /// Returns the comment, which begins with `marker`, a line that nobody sees.
-    #[must_use]
-    pub fn comment(&self, marker: &str, redactor: &Redactor) -> String {
-        let head = self.head.short();
-        let mut text = format!("{marker}\n### What merging `{head}` into {} changes\n\n", span(redactor, &self.onto));
-        match &self.fate {
-            Fate::Planned(plans) if plans.is_empty() => {
-                text.push_str("Nothing: it touches no application of this daemon.\n")
-            }
-            Fate::Planned(plans) => planned(&mut text, plans, head, redactor),
-            Fate::Conflict(paths) => {
-                text.push_str("Nothing yet: it conflicts with that branch. Somebody has to choose at:\n\n");
-                paths.iter().for_each(|path| text.push_str(&format!("- {}\n", span(redactor, path))));
-            }
-            Fate::NotMerged(why) => text.push_str(&format!("It could not be told: {why}.\n")),
-            Fate::NotRead(why) => text.push_str(&format!("It could not be planned: {}\n", why.said(redactor))),
-            Fate::Fork => text.push_str("It comes from a fork, and those are not planned here.\n"),
-        }
-        redactor.mask(&text).into_owned()
     }
 }
 
@@ -113,12 +93,12 @@ impl NotPlanned {
         if self.passing { State::Error } else { State::Failure }
     }
 
-    fn said(&self, redactor: &Redactor) -> String {
+    pub(super) fn said(&self, redactor: &Redactor) -> String {
         format!("`{}` {}", self.code, span(redactor, &self.message))
     }
 }
 
-fn waits(plan: &PlanView) -> Option<Waits> {
+pub(super) fn waits(plan: &PlanView) -> Option<Waits> {
     if plan.verdict.decision == Decision::Hold {
         Waits::of(&plan.verdict.findings).or(Some(Waits::Other))
     } else {
@@ -128,100 +108,6 @@ fn waits(plan: &PlanView) -> Option<Waits> {
 
 fn applications(count: usize) -> String {
     if count == 1 { "1 application".into() } else { format!("{count} applications") }
-}
-
-fn planned(text: &mut String, plans: &[(Name, Result<PlanView, NotPlanned>)], head: &str, redactor: &Redactor) {
-    text.push_str("| application | plan | creates | updates | deletes | other | risk | then |\n|---|---|--:|--:|--:|--:|---|---|\n");
-    for (name, plan) in plans.iter().take(MOST) {
-        text.push_str(&row(name, plan));
-    }
-    if plans.len() > MOST {
-        text.push_str(&format!("\nand {} more\n", plans.len() - MOST));
-    }
-    text.push_str("\nEach plan id names the plan that runs after the merge, unless something moves before.\n");
-    for (name, plan) in plans.iter().take(MOST) {
-        let section = section(name, plan, redactor);
-        if text.len() + section.len() <= LONGEST {
-            text.push_str(&section);
-        } else {
-            let short = format!("\n**{name}**: too long to be shown here; `trueup plan {name} --revision {head}`\n");
-            // Each may be told in one line, for all lines together are far from filling the rest.
-            text.push_str(&short);
-        }
-    }
-}
-
-fn row(name: &Name, plan: &Result<PlanView, NotPlanned>) -> String {
-    let view = match plan {
-        Ok(view) => view,
-        Err(why) => return format!("| **{name}** | none | | | | | | refused: `{}` |\n", why.code),
-    };
-    let plan = &view.plan;
-    let [creates, updates, deletes] = [Action::Create, Action::Update, Action::Delete].map(|action| plan.count(action));
-    let other = plan.steps.len() - creates - updates - deletes;
-    let risk = if plan.steps.iter().any(|step| step.risk == Risk::High) { "**high**" } else { "low" };
-    let then = match waits(view) {
-        _ if plan.steps.is_empty() => "nothing to do".to_owned(),
-        None if view.verdict.decision == Decision::Forced => "goes live, forced by break-glass".to_owned(),
-        None => "goes live by itself".to_owned(),
-        Some(Waits::Approval) => "waits for a yes".to_owned(),
-        Some(Waits::Until(time)) => format!("waits until {time}"),
-        Some(Waits::Other) => "**is not let through**".to_owned(),
-    };
-    format!("| **{name}** | `{}` | {creates} | {updates} | {deletes} | {other} | {risk} | {then} |\n", plan.id.short())
-}
-
-fn section(name: &Name, plan: &Result<PlanView, NotPlanned>, redactor: &Redactor) -> String {
-    let view = match plan {
-        Ok(view) => view,
-        Err(why) => return format!("\n**{name}**: {}\n", why.said(redactor)),
-    };
-    let mut text = format!("\n<details><summary><b>{name}</b></summary>\n\nPlan `{}`\n\n", view.plan.id);
-    for finding in view.verdict.findings.iter().take(MOST) {
-        let passed = if finding.passed { " (passed)" } else { "" };
-        text.push_str(&format!("- `{}`{passed} {}\n", finding.guard.code(), span(redactor, &finding.said())));
-        for object in finding.objects.iter().take(MOST) {
-            text.push_str(&format!("  - {}\n", span(redactor, &object.to_string())));
-        }
-    }
-    for change in view.changes.iter().take(MOST) {
-        text.push_str(&step(change, redactor));
-    }
-    if view.changes.len() > MOST {
-        text.push_str(&format!("\nand {} more steps\n", view.changes.len() - MOST));
-    }
-    text + "\n</details>\n"
-}
-
-fn step(change: &Change, redactor: &Redactor) -> String {
-    let risk = if change.step.risk == Risk::High { ", **high risk**" } else { "" };
-    let mut text = format!("\n**{}** {}{risk}\n\n", change.step.action, span(redactor, &change.step.id.to_string()));
-    for (name, before, after) in &change.attributes {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
-        let said = format!("{name}: {} → {}", value(before), value(after));
-        text.push_str(&format!("- {}\n", span(redactor, &said)));
-    }
-    if let Some(note) = &change.note {
-        text.push_str(&format!("{}\n", span(redactor, note)));
-    }
-    if let Some(diff) = &change.diff {
-        let shown = cut(diff);
-        text.push_str(&format!("\n{}", block(redactor, "diff", shown)));
-        if shown.len() < diff.len() {
-            let more = diff[shown.len()..].lines().count();
-            text.push_str(&format!("\nand {more} more lines\n"));
-        }
-    }
-    text
-}
-
-/// Returns whole lines from the beginning, as many as are shown.
-fn cut(diff: &str) -> &str {
-    if diff.len() <= LONGEST_DIFF {
-        return diff;
-    }
-    let end = diff.floor_char_boundary(LONGEST_DIFF);
-    &diff[..diff[..end].rfind('\n').map_or(end, |line| line + 1)]
 }
 
 #[cfg(test)]
@@ -259,11 +145,11 @@ mod tests {
     #[test]
     fn a_comment_has_an_end_whatever_is_proposed() {
         let redactor = Redactor::new(["s3cr3t-of-the-tests"]);
-        let diff = "+a line of a file\n".repeat(20_000);
+        let diff = "+a line of a file\n".repeat(2_000);
         for plans in [
-            (0..200).map(|_| Ok(view(60, &diff, json!([]), "go"))).collect::<Vec<_>>(),
-            (0..200).map(|_| Ok(view(1, &"`".repeat(200_000), json!([]), "go"))).collect(),
-            vec![Err(NotPlanned { code: "render.x".into(), message: "x".repeat(1 << 20), passing: false })],
+            (0..60).map(|_| Ok(view(60, &diff, json!([]), "go"))).collect::<Vec<_>>(),
+            (0..60).map(|_| Ok(view(1, &"`".repeat(50_000), json!([]), "go"))).collect(),
+            vec![Err(NotPlanned { code: "render.x".into(), message: "x".repeat(1 << 16), passing: false })],
         ] {
             let text = planned(plans).comment("<!-- trueup/plan -->", &redactor);
             assert!(text.len() < LIMIT && text.starts_with("<!-- trueup/plan -->\n### "), "{}", text.len());

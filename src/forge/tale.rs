@@ -2,8 +2,8 @@
 
 use super::host::State;
 use crate::audit::{self, Body, ClosedBody, Filter, Kind, PlannedBody, Record};
-use crate::model::{Decision, Guard, Name, Outcome, Revision};
-use crate::source::harmless;
+use crate::model::{Cause, Decision, Guard, Name, Outcome, Revision};
+use crate::notify::planned;
 use crate::store::{Store, StoreError};
 
 /// Kinds of records that say something of a commit.
@@ -25,10 +25,16 @@ pub(super) struct Told {
 pub(super) async fn tale(store: &Store, record: &Record) -> Result<Option<Told>, StoreError> {
     let Some(application) = record.application.clone() else { return Ok(None) };
     let told = |commit: Revision, (state, description): (State, String)| {
-        Some(Told { application: application.clone(), commit, state, description: harmless(description.as_bytes()) })
+        Some(Told { application: application.clone(), commit, state, description })
     };
+    // What takes a failed sync back is told of the commit that failed.
+    if record.revision.is_some() && corrects(planned(store, record).await?.as_ref()) {
+        return Ok(None);
+    }
     Ok(match (&record.body, record.revision.clone()) {
-        (Some(Body::Planned(planned)), Some(commit)) => begins(planned).and_then(|said| told(commit, said)),
+        (Some(Body::Planned(planned)), Some(commit)) if !corrects(Some(planned)) => {
+            begins(planned).and_then(|said| told(commit, said))
+        }
         // What failed was told, and what came of it as well.
         (Some(Body::Closed(closed)), Some(commit)) if closed.code.as_deref() == Some("sync.bad-inputs") => {
             match failed(store, &application, record).await? {
@@ -45,6 +51,13 @@ pub(super) async fn tale(store: &Store, record: &Record) -> Result<Option<Told>,
     })
 }
 
+/// Whether a plan only puts right what others did on the target: that is no doing of the commit.
+fn corrects(planned: Option<&PlannedBody>) -> bool {
+    planned.is_some_and(|planned| {
+        !planned.steps.is_empty() && planned.steps.iter().all(|step| step.cause == Cause::Corrective)
+    })
+}
+
 fn begins(planned: &PlannedBody) -> Option<(State, String)> {
     let going = |count: usize| (State::Pending, format!("going live: {}", steps(count)));
     // What is held is told by the record that closes it.
@@ -54,7 +67,11 @@ fn begins(planned: &PlannedBody) -> Option<(State, String)> {
 fn ends(closed: &ClosedBody) -> Option<(State, String)> {
     let why = || closed.message.clone().or_else(|| closed.code.clone()).unwrap_or_default();
     Some(match closed.outcome {
-        Outcome::Applied | Outcome::Unchanged => (State::Success, format!("live: {}", steps(closed.counts.done))),
+        Outcome::Applied | Outcome::Unchanged => {
+            (State::Success, format!("live: {}", steps(closed.counts.done + closed.counts.already)))
+        }
+        // That others changed something is no doing of the commit either.
+        Outcome::Degraded if closed.code.as_deref().is_some_and(|code| code.starts_with("drift.")) => return None,
         Outcome::Degraded => (State::Warning, format!("live but for a part: {}", why())),
         Outcome::Held if closed.code.as_deref() == Some(Guard::Rejected.code()) => {
             (State::Failure, format!("rejected: {}", why()))

@@ -31,6 +31,8 @@ pub struct Teller {
     repository: Name,
     forge: Forge,
     context: String,
+    /// Where people reach the daemon.
+    url: Option<String>,
     /// The applications that come from the repository.
     applications: BTreeSet<Name>,
     store: Store,
@@ -47,11 +49,11 @@ impl Teller {
     #[must_use]
     pub fn new(
         repository: Name,
-        (forge, context): (Forge, String),
+        (forge, context, url): (Forge, String, Option<String>),
         applications: BTreeSet<Name>,
         (store, masks): (Store, Masks),
     ) -> Self {
-        Self { place: Self::place(&repository), repository, forge, context, applications, store, masks }
+        Self { place: Self::place(&repository), repository, forge, context, url, applications, store, masks }
     }
 
     /// Tells what is recorded, from where it was left, until it is stopped. Nothing is lost while the host, or the daemon, is
@@ -141,17 +143,20 @@ impl Teller {
     /// Puts a status on its commit, unless it is there: an answer may have been lost, or the daemon killed before it wrote down
     /// how far it had come.
     async fn tell(&self, told: &Told) -> Result<(), ForgeError> {
-        let status = Status {
-            context: format!("{}/{}", self.context, told.application),
-            state: told.state,
-            description: self.masks.get().text(&told.description, &[]).into_owned(),
-            target_url: String::new(),
-        };
+        let context = format!("{}/{}", self.context, told.application);
+        let status = Status::new(context, told.state, &told.description, &self.masks.get());
+        let status = Status { target_url: self.link(&told.application), ..status };
         let there = self.forge.statuses(&told.commit).await?;
         if there.contains(&status) {
             return Ok(());
         }
         self.forge.set_status(&told.commit, &status).await
+    }
+
+    /// Returns where the plan of an application is shown; nowhere, where it is not said how people reach the daemon.
+    fn link(&self, application: &Name) -> String {
+        let url = self.url.as_deref().map(|url| url.trim_end_matches('/'));
+        url.map_or_else(String::new, |url| format!("{url}/v1/applications/{application}/plan"))
     }
 
     fn say(&self, error: &ForgeError) {

@@ -31,6 +31,7 @@ mod webhook;
 mod words;
 
 pub(crate) use http::asked_wait;
+pub(crate) use notice::planned;
 pub use secrets::secrets;
 pub use sink::Sink;
 pub use surroundings::{Known, Surroundings};

@@ -2,7 +2,7 @@ use super::surroundings::{Known, Surroundings};
 use crate::audit::{self, Body, Filter, Kind, PlannedBody, Record};
 use crate::model::notice::{Notice, NoticeEvent, NoticeFinding, Severity};
 use crate::model::{Finding, Name, Outcome, Waits};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// How a notification is read. It grows when a field comes to mean something else.
 const VERSION: u32 = 1;
@@ -21,7 +21,7 @@ pub(super) async fn notice(
     (event, severity): (NoticeEvent, Severity),
     known: Known,
 ) -> Result<Notice, StoreError> {
-    let planned = planned(around, record).await?;
+    let planned = planned(&around.store, record).await?;
     let (outcome, code, message) = reason(record);
     let held = matches!(outcome, Some(Outcome::Held | Outcome::Degraded));
     let findings = planned.as_ref().filter(|_| held).map_or(&[][..], |planned| &planned.verdict.findings);
@@ -68,7 +68,7 @@ pub(super) fn shortened(mut text: String, longest: usize) -> String {
 }
 
 /// Returns the plan that a record closes: the last that was recorded before it, where that is the same.
-async fn planned(around: &Surroundings, record: &Record) -> Result<Option<PlannedBody>, StoreError> {
+pub(crate) async fn planned(store: &Store, record: &Record) -> Result<Option<PlannedBody>, StoreError> {
     let (Some(plan), Some(application), Kind::Closed) = (record.plan, &record.application, record.kind) else {
         return Ok(None);
     };
@@ -81,7 +81,7 @@ async fn planned(around: &Surroundings, record: &Record) -> Result<Option<Planne
         ..Filter::default()
     };
     // One that is damaged is left out: what it closes is told all the same.
-    let found = audit::each(&around.store, &filter).await?.pop().and_then(|(_, found)| found.ok());
+    let found = audit::each(store, &filter).await?.pop().and_then(|(_, found)| found.ok());
     Ok(match found.filter(|found| found.plan == Some(plan)).and_then(|found| found.body) {
         Some(Body::Planned(planned)) => Some(planned),
         _ => None,

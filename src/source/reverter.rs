@@ -144,7 +144,7 @@ impl Reverter {
         disk::replace(&self.bare.folder().join("objects/info/alternates"), objects.as_bytes()).map_err(failed)?;
         let boundary = generation.shallow()?;
         if !boundary.is_empty() {
-            let lines: String = boundary.iter().map(|id| format!("{id}\n")).collect();
+            let lines: String = boundary.iter().flat_map(|id| [id.to_string(), "\n".into()]).collect();
             disk::replace(&self.bare.folder().join("shallow"), lines.as_bytes()).map_err(failed)?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::subject::{Ring, Subject};
 use super::view::shown;
 use crate::model::view::PlanView;
-use crate::model::{Desired, Name, ObjectId};
+use crate::model::{Desired, Name, ObjectId, Outcome};
 use crate::render;
 use crate::source::{Head, Tree};
 
@@ -33,7 +33,7 @@ pub async fn propose(subject: &mut Subject, proposal: &Arc<Proposal>) -> Result<
     let Some(candidate) = subject.origin.proposed(&subject.name, proposal).await? else { return Ok(None) };
     if let Some(bad) = subject.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs) {
         let message = format!("the same failed before, at revision {}: {}", bad.revision.short(), bad.reason);
-        return Err(Refusal::new(crate::model::Outcome::Refused, "sync.bad-inputs", message));
+        return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
     }
     let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
     let draft = subject.draft(Purpose::Forward(candidate), desired, inputs, &Ring::daemon("proposal")).await?;

@@ -46,7 +46,8 @@ fn world() -> There {
     let hook = format!("{{ webhook: {{ url: \"http://127.0.0.1:{}/\", secret: {{ file: home/hook }} }} }}", sink());
     there.world.declared.more += &document("Notification", "ops", &hook);
     let archive = there.world.path("archive").display().to_string();
-    there.world.declared.daemon += &format!("\ntrail:\n  archive: {archive}");
+    there.world.declared.daemon.push_str("\ntrail:\n  archive: ");
+    there.world.declared.daemon.push_str(&archive);
     std::fs::create_dir(there.world.path("archive")).unwrap();
     there.world.repo.git(&["config", "user.name", "Ada"]);
     there.world.repo.git(&["config", "user.email", "ada@example.org"]);

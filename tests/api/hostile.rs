@@ -26,7 +26,7 @@ fn a_token_that_is_none_of_ours_opens_nothing() {
         vec![("Authorization", good.clone())],
         vec![("Authorization", format!("Bearer {good}")), ("Authorization", format!("Bearer {good}"))],
         vec![("Authorization", format!("Bearer {good}, Bearer {good}"))],
-        vec![("Authorization", format!("Bearer {head}_{}", secret.replace(|digit: char| digit == '0', "1")))],
+        vec![("Authorization", format!("Bearer {head}_{}", secret.replace('0', "1")))],
         vec![("Authorization", format!("Bearer {head}_"))],
         vec![("Authorization", format!("Bearer trueup__{secret}"))],
         vec![("Authorization", format!("Bearer {}", good.to_uppercase()))],
@@ -196,19 +196,21 @@ fn what_is_endless_slow_or_too_many_is_cut_off() {
         "y".repeat(32 * 1024)
     );
     assert_eq!(there.send(within.as_bytes()).status, 200);
-    for query in ["limit=1000000000000000000", "limit=-1", "limit=1e18", "after=99999999999999999999"] {
+    for query in
+        ["limit=1000000000000000000", "limit=4000000000", "limit=-1", "limit=1e18", "after=99999999999999999999"]
+    {
         assert_eq!(
             there.ask(&format!("GET /v1/audit/records?{query}"), &[("Authorization", &bearer)], "").status,
             400,
             "{query}"
         );
     }
-    assert_eq!(there.ask("GET /v1/audit/records?limit=4000000000", &[("Authorization", &bearer)], "").status, 200);
+    assert_eq!(there.ask("GET /v1/audit/records?limit=1000", &[("Authorization", &bearer)], "").status, 200);
     // As many as care to stay silent: the others are answered, and these are put out.
+    let began = Instant::now();
     let mut silent: Vec<_> = (0..100).map(|_| TcpStream::connect(there.to).unwrap()).collect();
     let mut slow = there.connect();
     slow.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n").unwrap();
-    let began = Instant::now();
     assert_eq!(there.ask("GET /v1/status", &[("Authorization", &bearer)], "").status, 200);
     assert!(began.elapsed() < Duration::from_secs(5));
     for stream in &mut silent {
@@ -284,7 +286,8 @@ fn no_token_is_taken_from_an_address_and_no_secret_is_given_back() {
     let hook = "d41d8cd98f00b204e9800998ecf8427e";
     let secret = private(&there.world, "hook", hook);
     let listen = super::there::free();
-    there.world.declared.daemon += &format!("\nhooks:\n  listen: {listen}");
+    let hooks = format!("\nhooks:\n  listen: {listen}");
+    there.world.declared.daemon.push_str(&hooks);
     there.world.declared.repository = format!("webhook:\n  secret: {{ file: {secret} }}\n  names: [ops/platform]");
     there.world.repo.write("web/root/etc/motd", "one\n").write("db/root/etc/db", "one\n").land("first");
     there.world.start();

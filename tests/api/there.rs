@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -136,7 +137,7 @@ impl There {
     pub fn ask(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
+            let _ = write!(request, "{name}: {value}\r\n");
         }
         self.send(format!("{request}\r\n{body}").as_bytes())
     }
@@ -169,7 +170,7 @@ impl There {
             let status = self.world.cli(&["status", "--json"]).json();
             let all = status["applications"].as_array().unwrap();
             let one = all.iter().find(|one| one["name"] == application);
-            plan = one.and_then(|one| one["plan"].as_str()).unwrap_or_default().to_owned();
+            one.and_then(|one| one["plan"].as_str()).unwrap_or_default().clone_into(&mut plan);
             !plan.is_empty()
         });
         plan

@@ -103,8 +103,8 @@ fn nobody_hands_out_what_they_have_not_nor_somebody_else() {
         assert_eq!(make(&ada, &format!(r#"{{ "roles": ["{role}"], "robot": "ci" }}"#)).code(), "token.forbidden");
     }
     // A robot is who it is called, does what it was made for, and makes none of its kind.
-    let made = make(&olga, r#"{ "roles": ["operator"], "robot": "ci" }"#);
-    let robot = private(&there.world, "robot", made.body["secret"].as_str().unwrap());
+    let program = make(&olga, r#"{ "roles": ["operator"], "robot": "ci" }"#);
+    let robot = private(&there.world, "robot", program.body["secret"].as_str().unwrap());
     let robot = std::path::Path::new(&robot);
     assert_eq!(there.post(robot, "/v1/applications/web/sync", "{}").status, 200);
     assert_eq!(there.post(robot, "/v1/applications/db/sync", "{}").code(), "application.unknown");
@@ -116,7 +116,7 @@ fn nobody_hands_out_what_they_have_not_nor_somebody_else() {
     let actor = by(&there.records());
     assert_eq!((&actor["subject"], actor.get("person")), (&"ci".into(), None), "{actor}");
     // Others' tokens are not there.
-    let id = made.body["id"].as_str().unwrap();
+    let id = program.body["id"].as_str().unwrap();
     let vera = there.token("vera", &["viewer"], &[]);
     assert_eq!(there.post(&vera, &format!("/v1/tokens/{id}/revoke"), "{}").code(), "token.unknown");
     assert_eq!(there.post(&vera, "/v1/tokens/0000000000000000/revoke", "{}").code(), "token.unknown");

@@ -120,6 +120,16 @@ fn a_git_host_that_misbehaves_is_told_by_name_and_gets_nothing_out_of_it() {
             "{error:?}"
         );
     }
+    // Only a Forgejo says which version of Forgejo it is; a proxy with a page of its own says nothing.
+    for (fault, forgejo) in [
+        (json("{\"version\":\"12.0.1+gitea-1.22.0\"}"), true),
+        (Fault::Status(404), false),
+        (Fault::Body("text/html", b"<html>welcome</html>".to_vec()), false),
+    ] {
+        world.server.inject(fault);
+        assert_eq!(on(client.is_forgejo()).unwrap(), forgejo);
+    }
+    assert_eq!(world.server.requests().last().unwrap().path, "/api/forgejo/v1/version");
     world.server.inject(Fault::Answer(429, vec![("Retry-After".into(), "120".into())], vec![]));
     assert_eq!(on(client.login()).unwrap_err().wait, Some(Duration::from_mins(2)));
     assert_eq!(elsewhere.server.requests().len(), 0, "the token goes to no other host");

@@ -240,3 +240,25 @@ fn what_stands_in_git_stays_in_its_fence_and_shows_no_secret() {
     let refers = |one: &serde_json::Value| one["type"].as_str().is_some_and(|sort| sort.ends_with("_ref"));
     assert!(!timeline.as_array().unwrap().iter().any(refers), "{timeline}");
 }
+
+#[test]
+fn of_a_head_that_is_not_signed_nothing_is_rendered() {
+    use super::world::signing::{SshKey, trust};
+    let (Some(mut scene), Some(_)) = (Scene::new(), super::world::parts::program("ssh-keygen")) else { return };
+    let robot = scene.forge("");
+    let key = SshKey::new(&scene.world.path("home"), "signer", &["-t", "ed25519"]);
+    let signers = format!("ada@example.org namespaces=\"git\" {}\n", key.public());
+    let file = trust(&scene.world.path("home/signers"), &signers);
+    scene.world.declared.repository += &format!("\nverify: {{ policy: tip, ssh: {{ allowedSigners: {file} }} }}");
+    scene.world.repo.sign_with(&key.settings());
+    scene.begin();
+    scene.world.repo.sign_nothing();
+    let number = propose(&scene, "unsigned", &[("web/root/etc/motd", "unsigned\n")]);
+    status(&scene, number, "failure: web: ");
+    let said = comment(&scene, number, &robot, "`verify.unsigned`");
+    assert!(!said.contains("+unsigned") && !said.contains("Plan `"), "{said}");
+    scene.world.repo.git(&["config", "commit.gpgsign", "true"]);
+    let number = propose(&scene, "signed", &[("web/root/etc/motd", "signed\n")]);
+    status(&scene, number, "success: 1 application would change");
+    comment(&scene, number, &robot, "+signed");
+}

@@ -19,10 +19,10 @@ fn the_webhook_is_registered_once_and_put_right() {
         |scene: &Scene| scene.host.get(&format!("repos/{}/hooks", scene.repository)).as_array().unwrap().clone();
 
     let refused = setup(&scene, &[]).code(2);
-    assert!(refused.stderr.contains("--token-file"), "the robot is no owner: {}", refused.stderr);
+    assert!(refused.stderr.contains("--owner-token"), "the robot is no owner: {}", refused.stderr);
     let own = scene.host.token(&scene.ada, &["write:repository"]);
     let token = private(&scene.world, "own", &own);
-    let by = ["--token-file", token.as_str()];
+    let by = ["--owner-token", token.as_str()];
     let printed = setup(&scene, &[&by[..], &["--print"]].concat()).code(1);
     assert!(printed.stdout.contains("platform  registered (to be done): there is none") && hooks(&scene).is_empty());
     let done = setup(&scene, &[&by[..], &["--json"]].concat()).code(0).json();

@@ -20,6 +20,8 @@ pub fn until(scene: &Scene, commit: &str, context: &str, wanted: &str) {
 fn each_commit_shows_how_every_application_fared() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("");
+    let api = super::scene::free();
+    scene.world.declared.daemon += &format!("\napi:\n  listen: {api}\n  url: https://trueup.example.org");
     scene.world.declared.apps.push(App::new("db", &["db"]).sync("interval: 1h"));
     scene.world.declared.commands = vec!["/bin/false".into(), "/bin/true".into()];
     scene.world.repo.write("db/root/etc/db", "one\n");
@@ -27,6 +29,17 @@ fn each_commit_shows_how_every_application_fared() {
     let first = scene.world.repo.head();
     until(&scene, &first, "trueup/web", "success: live: 1 step");
     until(&scene, &first, "trueup/db", "success: live: 1 step");
+    let shown = scene.host.statuses(&scene.repository, &first);
+    let link = |name: &str| format!("https://trueup.example.org/v1/applications/{name}/plan");
+    assert!(shown.iter().any(|one| one[0] == "trueup/web" && one[3] == link("web")), "{shown:?}");
+
+    // Drift that is put right says nothing of the commit.
+    let before = scene.host.history(&scene.repository, &first, "trueup/web");
+    scene.world.edit("/etc/motd", "by hand\n");
+    scene.world.until_live("/etc/motd", "one\n");
+    eventually("it is written down", SOON, || scene.world.stderr().matches("applied in").count() == 3);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(scene.host.history(&scene.repository, &first, "trueup/web"), before);
 
     // Only what a commit is about shows anything on it.
     let second = scene.world.repo.write("web/root/etc/motd", "two\n").land("second");
@@ -96,7 +109,7 @@ fn nothing_is_lost_while_the_git_host_is_down_and_nothing_is_told_twice() {
 #[test]
 fn a_token_that_may_not_is_told_once_and_is_no_word_in_any_log() {
     let Some(mut scene) = Scene::new() else { return };
-    scene.forge("");
+    scene.forge("plans: false");
     let token = super::scene::private(&scene.world, "token", "0123456789abcdef0123456789abcdef01234567");
     scene.begin();
     let said = |scene: &Scene| scene.world.stderr().matches("forge.denied").count();

@@ -19,7 +19,7 @@ fn from_the_first_push_to_a_merge_that_does_what_was_shown() {
 
     // The daemon tells the Git host of itself, with a person's token.
     let own = private(&scene.world, "own", &scene.host.token(&scene.ada, &["write:repository"]));
-    let _ = scene.world.cli(&["forge", "setup", "--token-file", &own]).code(0);
+    let _ = scene.world.cli(&["forge", "setup", "--owner-token", &own]).code(0);
     until(&scene, &first, "trueup/web", "success: live: 1 step");
 
     // push → webhook → live, and the commit says so.

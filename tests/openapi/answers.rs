@@ -58,7 +58,9 @@ fn what_a_daemon_answers_is_what_the_description_says() {
     let good = told.answers.iter().filter(|one| one["status"] == 200);
     let good: BTreeSet<_> = good.map(|one| one["operation"].as_str().unwrap().to_owned()).collect();
     let all = described();
-    assert!((&all - &good).is_empty(), "{:?} of\n{:#?}", &all - &good, told.answers);
+    // An answer that never ends (tests/sight reads it), and an act that takes a Git host which is gone; what it gives is a report too.
+    let but = ["get /v1/events", "post /v1/applications/{name}/rollback"].map(str::to_owned);
+    assert_eq!(&all - &good, BTreeSet::from(but), "{:#?}", told.answers);
     let (description, answers) = (world.path("home/description"), world.path("home/answers"));
     std::fs::write(&description, trueup::api::document().to_string()).unwrap();
     std::fs::write(&answers, serde_json::to_string(&told.answers).unwrap()).unwrap();
@@ -153,6 +155,7 @@ fn refusals(told: &mut Told) {
     told.get("/v1/audit/records/{sequence}", &["999999"]);
     told.ask("GET", "/v1/audit/records", &[], "?limit=1000000000000000000", None);
     told.ask("GET", "/v1/policies", &[], "?limit=1001", None);
+    told.act("/v1/applications/{name}/rollback", &["api"], json!({}));
     told.act("/v1/plans/{plan}/approve", &["1234"], json!({}));
     told.act("/v1/plans/{plan}/approve", &["00000000"], json!({}));
     told.act("/v1/applications/{name}/suspend", &["web"], json!({ "reason": "x", "force": true }));

@@ -84,7 +84,12 @@ fn every_operation_says_what_it_is_and_how_it_refuses() {
             let told: Vec<_> = of("path");
             assert_eq!(told.iter().map(|one| one["name"].as_str().unwrap()).collect::<BTreeSet<_>>(), named, "{what}");
             assert_eq!(operation["requestBody"]["required"] == true, method == "post", "{what}: each act takes a body");
-            let header = if method == "get" { "If-None-Match" } else { "Idempotency-Key" };
+            let streams = responses["200"]["content"]["text/event-stream"].is_object();
+            let header = match method.as_str() {
+                "get" if streams => "Last-Event-ID",
+                "get" => "If-None-Match",
+                _ => "Idempotency-Key",
+            };
             assert!(of("header").iter().any(|one| one["name"] == header), "{what} takes no {header}");
         }
     }

@@ -25,17 +25,15 @@ pub(super) struct Words<'a> {
 pub(super) fn message(words: &Words<'_>) -> String {
     let Words { application, revert, good, paths, .. } = words;
     let subject = words.plain(words.subject, SUBJECT);
-    let listed: String = paths.iter().map(|path| format!("    {}\n", words.plain(path, usize::MAX))).collect();
+    let line = |path: &String| ["    ".to_owned(), words.plain(path, usize::MAX), "\n".into()];
+    let listed: String = paths.iter().flat_map(line).collect();
     let plan = revert.plan.map(|plan| format!(" of plan {}", plan.short())).unwrap_or_default();
-    let why = match &revert.asked {
-        Some(actor) => {
-            let who = words.plain(&actor.to_string(), SUBJECT);
-            format!("{who} asked for it while the Git host could not be reached.\n")
-        }
-        None => {
-            let reason = words.plain(&revert.reason, REASON);
-            format!("Sync {}{plan} failed, and what it had changed is taken back:\n{reason}\n", revert.sync)
-        }
+    let why = if let Some(actor) = &revert.asked {
+        let who = words.plain(&actor.to_string(), SUBJECT);
+        format!("{who} asked for it while the Git host could not be reached.\n")
+    } else {
+        let reason = words.plain(&revert.reason, REASON);
+        format!("Sync {}{plan} failed, and what it had changed is taken back:\n{reason}\n", revert.sync)
     };
     format!(
         "Revert \"{subject}\"\n\nThis reverts commit {},\nand what else changed these paths of {application} since commit\n{good}:\n\n{listed}\n{why}",

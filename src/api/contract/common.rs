@@ -3,8 +3,8 @@
 use aide::openapi::{Operation, PathItem, ReferenceOr, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::header;
 use super::problems::{ACTS, ALL, READS, refuses, settle};
+use super::{header, typed};
 use crate::model::Name;
 
 /// Adds to the operations of a path what its address says, and what lies around every handler.
@@ -22,9 +22,9 @@ pub(super) fn complete(path: &str, item: &mut PathItem) {
             refuses(operation, &[(400, &["api.path"])]);
         }
         if reading {
-            read(operation)
+            read(operation);
         } else {
-            act(operation)
+            act(operation);
         }
         refuses(operation, ALL);
         settle(operation);
@@ -53,8 +53,26 @@ fn address(name: &str) -> (&'static str, Value) {
     }
 }
 
-/// What `conditional` does.
+/// What is no answer of one piece.
+const STREAM: &str = "text/event-stream";
+
+/// Describes an answer in events. `docs/api.md` tells of them.
+pub(super) fn stream(operation: &mut Operation) {
+    let schema = json!({ "type": "string" });
+    let events = json!({ "description": "Events, one after the other.", "content": { STREAM: { "schema": schema } } });
+    let responses = operation.responses.get_or_insert_default();
+    responses.responses.insert(StatusCode::Code(200), ReferenceOr::Item(typed(events)));
+    let says = "The number of the last record that was told: what followed is told again.";
+    let number = json!({ "type": "string" });
+    parameter(operation, json!({ "in": "header", "name": "Last-Event-ID", "description": says, "schema": number }));
+}
+
+/// What `conditional` does: nothing to a stream.
 fn read(operation: &mut Operation) {
+    let good = operation.responses.as_ref().and_then(|all| all.responses.get(&StatusCode::Code(200)));
+    if good.and_then(ReferenceOr::as_item).is_some_and(|good| good.content.contains_key(STREAM)) {
+        return;
+    }
     if operation.parameters.iter().any(is_query) {
         refuses(operation, &[(400, &["api.query"])]);
     }

@@ -8,6 +8,7 @@ mod common;
 mod problems;
 mod takes;
 
+use std::iter;
 use std::sync::OnceLock;
 
 use aide::axum::ApiRouter;
@@ -90,7 +91,23 @@ pub(super) fn says<'a>(
 ) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
     move |operation| {
         operation.id(id).summary(summary).with(|mut operation| {
-            problems.iter().for_each(|problems| refuses(operation.inner_mut(), problems));
+            for problems in problems {
+                refuses(operation.inner_mut(), problems);
+            }
+            operation
+        })
+    }
+}
+
+/// The same of a route that answers with server-sent events, as long as somebody reads them.
+pub(super) fn tells<'a>(
+    id: &'static str,
+    summary: &'static str,
+    problems: &'a [&'a [Family]],
+) -> impl FnOnce(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| {
+        says(id, summary, problems)(operation).with(|mut operation| {
+            common::stream(operation.inner_mut());
             operation
         })
     }
@@ -106,8 +123,8 @@ pub(super) fn header(says: &str) -> ReferenceOr<Header> {
         deprecated: None,
         format: ParameterSchemaOrContent::Schema(schema),
         example: None,
-        examples: Default::default(),
-        extensions: Default::default(),
+        examples: iter::empty().collect(),
+        extensions: iter::empty().collect(),
     })
 }
 

@@ -12,12 +12,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use aide::axum::ApiRouter;
+use aide::axum::routing::get_with;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
 use serde_json::Value;
@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::RecordQuery;
 use super::access::Caller;
 use super::answer::Refusal;
+use super::contract::{Family, tells};
 use super::serve::Service;
 use crate::model::Problem;
 use places::Place;
@@ -40,8 +41,10 @@ const RECORDS: u32 = 100;
 /// Who was away for longer reads `/v1/audit/records`.
 const MISSED: u64 = 1000;
 
-pub(super) fn router() -> Router<Service> {
-    Router::new().route("/v1/events", get(events))
+pub(super) fn router() -> ApiRouter<Service> {
+    const MANY: &[Family] = &[(429, &["events.too-many"])];
+    ApiRouter::new()
+        .api_route("/v1/events", get_with(events, tells("followEvents", "What changes, as it changes.", &[MANY])))
 }
 
 /// One reader.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::model::Digest;
 
 /// Longer than anybody tries again by themselves.
-const LASTS: Duration = Duration::from_secs(60 * 60);
+const LASTS: Duration = Duration::from_hours(1);
 /// No caller pushes out what another one did.
 const MOST_OF_ONE: usize = 100;
 const MOST: usize = 1_000;

@@ -11,10 +11,8 @@ const MOST_NAMES: usize = 20;
 
 pub(super) fn listening(hooks: &Hooks, scope: &mut Scope) {
     address("/spec/hooks", "webhooks are heard", (&hooks.listen, hooks.address()), hooks.tls.as_ref(), scope);
-    if let Some(url) = &hooks.url
-        && let Err(error) = base(url)
-    {
-        scope.hint("config.url", "/spec/hooks/url", error.to_string(), "https://trueup.example.org");
+    if let Some(Err(invalid)) = hooks.url.as_deref().map(base) {
+        scope.hint("config.url", "/spec/hooks/url", invalid.to_string(), "https://trueup.example.org");
     }
 }
 
