@@ -43,15 +43,15 @@ impl Observing for Agent {
     fn changes(&self) -> BoxStream<'static, ()> {
         let changes = (self.inner.board.pulse.subscribe(), Appended::to(&self.inner.store));
         let over = self.inner.unwatched.clone();
-        let next = |(mut shown, mut appended): (watch::Receiver<()>, Appended)| async move {
+        let coming = |(mut shown, mut appended): (watch::Receiver<()>, Appended)| async move {
             tokio::select! {
                 // Both keep what came while the other won.
-                changed = shown.changed() => changed.ok()?,
+                moved = shown.changed() => moved.ok()?,
                 _ = appended.next() => {}
             }
             Some(((), (shown, appended)))
         };
-        unfold(changes, next).take_until(over.cancelled_owned()).boxed()
+        unfold(changes, coming).take_until(over.cancelled_owned()).boxed()
     }
 }
 

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
@@ -10,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::journal::Journal;
 use super::show::printable;
 use crate::audit::Masks;
+use crate::model::deceives;
 
 /// What a line of text leaves out, because its words say it already; the journal and JSON have it.
 const APART: [&str; 4] = ["event", "sync", "actor", "object"];
@@ -21,8 +23,9 @@ pub(super) fn start(masks: &Masks) {
     let format = std::env::var("TRUEUP_LOG_FORMAT").ok();
     // Who asks for a format reads stderr.
     let journal = if format.is_none() { Journal::of_stderr(masks) } else { None };
-    let stderr = masks.clone();
-    let log = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(move || Masked(stderr.clone()));
+    let (stderr, json) = (masks.clone(), format.as_deref() == Some("json"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter());
+    let log = log.with_writer(move || Masked { masks: stderr.clone(), json });
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let fields = format::debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", printable(&format!("{value:?}"))),
@@ -55,13 +58,39 @@ fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
+/// Returns JSON that means the same, and that a terminal shows as it is: JSON escapes the lower controls alone (RFC 8259, section 7).
+fn readable(json: &str) -> Cow<'_, str> {
+    let bad = |char: char| char != '\n' && deceives(char);
+    if !json.contains(bad) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        if bad(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(char);
+        }
+    }
+    Cow::Owned(text)
+}
+
 /// Stderr, without secrets. A line comes in one piece.
-struct Masked(Masks);
+struct Masked {
+    masks: Masks,
+    json: bool,
+}
 
 impl Write for Masked {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        io::stderr().write_all(self.0.get().mask(&text).as_bytes())?;
+        let masks = self.masks.get();
+        let text = masks.mask(&text);
+        // Text has been escaped field by field.
+        let text = if self.json { readable(&text) } else { text };
+        io::stderr().write_all(text.as_bytes())?;
         Ok(line.len())
     }
 

@@ -50,7 +50,7 @@ const LATER: [(&str, &str); 7] = [
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 15] = [
     (
         "J7",
         "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
@@ -61,6 +61,15 @@ const ELSEWHERE: [(&str, &str); 12] = [
         "break-glass that is over, played again, of another clock, or one's own second word: tests/stories/glass.rs, four_eyes.rs, \
          tests/approvals.rs, src/audit/break_glass.rs; what people are called: src/config/identity.rs",
     ),
+    (
+        "O1",
+        "what others wrote, in every view of the command line and in the log: tests/sight/terminal.rs, src/cli/show/escape.rs",
+    ),
+    (
+        "O2",
+        "a line of the log is one, as text and as JSON: tests/sight/terminal.rs; fields of the journal: src/cli/journal.rs",
+    ),
+    ("O3", "labels of metrics: src/agent/metrics/tests.rs, tests/sight/metrics.rs"),
     ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
     ("N1", "records cut, removed, swapped, edited, with every hash made to fit: tests/audit/main.rs and property.rs"),
     ("N2", "forks and restored backups: tests/stories/checkpoints.rs, tests/audit/faults.rs and property.rs"),

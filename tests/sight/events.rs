@@ -1,7 +1,7 @@
 //! What changes, as it changes: read line by line off the daemon's socket.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,12 +17,16 @@ struct Event {
     data: Value,
 }
 
-struct Reader(BufReader<UnixStream>);
+struct Reader(BufReader<Box<dyn Read>>);
 
 impl Reader {
     /// Begins to read, and returns the state that is.
     fn begin(world: &World, headers: &str) -> (Self, Event) {
-        let mut reader = Self(BufReader::new(open(world, "/v1/events", headers)));
+        Self::of(Box::new(open(world, "/v1/events", headers)))
+    }
+
+    fn of(stream: Box<dyn Read>) -> (Self, Event) {
+        let mut reader = Self(BufReader::new(stream));
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             assert!(reader.0.read_line(&mut head).unwrap() > 0, "{head}");
@@ -150,4 +154,30 @@ fn l12_one_reads_a_few_times_and_no_more_and_a_slow_reader_is_told_less() {
         stream.read_exact(&mut head).unwrap();
         &head == b"HTTP/1.1 200"
     });
+}
+
+#[test]
+fn l9_whose_token_is_revoked_is_told_no_more() {
+    let mut world = world();
+    let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.declared.daemon = format!("api:\n  listen: {api}");
+    world.start();
+    world.until_live("/etc/motd", "one\n");
+    let made = world.cli(&["token", "create", "--robot", "watch", "--role", "viewer", "--json"]).code(0).json();
+    let (secret, id) = (made["secret"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let mut stream = TcpStream::connect(api).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let head = format!("GET /v1/events HTTP/1.1\r\nHost: {api}\r\nAuthorization: Bearer {secret}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let (mut reader, first) = Reader::of(Box::new(stream));
+    assert_eq!(first.data["status"]["applications"][0]["name"], "web");
+    let _ = world.cli(&["suspend", "web", "--reason", "before"]).code(0);
+    reader.until("what is told before", |event| event.sort == "record" && event.data["body"]["reason"] == "before");
+    let began = Instant::now();
+    let _ = world.cli(&["token", "revoke", id]).code(0);
+    let _ = world.cli(&["resume", "web"]).code(0);
+    while let Some(event) = reader.next() {
+        assert!(event.sort != "record" || !event.data.to_string().contains("resume"), "{event:?}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

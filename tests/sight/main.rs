@@ -12,4 +12,5 @@ mod health;
 mod liar;
 mod login;
 mod metrics;
+mod terminal;
 mod traces;

@@ -133,14 +133,14 @@ async fn callback(
     back: Result<Query<Back>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let means = logins.admit(peer.who)?;
-    let stale = || {
+    let unknown = || {
         let problem = Problem::new(400, "login.state", "this login was not begun here, or too long ago, or is done");
         Refusal::from(problem.hint("begin again with `trueup login`"))
     };
-    let Query(Back { code, state }) = back.map_err(|_| stale())?;
+    let Query(Back { code, state }) = back.map_err(|_| unknown())?;
     // The browser that comes back is the one that was sent: nobody else's login is finished for it.
-    let state = state.filter(|state| cookie(&headers) == Some(state.as_str())).ok_or_else(stale)?;
-    let begun = logins.begun.take(&state, Instant::now()).ok_or_else(stale)?;
+    let state = state.filter(|state| cookie(&headers) == Some(state.as_str())).ok_or_else(unknown)?;
+    let begun = logins.begun.take(&state, Instant::now()).ok_or_else(unknown)?;
     let over = format!("{COOKIE}=; Path=/v1/login; HttpOnly; Max-Age=0");
     let account = match code {
         Some(code) => provider::account(&means, code, &begun).await,
