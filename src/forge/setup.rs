@@ -104,8 +104,10 @@ mod tests {
     fn what_leads_here_is_put_right_and_what_leads_elsewhere_is_left_alone() {
         let url = "https://trueup.example.org/hooks/platform".to_owned();
         let mut wanted = Webhook { url, secret: "s".into(), forgejo: true };
-        let elsewhere =
-            hook(9, &json!({ "config": { "url": "https://other.example.org/hooks/platform", "content_type": "json" } }));
+        let elsewhere = hook(
+            9,
+            &json!({ "config": { "url": "https://other.example.org/hooks/platform", "content_type": "json" } }),
+        );
         let told = |hooks: &[Hook], wanted: &Webhook, renew| {
             let all = [std::slice::from_ref(&elsewhere), hooks].concat();
             let Mending { create, delete, why } = mending(&all, wanted, renew);
