@@ -165,6 +165,8 @@ impl Command {
             | Self::Restore(_)
             | Self::Rollback(_)
             | Self::Token(_)
+            | Self::Login
+            | Self::Logout
             | Self::Notify(_)
             | Self::Audit(_) => true,
         }
