@@ -111,13 +111,16 @@ fn at(server: &Url, path: &[&str]) -> Url {
 
 /// Returns where the token of a login at a server lies.
 fn file(server: &Url) -> Option<PathBuf> {
+    use std::fmt::Write as _;
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     // Two addresses of one server are two logins; no two servers share one.
     let name: String = server.as_str().bytes().fold(String::new(), |mut name, byte| {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => name.push(char::from(byte)),
-            other => name.push_str(&format!("_{other:02x}")),
+            other => {
+                let _ = write!(name, "_{other:02x}");
+            }
         }
         name
     });
