@@ -1,5 +1,6 @@
 //! Logging in at a daemon elsewhere, with a browser on this machine (RFC 8252).
 
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -117,7 +118,9 @@ fn file(server: &Url) -> Option<PathBuf> {
     let name: String = server.as_str().bytes().fold(String::new(), |mut name, byte| {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => name.push(char::from(byte)),
-            other => name.push_str(&format!("_{other:02x}")),
+            other => {
+                let _ = write!(name, "_{other:02x}");
+            }
         }
         name
     });

@@ -111,7 +111,7 @@ async fn begin(
         return Err(odd("this is no request of `trueup login`"));
     }
     let [state, nonce, verifier] = [secret()?, secret()?, secret()?];
-    let address = provider::address(&means, &state, &nonce, &verifier).await.map_err(|why| logins.told(&why))?;
+    let address = provider::address(&means, &state, &nonce, &verifier).await.map_err(|why| told(&why))?;
     let begun = Begun { to, challenge: wanted.challenge, state: wanted.state, nonce, verifier };
     if !logins.begun.put(&state, begun, Instant::now()) {
         return Err(Problem::new(429, "login.too-many", "too many people are logging in")
@@ -150,7 +150,7 @@ async fn callback(
         Ok(account) if account.len() <= LONGEST_ACCOUNT => logins.grant(account, &begun),
         Ok(_) => Err(("login.account", String::new())),
         Err(why) => {
-            let _ = logins.told(&why);
+            let _ = told(&why);
             Err((why.code(), String::new()))
         }
     };
@@ -194,6 +194,12 @@ async fn token(
     Ok(Json(daemon.create_token(bearer, asked, by).await?))
 }
 
+/// Tells the log what is wrong with a login, and the person only what they can do about it.
+fn told(why: &Denied) -> Refusal {
+    tracing::warn!(code = why.code(), error = chain(why), "a login failed");
+    Problem::new(502, why.code(), why.words()).into()
+}
+
 impl Logins {
     fn admit(&self, from: IpAddr) -> Result<Arc<LoginMeans>, Refusal> {
         if !self.rates.take(from, "", Instant::now()) {
@@ -212,12 +218,6 @@ impl Logins {
         let code = secret().map_err(|_| ("api.internal", String::new()))?;
         let granted = Granted { challenge: begun.challenge.clone(), account };
         if self.granted.put(&code, granted, Instant::now()) { Ok(code) } else { Err(("login.too-many", String::new())) }
-    }
-
-    /// Tells the log what is wrong with a login, and the person only what they can do about it.
-    fn told(&self, why: &Denied) -> Refusal {
-        tracing::warn!(code = why.code(), error = chain(why), "a login failed");
-        Problem::new(502, why.code(), why.words()).into()
     }
 }
 
