@@ -15,7 +15,7 @@ impl Process {
     }
 }
 
-/// Reads `VmRSS:      1234 kB` (`proc_pid_status(5)`).
+/// Reads `VmRSS:      1234 kB`, as `proc_pid_status(5)` has it.
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)

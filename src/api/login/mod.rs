@@ -194,6 +194,12 @@ async fn token(
     Ok(Json(daemon.create_token(bearer, asked, by).await?))
 }
 
+/// Tells the log what is wrong with a login, and the person only what they can do about it.
+fn told(why: &Denied) -> Refusal {
+    tracing::warn!(code = why.code(), error = chain(why), "a login failed");
+    Problem::new(502, why.code(), why.words()).into()
+}
+
 impl Logins {
     fn admit(&self, from: IpAddr) -> Result<Arc<LoginMeans>, Refusal> {
         if !self.rates.take(from, "", Instant::now()) {
@@ -213,12 +219,6 @@ impl Logins {
         let granted = Granted { challenge: begun.challenge.clone(), account };
         if self.granted.put(&code, granted, Instant::now()) { Ok(code) } else { Err(("login.too-many", String::new())) }
     }
-}
-
-/// Tells the log what is wrong with a login, and the person only what they can do about it.
-fn told(why: &Denied) -> Refusal {
-    tracing::warn!(code = why.code(), error = chain(why), "a login failed");
-    Problem::new(502, why.code(), why.words()).into()
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
