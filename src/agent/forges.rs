@@ -45,7 +45,7 @@ impl Agent {
         for (name, declared) in &config.repositories {
             let Some(about) = declared.forge.as_ref().filter(|about| about.statuses || about.plans) else { continue };
             if !estate.forges.contains_key(name) {
-                let hosted = self.begin_hosted(name, (declared, about), &url, applications(config, name))?;
+                let hosted = self.begin_hosted(name, (declared, about), url.as_deref(), applications(config, name))?;
                 estate.forges.insert(name.clone(), hosted);
             }
             // What judges may be another.
@@ -58,7 +58,7 @@ impl Agent {
         &self,
         name: &Name,
         (declared, about): (&Repository, &config::Forge),
-        url: &Option<String>,
+        url: Option<&str>,
         applications: BTreeSet<Name>,
     ) -> Result<Hosted, StartError> {
         let forge = || {
@@ -71,7 +71,7 @@ impl Agent {
             let (store, masks) = (self.inner.store.clone(), self.inner.masks.clone());
             let teller = Teller::new(
                 name.clone(),
-                (forge()?, about.context.clone(), url.clone()),
+                (forge()?, about.context.clone(), url.map(str::to_owned)),
                 applications.clone(),
                 (store, masks),
             );
@@ -89,7 +89,7 @@ impl Agent {
             };
             ended.push(self.inner.tasks.spawn(planner.run(stop.clone())));
         }
-        Ok(Hosted { declared: declared.clone(), url: url.clone(), applications, stop, ended })
+        Ok(Hosted { declared: declared.clone(), url: url.map(str::to_owned), applications, stop, ended })
     }
 }
 

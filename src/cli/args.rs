@@ -144,11 +144,31 @@ impl Command {
             | Self::Check(_)
             | Self::Render(_)
             | Self::Host
+            | Self::Forge(_)
             | Self::Completions { .. }
             | Self::Man { .. }
             | Self::Audit(Audit::Accept { .. }) => false,
             Self::Audit(Audit::Verify(verify)) => !verify.is_offline(),
-            _ => true,
+            Self::Status
+            | Self::Plan(_)
+            | Self::Diff(_)
+            | Self::Sync(_)
+            | Self::History(_)
+            | Self::Approve(_)
+            | Self::Reject(_)
+            | Self::BreakGlass(_)
+            | Self::Policy(_)
+            | Self::Adopt(_)
+            | Self::Destroy(_)
+            | Self::Suspend(_)
+            | Self::Resume(_)
+            | Self::Restore(_)
+            | Self::Rollback(_)
+            | Self::Token(_)
+            | Self::Login
+            | Self::Logout
+            | Self::Notify(_)
+            | Self::Audit(_) => true,
         }
     }
 }

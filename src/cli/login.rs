@@ -112,6 +112,7 @@ fn at(server: &Url, path: &[&str]) -> Url {
 
 /// Returns where the token of a login at a server lies.
 fn file(server: &Url) -> Option<PathBuf> {
+    use std::fmt::Write as _;
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     // Two addresses of one server are two logins; no two servers share one.

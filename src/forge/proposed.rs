@@ -119,7 +119,7 @@ mod tests {
     /// No Git host has a limit below this.
     const LIMIT: usize = 65_536;
 
-    fn view(steps: usize, diff: &str, findings: serde_json::Value, decision: &str) -> PlanView {
+    fn view(steps: usize, diff: &str, findings: &serde_json::Value, decision: &str) -> PlanView {
         let digest = "0".repeat(64);
         let step = json!({
             "id": { "kind": "path", "namespace": "", "name": format!("/etc/{}", "x".repeat(200)) }, "action": "update",
@@ -147,15 +147,15 @@ mod tests {
         let redactor = Redactor::new(["s3cr3t-of-the-tests"]);
         let diff = "+a line of a file\n".repeat(2_000);
         for plans in [
-            (0..60).map(|_| Ok(view(60, &diff, json!([]), "go"))).collect::<Vec<_>>(),
-            (0..60).map(|_| Ok(view(1, &"`".repeat(50_000), json!([]), "go"))).collect(),
+            (0..60).map(|_| Ok(view(60, &diff, &json!([]), "go"))).collect::<Vec<_>>(),
+            (0..60).map(|_| Ok(view(1, &"`".repeat(50_000), &json!([]), "go"))).collect(),
             vec![Err(NotPlanned { code: "render.x".into(), message: "x".repeat(1 << 16), passing: false })],
         ] {
             let text = planned(plans).comment("<!-- trueup/plan -->", &redactor);
             assert!(text.len() < LIMIT && text.starts_with("<!-- trueup/plan -->\n### "), "{}", text.len());
             assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
         }
-        let text = planned(vec![Ok(view(1, &diff, json!([]), "go"))]).comment("<!-- x -->", &redactor);
+        let text = planned(vec![Ok(view(1, &diff, &json!([]), "go"))]).comment("<!-- x -->", &redactor);
         assert!(text.contains("more lines"), "{text}");
         let paths = (0..20).map(|_| "x".repeat(4096)).collect();
         assert!(proposed(Fate::Conflict(paths)).comment("<!-- x -->", &redactor).len() < LIMIT);
@@ -165,9 +165,9 @@ mod tests {
     fn the_status_is_green_only_where_everything_may_go() {
         let no = |passing| NotPlanned { code: "render.x".into(), message: "no".into(), passing };
         let finding = |guard: &str| json!([{ "guard": guard, "message": "m", "objects": [] }]);
-        let held = |guard: &str| Ok(view(1, "", finding(guard), "hold"));
-        let go = || Ok(view(1, "", json!([]), "go"));
-        let nothing = || Ok(view(0, "", json!([]), "go"));
+        let held = |guard: &str| Ok(view(1, "", &finding(guard), "hold"));
+        let go = || Ok(view(1, "", &json!([]), "go"));
+        let nothing = || Ok(view(0, "", &json!([]), "go"));
         for (proposed, state, said) in [
             (planned(vec![]), State::Success, "nothing changes"),
             (planned(vec![nothing()]), State::Success, "nothing changes"),

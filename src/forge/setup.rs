@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    fn hook(id: u64, change: serde_json::Value) -> Hook {
+    fn hook(id: u64, change: &serde_json::Value) -> Hook {
         let mut hook = json!({
             "id": id, "type": "forgejo", "active": true, "events": ["pull_request", "push"], "branch_filter": "*",
             "config": { "url": "https://trueup.example.org/hooks/platform", "content_type": "json" },
@@ -104,20 +104,22 @@ mod tests {
     fn what_leads_here_is_put_right_and_what_leads_elsewhere_is_left_alone() {
         let url = "https://trueup.example.org/hooks/platform".to_owned();
         let mut wanted = Webhook { url, secret: "s".into(), forgejo: true };
-        let elsewhere =
-            hook(9, json!({ "config": { "url": "https://other.example.org/hooks/platform", "content_type": "json" } }));
+        let elsewhere = hook(
+            9,
+            &json!({ "config": { "url": "https://other.example.org/hooks/platform", "content_type": "json" } }),
+        );
         let told = |hooks: &[Hook], wanted: &Webhook, renew| {
-            let all = [&[elsewhere.clone()], hooks].concat();
+            let all = [std::slice::from_ref(&elsewhere), hooks].concat();
             let Mending { create, delete, why } = mending(&all, wanted, renew);
             (create, delete, why)
         };
         assert_eq!(told(&[], &wanted, false), (true, vec![], "there is none".into()));
-        let fine = hook(1, json!({}));
+        let fine = hook(1, &json!({}));
         assert_eq!(told(std::slice::from_ref(&fine), &wanted, false), (false, vec![], String::new()));
         let renewed = (true, vec![1], "its secret is to be the declared one".into());
         assert_eq!(told(std::slice::from_ref(&fine), &wanted, true), renewed);
         assert_eq!(
-            told(&[fine.clone(), hook(2, json!({}))], &wanted, false),
+            told(&[fine.clone(), hook(2, &json!({}))], &wanted, false),
             (false, vec![2], "it is there more than once".into())
         );
         for (change, why) in [
@@ -126,7 +128,7 @@ mod tests {
             (json!({ "events": ["push"] }), "it does not tell of pull_request"),
             (json!({ "branch_filter": "main" }), "it tells of some branches only"),
         ] {
-            assert_eq!(told(&[hook(3, change)], &wanted, false), (true, vec![3], why.into()));
+            assert_eq!(told(&[hook(3, &change)], &wanted, false), (true, vec![3], why.into()));
         }
         wanted.forgejo = false;
         assert_eq!(told(&[fine], &wanted, false).2, "its type is forgejo, not gitea");

@@ -30,12 +30,14 @@ impl Subject {
             );
         }
         let mut state = self.memory.state.clone();
-        let taken_back = state.bad_inputs.clone().filter(|bad| bad.created.is_none());
+        if self.owed_back().is_some() {
+            return refuse("sync.open", "what failed is on its way back to last good, and that comes first".into());
+        }
         let mut entries = vec![self.act_entry(actor)];
         let waits = |bad: &BadInputs| {
             state.revert.as_ref().is_some_and(|revert| revert.inputs == bad.inputs && !revert.is_refused())
         };
-        match (taken_back, state.earlier.clone()) {
+        match (state.bad_inputs.clone(), state.earlier.clone()) {
             (Some(bad), _) if waits(&bad) => {
                 let message = "it is gone back already, and the commit that sets Git back waits for the host";
                 return refuse("rollback.waits", message.into());
@@ -47,7 +49,7 @@ impl Subject {
                 state.revert = Some(owed);
             }
             (Some(_), _) => {
-                let message = "what failed is taken back already, and nobody may write into Git: `revert` of its Repository is not declared";
+                let message = "what failed is not live, and the daemon does not set Git back: a person does, once the host answers";
                 return refuse("rollback.nothing", message.into());
             }
             (None, Some(to)) => state.asked_back = Some(AskedBack { by: actor.clone(), to }),

@@ -10,7 +10,7 @@ use super::there::{SOON, There, document, private};
 use super::world::{App, eventually};
 
 /// Those that ask no daemon.
-const LOCAL: [&str; 6] = ["run", "demo", "check", "render", "host", "audit-accept"];
+const LOCAL: [&str; 7] = ["run", "demo", "check", "render", "host", "audit-accept", "forge-setup"];
 
 /// Returns every command that the program has: each has a manual page.
 fn every(folder: &Path) -> BTreeSet<String> {
@@ -157,9 +157,12 @@ fn every_command_works_from_elsewhere_with_a_token() {
     assert!(missing.is_empty(), "commands that were not tried from elsewhere: {missing:?}");
     for local in LOCAL {
         assert!(every.contains(local), "{local}");
-        let words: Vec<_> =
-            if local == "audit-accept" { vec!["audit", "accept", "--reason", "x"] } else { vec![local] };
-        let words = if local == "render" { vec!["render", "."] } else { words };
+        let words = match local {
+            "audit-accept" => vec!["audit", "accept", "--reason", "x"],
+            "forge-setup" => vec!["forge", "setup"],
+            "render" => vec!["render", "."],
+            _ => vec![local],
+        };
         let ran = there.cli(&ada, &words).code(2);
         assert!(ran.stderr.contains("on this machine alone"), "{local}: {}", ran.stderr);
     }

@@ -48,12 +48,13 @@ fn what_failed_is_pushed_back_and_proposed_where_the_branch_is_protected() {
     let key = SshKey::new(&scene.world.path("home"), "reverter", &["-t", "ed25519"]);
     let token = private(&scene.world, "push", &robot.token);
     scene.world.declared.url = Some(format!("{}/{}.git", front.url(), scene.repository));
-    scene.world.declared.repository += &format!(
-        "\ntls: {{ ca: {} }}\nrevert:\n  key: {{ file: {} }}\n  push: {{ username: {}, file: {token} }}",
+    let revert = format!(
+        "tls: {{ ca: {} }}\nrevert:\n  key: {{ file: {} }}\n  push: {{ username: {}, file: {token} }}",
         authority.file().display(),
         key.path(),
         robot.name
     );
+    scene.world.declared.repository = [&scene.world.declared.repository, &*revert].join("\n");
     scene.world.declared.commands = vec!["/bin/sh".into()];
     scene.world.declared.apps = vec![App::new("web", &["web"]).sync("interval: 1h\nonFailure: revert")];
     scene.begin();
@@ -92,5 +93,5 @@ fn what_failed_is_pushed_back_and_proposed_where_the_branch_is_protected() {
     applied(&scene.world, &merged);
     scene.world.until_live("/etc/motd", "one\n");
     assert_eq!((&web(&scene.world)["revert"], &web(&scene.world)["bad"]), (&Value::Null, &Value::Null));
-    let _ = scene.world.cli(&["audit", "verify"]).code(0);
+    drop(scene.world.cli(&["audit", "verify"]).code(0));
 }

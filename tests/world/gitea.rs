@@ -251,8 +251,9 @@ impl Gitea {
     /// # Panics
     /// Where it is refused.
     pub fn by(&self, person: &Person, method: Method, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.ask(person, method.clone(), path, body);
-        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}\n{}", self.log());
+        let asked = format!("{method} {path}");
+        let (status, answer) = self.ask(person, method, path, body);
+        assert!((200..300).contains(&status), "{asked}: {status} {answer}\n{}", self.log());
         answer
     }
 
