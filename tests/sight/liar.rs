@@ -72,7 +72,7 @@ impl Liar {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (lie, nonce) = seen.lock().unwrap().clone();
-                answer(stream, address, lie, &nonce, &own, &other);
+                answer(&stream, address, lie, &nonce, &own, &other);
             }
         });
         Self { address, told }
@@ -94,24 +94,31 @@ fn key() -> EcdsaKeyPair {
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap()
 }
 
-fn answer(stream: TcpStream, address: SocketAddr, lie: Lie, nonce: &str, own: &EcdsaKeyPair, other: &EcdsaKeyPair) {
-    let mut reader = BufReader::new(&stream);
+fn answer(
+    mut stream: &TcpStream,
+    address: SocketAddr,
+    lie: Lie,
+    nonce: &str,
+    own: &EcdsaKeyPair,
+    other: &EcdsaKeyPair,
+) {
+    let mut reader = BufReader::new(stream);
     let (mut first, mut length) = (String::new(), 0);
     let _ = reader.read_line(&mut first);
     loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) <= 2 {
+        let mut header = String::new();
+        if reader.read_line(&mut header).unwrap_or(0) <= 2 {
             break;
         }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
     }
     let mut body = vec![0; length];
     let _ = reader.read_exact(&mut body);
-    let path = first.split(' ').nth(1).unwrap_or_default();
+    let asked = first.split(' ').nth(1).unwrap_or_default();
     let base = format!("http://{address}");
-    let said = match path {
+    let said = match asked {
         "/.well-known/openid-configuration" => json!({
             "issuer": base, "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
             "jwks_uri": format!("{base}/keys"), "response_types_supported": ["code"], "subject_types_supported": ["public"],
@@ -120,8 +127,8 @@ fn answer(stream: TcpStream, address: SocketAddr, lie: Lie, nonce: &str, own: &E
         .to_string(),
         "/keys" => {
             let point = own.public_key().as_ref();
-            let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
-            let key = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "alg": "ES256", "x": part(1..33), "y": part(33..65) });
+            let half = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
+            let key = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "use": "sig", "alg": "ES256", "x": half(1..33), "y": half(33..65) });
             json!({ "keys": [key] }).to_string()
         }
         "/token" => tokens(&base, lie, nonce, own, other),
@@ -131,7 +138,7 @@ fn answer(stream: TcpStream, address: SocketAddr, lie: Lie, nonce: &str, own: &E
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         said.len()
     );
-    let _ = (&stream).write_all(format!("{head}{said}").as_bytes());
+    let _ = stream.write_all(format!("{head}{said}").as_bytes());
 }
 
 fn tokens(base: &str, lie: Lie, nonce: &str, own: &EcdsaKeyPair, other: &EcdsaKeyPair) -> String {

@@ -63,7 +63,7 @@ fn what_prometheus_reads_follows_the_daemon() {
     for room in ["source", "render", "preview", "plan", "policy", "execute", "health", "audit"] {
         assert!(at(&format!("trueup_room_duration_seconds_count{{room={room}}}")) >= 1.0, "{room}");
     }
-    assert_eq!(at("trueup_repository_up{repository=platform}"), 1.0);
+    assert!(at("trueup_repository_up{repository=platform}") > 0.5);
     assert!(at("trueup_trail_records{}") >= 5.0);
     assert!(at("process_resident_memory_bytes{}") > 1_000_000.0 && at("process_open_fds{}") > 5.0);
 
