@@ -1,5 +1,6 @@
 //! What a pull request would change, as the Git host shows it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -249,7 +250,7 @@ fn of_a_head_that_is_not_signed_nothing_is_rendered() {
     let key = SshKey::new(&scene.world.path("home"), "signer", &["-t", "ed25519"]);
     let signers = format!("ada@example.org namespaces=\"git\" {}\n", key.public());
     let file = trust(&scene.world.path("home/signers"), &signers);
-    scene.world.declared.repository += &format!("\nverify: {{ policy: tip, ssh: {{ allowedSigners: {file} }} }}");
+    let _ = write!(scene.world.declared.repository, "\nverify: {{ policy: tip, ssh: {{ allowedSigners: {file} }} }}");
     scene.world.repo.sign_with(&key.settings());
     scene.begin();
     scene.world.repo.sign_nothing();

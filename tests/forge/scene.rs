@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -41,8 +42,8 @@ impl Scene {
     /// Lets the daemon talk to the Git host, with these more lines of `forge`, and returns its account there.
     pub fn forge(&mut self, more: &str) -> Person {
         let (robot, lines) = forge(&self.world, &self.host, &self.repository);
-        let more: String = more.lines().map(|line| format!("\n  {line}")).collect();
-        self.world.declared.repository += &format!("\n{lines}{more}");
+        let more = more.lines().fold(String::new(), |text, line| text + "\n  " + line);
+        let _ = write!(self.world.declared.repository, "\n{lines}{more}");
         robot
     }
 

@@ -2,6 +2,7 @@
 
 use super::scene::{Scene, private};
 use super::world::Ran;
+use std::fmt::Write as _;
 
 fn setup(scene: &Scene, more: &[&str]) -> Ran {
     scene.world.cli(&[&["forge", "setup"], more].concat())
@@ -11,7 +12,7 @@ fn setup(scene: &Scene, more: &[&str]) -> Ran {
 fn the_webhook_is_registered_once_and_put_right() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("");
-    scene.world.declared.daemon += &format!("\n  url: http://{}", scene.listen);
+    let _ = write!(scene.world.declared.daemon, "\n  url: http://{}", scene.listen);
     scene.world.repo.write("web/root/etc/motd", "one\n").land("first");
     scene.world.start();
     scene.world.until_live("/etc/motd", "one\n");

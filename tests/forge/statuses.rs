@@ -1,5 +1,6 @@
 //! What became of each commit, as the Git host shows it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::scene::{SOON, Scene};
@@ -21,7 +22,7 @@ fn each_commit_shows_how_every_application_fared() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("");
     let api = super::scene::free();
-    scene.world.declared.daemon += &format!("\napi:\n  listen: {api}\n  url: https://trueup.example.org");
+    let _ = write!(scene.world.declared.daemon, "\napi:\n  listen: {api}\n  url: https://trueup.example.org");
     scene.world.declared.apps.push(App::new("db", &["db"]).sync("interval: 1h"));
     scene.world.declared.commands = vec!["/bin/false".into(), "/bin/true".into()];
     scene.world.repo.write("db/root/etc/db", "one\n");

@@ -1,5 +1,6 @@
 //! The whole story with a Git host, told once from its beginning.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::pulls::{comment, plan_id, propose, ran, status};
@@ -12,7 +13,7 @@ fn from_the_first_push_to_a_merge_that_does_what_was_shown() {
     let Some(mut scene) = Scene::new() else { return };
     let robot = scene.forge("");
     scene.world.declared.commands = vec!["/bin/false".into()];
-    scene.world.declared.daemon += &format!("\n  url: http://{}", scene.listen);
+    let _ = write!(scene.world.declared.daemon, "\n  url: http://{}", scene.listen);
     let first = scene.world.repo.write("web/root/etc/motd", "one\n").land("first");
     scene.world.start();
     scene.world.until_live("/etc/motd", "one\n");

@@ -15,12 +15,12 @@ struct Told<'a> {
 
 impl Told<'_> {
     /// Asks for what lies at a path of the description, with this in the place of what stands in braces.
-    fn ask(&mut self, method: &str, template: &str, named: &[&str], query: &str, body: Option<Value>) -> Value {
+    fn ask(&mut self, method: &str, template: &str, named: &[&str], query: &str, body: Option<&Value>) -> Value {
         let mut parts = named.iter();
         let filled =
             |part: &str| if part.starts_with('{') { (*parts.next().unwrap()).to_owned() } else { part.to_owned() };
         let path = template.split('/').map(filled).collect::<Vec<_>>().join("/") + query;
-        let answer = ask(self.world, method, &path, &[], body.as_ref());
+        let answer = ask(self.world, method, &path, &[], body);
         self.note(method, template, &answer)
     }
 
@@ -39,7 +39,7 @@ impl Told<'_> {
         self.ask("GET", template, named, "", None)
     }
 
-    fn act(&mut self, template: &str, named: &[&str], body: Value) -> Value {
+    fn act(&mut self, template: &str, named: &[&str], body: &Value) -> Value {
         self.ask("POST", template, named, "", Some(body))
     }
 }
@@ -94,48 +94,48 @@ fn reads(told: &mut Told) {
         told.get(path, &["2"]);
     }
     told.ask("GET", "/v1/audit/export", &[], "?after=3&begins=true", None);
-    told.act("/v1/audit/verify", &[], json!({}));
+    told.act("/v1/audit/verify", &[], &json!({}));
 }
 
 fn acts(told: &mut Told) {
     let plan = waiting(told.world).unwrap();
-    told.act("/v1/plans/{plan}/approve", &[&plan], json!({}));
+    told.act("/v1/plans/{plan}/approve", &[&plan], &json!({}));
     for path in ["sync", "adopt", "resume"] {
-        told.act(&format!("/v1/applications/{{name}}/{path}"), &["web"], json!({}));
+        told.act(&format!("/v1/applications/{{name}}/{path}"), &["web"], &json!({}));
     }
-    told.act("/v1/plans/{plan}/reject", &[&plan[..8]], json!({ "reason": "not now" }));
+    told.act("/v1/plans/{plan}/reject", &[&plan[..8]], &json!({ "reason": "not now" }));
     told.world.server.inject(Fault::Status(503));
-    told.act("/v1/applications/{name}/rollback", &["api"], json!({}));
+    told.act("/v1/applications/{name}/rollback", &["api"], &json!({}));
     told.world.server.inject(Fault::None);
-    told.act("/v1/applications/{name}/suspend", &["api"], json!({ "reason": "a look" }));
-    told.act("/v1/applications/{name}/destroy", &["old"], json!({}));
-    told.act("/v1/notifications/{name}/test", &["people"], json!({}));
+    told.act("/v1/applications/{name}/suspend", &["api"], &json!({ "reason": "a look" }));
+    told.act("/v1/applications/{name}/destroy", &["old"], &json!({}));
+    told.act("/v1/notifications/{name}/test", &["people"], &json!({}));
     let asked = json!({ "applications": ["web"], "liveEdit": ["*"], "reason": "a look", "seconds": 60 });
-    let glass = told.act("/v1/break-glass", &[], asked);
+    let glass = told.act("/v1/break-glass", &[], &asked);
     let id = glass["id"].as_str().unwrap().to_owned();
     told.world.edit("/etc/web", "by hand\n");
-    told.act("/v1/break-glass/{id}/edits", &[&id], json!({}));
-    told.act("/v1/break-glass/{id}/close", &[&id], json!({}));
+    told.act("/v1/break-glass/{id}/edits", &[&id], &json!({}));
+    told.act("/v1/break-glass/{id}/close", &[&id], &json!({}));
     told.get("/v1/break-glass", &[]);
     let old = std::fs::read_to_string(told.world.path("checkpoints")).unwrap();
     let old = old.split_once("\n\n— ").map(|(text, rest)| format!("{text}\n\n— {}\n", rest.lines().next().unwrap()));
-    told.act("/v1/audit/growth", &[], json!({ "old": old }));
-    told.act("/v1/audit/rotate-key", &[], json!({ "reason": "a look" }));
-    told.act("/v1/audit/records/{sequence}/erase", &["3"], json!({ "reason": "a look" }));
-    told.act("/v1/audit/archive", &[], json!({ "older": "30d" }));
+    told.act("/v1/audit/growth", &[], &json!({ "old": old }));
+    told.act("/v1/audit/rotate-key", &[], &json!({ "reason": "a look" }));
+    told.act("/v1/audit/records/{sequence}/erase", &["3"], &json!({ "reason": "a look" }));
+    told.act("/v1/audit/archive", &[], &json!({ "older": "30d" }));
 }
 
 fn tokens(told: &mut Told) {
     let asked = json!({ "robot": "ci", "roles": ["operator"], "match": { "labels": { "team": "edge" } } });
-    let made = told.act("/v1/tokens", &[], asked);
+    let made = told.act("/v1/tokens", &[], &asked);
     told.get("/v1/tokens", &[]);
-    told.act("/v1/tokens/{id}/revoke", &[made["id"].as_str().unwrap()], json!({}));
+    told.act("/v1/tokens/{id}/revoke", &[made["id"].as_str().unwrap()], &json!({}));
 }
 
 /// What is asked for over TCP: by a second person, and by nobody.
 fn elsewhere(told: &mut Told, estate: &Estate) {
     let asked = json!({ "applications": ["web"], "policies": ["never"], "reason": "a look", "seconds": 60 });
-    let glass = told.act("/v1/break-glass", &[], asked);
+    let glass = told.act("/v1/break-glass", &[], &asked);
     let bearer = format!("Bearer {}", estate.token());
     let path = format!("/v1/break-glass/{}/agree", glass["id"].as_str().unwrap());
     let agreed = estate.ask("POST", &path, &[("authorization", &bearer)], Some(&json!({})));
@@ -158,14 +158,14 @@ fn refusals(told: &mut Told) {
     told.get("/v1/audit/records/{sequence}", &["999999"]);
     told.ask("GET", "/v1/audit/records", &[], "?limit=1000000000000000000", None);
     told.ask("GET", "/v1/policies", &[], "?limit=1001", None);
-    told.act("/v1/applications/{name}/rollback", &["api"], json!({}));
-    told.act("/v1/plans/{plan}/approve", &["1234"], json!({}));
-    told.act("/v1/plans/{plan}/approve", &["00000000"], json!({}));
-    told.act("/v1/applications/{name}/suspend", &["web"], json!({ "reason": "x", "force": true }));
-    told.act("/v1/break-glass", &[], json!({ "reason": "no application" }));
-    told.act("/v1/break-glass/{id}/close", &["nothing"], json!({}));
-    told.act("/v1/notifications/{name}/test", &["nobody"], json!({}));
-    told.act("/v1/audit/growth", &[], json!({ "old": "nothing" }));
-    told.act("/v1/audit/records/{sequence}/erase", &["3"], json!({ "reason": "again" }));
-    told.act("/v1/audit/records/{sequence}/erase", &["2"], json!({ "reason": " " }));
+    told.act("/v1/applications/{name}/rollback", &["api"], &json!({}));
+    told.act("/v1/plans/{plan}/approve", &["1234"], &json!({}));
+    told.act("/v1/plans/{plan}/approve", &["00000000"], &json!({}));
+    told.act("/v1/applications/{name}/suspend", &["web"], &json!({ "reason": "x", "force": true }));
+    told.act("/v1/break-glass", &[], &json!({ "reason": "no application" }));
+    told.act("/v1/break-glass/{id}/close", &["nothing"], &json!({}));
+    told.act("/v1/notifications/{name}/test", &["nobody"], &json!({}));
+    told.act("/v1/audit/growth", &[], &json!({ "old": "nothing" }));
+    told.act("/v1/audit/records/{sequence}/erase", &["3"], &json!({ "reason": "again" }));
+    told.act("/v1/audit/records/{sequence}/erase", &["2"], &json!({ "reason": " " }));
 }

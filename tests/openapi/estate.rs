@@ -138,7 +138,7 @@ fn ask_over(
     let body = body.map(Value::to_string).unwrap_or_default();
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: trueup\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers.iter().chain((!body.is_empty()).then_some(&("content-type", "application/json"))) {
-        request += &format!("{name}: {value}\r\n");
+        request.extend([name, ": ", value, "\r\n"]);
     }
     stream.write_all(format!("{request}\r\n{body}").as_bytes()).expect("it can be asked");
     let mut bytes = vec![];

@@ -77,7 +77,6 @@ positive_data_acceptance.expected-statuses = ["2xx", "304", "403", "404", "409",
 include-operation-id = ["archive", "createToken", "openBreakGlass", "proveGrowth", "verifyTrail"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422"]
 "#;
-    let word = |value: &Value| value.as_str().unwrap().to_owned();
     let settings = settings.replace("WAITING", &waiting(world).unwrap()).replace("PAST", &carried_out(world));
-    settings.replace("GLASS", &word(&glass["id"]))
+    settings.replace("GLASS", glass["id"].as_str().unwrap())
 }
