@@ -1,6 +1,5 @@
 //! Logging in at a daemon elsewhere, with a browser on this machine (RFC 8252).
 
-use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
