@@ -4,9 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::scene::{SOON, Scene, private};
-use super::world::signing::SshKey;
-use super::world::{App, Authority, Front, World, eventually, parts};
+use super::scene::{SOON, Scene};
+use super::world::{App, World, eventually};
 
 const CHECK: &str = "apiVersion: host.trueup.dev/v1alpha1\nkind: Check\nmetadata: { name: site }\nspec: { command: ";
 
@@ -34,40 +33,18 @@ fn gated(scene: &Scene, content: &str) -> String {
 
 #[test]
 fn what_failed_is_pushed_back_and_proposed_where_the_branch_is_protected() {
-    let (Some(mut scene), Some(_)) = (Scene::new(), parts::program("ssh-keygen")) else { return };
-    if !scene.host.is_ours() {
-        parts::say("SKIP another host has its own TLS, and is not put behind ours");
-        return;
-    }
+    let Some(mut scene) = Scene::new() else { return };
     let robot = scene.forge("");
-    // A password is sent over TLS alone.
-    let authority = Authority::new(&scene.world.path("home"), "ours");
-    let behind = scene.host.url().trim_start_matches("http://").trim_end_matches('/');
-    let behind = std::net::ToSocketAddrs::to_socket_addrs(behind).unwrap().find(std::net::SocketAddr::is_ipv4).unwrap();
-    let front = Front::start(&authority, behind);
-    let key = SshKey::new(&scene.world.path("home"), "reverter", &["-t", "ed25519"]);
-    let token = private(&scene.world, "push", &robot.token);
-    scene.world.declared.url = Some(format!("{}/{}.git", front.url(), scene.repository));
-    let revert = format!(
-        "tls: {{ ca: {} }}\nrevert:\n  key: {{ file: {} }}\n  push: {{ username: {}, file: {token} }}",
-        authority.file().display(),
-        key.path(),
-        robot.name
-    );
-    scene.world.declared.repository = [&scene.world.declared.repository, &*revert].join("\n");
+    let Some(_front) = scene.reverts(&robot) else { return };
     scene.world.declared.commands = vec!["/bin/sh".into()];
     scene.world.declared.apps = vec![App::new("web", &["web"]).sync("interval: 1h\nonFailure: revert")];
     scene.begin();
-    let main = |scene: &Scene| {
-        let found = scene.host.get(&format!("repos/{}/branches/main", scene.repository));
-        found["commit"]["id"].as_str().unwrap().to_owned()
-    };
 
     // Whoever may push pushes; the webhook rings for it as for any other push.
     let bad = gated(&scene, "bad\n");
     fs::write(scene.world.path("gate"), "").unwrap();
-    eventually("main is set back", SOON, || main(&scene) != bad);
-    let commit = main(&scene);
+    eventually("main is set back", SOON, || scene.main() != bad);
+    let commit = scene.main();
     applied(&scene.world, &commit);
     scene.world.until_live("/etc/motd", "one\n");
     let shown = scene.host.get(&format!("repos/{}/git/commits/{commit}", scene.repository));
@@ -81,7 +58,7 @@ fn what_failed_is_pushed_back_and_proposed_where_the_branch_is_protected() {
     scene.host.protect(&scene.repository, "main", &[]);
     fs::write(scene.world.path("gate"), "").unwrap();
     eventually("it is proposed", SOON, || web(&scene.world)["revert"]["stage"] == "proposed");
-    assert_eq!(main(&scene), worse);
+    assert_eq!(scene.main(), worse);
     let now = web(&scene.world);
     let pulls = scene.host.get(&format!("repos/{}/pulls?state=open", scene.repository));
     let pull = &pulls[0];

@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use super::world::{App, Gitea, Person, World};
+use super::world::signing::SshKey;
+use super::world::{App, Authority, Front, Gitea, Person, World, parts};
 
 pub const SECRET: &str = "a webhook secret of thirty-two characters";
 pub const SOON: Duration = Duration::from_secs(30);
@@ -45,6 +46,44 @@ impl Scene {
         let more = more.lines().fold(String::new(), |text, line| text + "\n  " + line);
         let _ = write!(self.world.declared.repository, "\n{lines}{more}");
         robot
+    }
+
+    /// Lets the daemon push what takes a failed change out of Git, by this account: over TLS, since a password is sent over nothing
+    /// else. What is returned has to live as long. `None`, and a SKIP line, where the host is not ours: it has a TLS of its own.
+    pub fn reverts(&mut self, robot: &Person) -> Option<Front> {
+        let _ = parts::program("ssh-keygen")?;
+        if !self.host.is_ours() {
+            parts::say("SKIP: another host has its own TLS, and is not put behind ours");
+            return None;
+        }
+        let home = self.world.path("home");
+        let authority = Authority::new(&home, "ours");
+        let behind = self.host.url().trim_start_matches("http://").trim_end_matches('/');
+        let behind = behind.to_socket_addrs().unwrap().find(SocketAddr::is_ipv4).unwrap();
+        let front = Front::start(&authority, behind);
+        let key = SshKey::new(&home, "reverter", &["-t", "ed25519"]);
+        let token = private(&self.world, "push", &robot.token);
+        self.world.declared.url = Some(format!("{}/{}.git", front.url(), self.repository));
+        let _ = write!(
+            self.world.declared.repository,
+            "\ntls: {{ ca: {} }}\nrevert:\n  key: {{ file: {} }}\n  push: {{ username: {}, file: {token} }}",
+            authority.file().display(),
+            key.path(),
+            robot.name
+        );
+        Some(front)
+    }
+
+    /// Returns what `main` is at the host.
+    pub fn main(&self) -> String {
+        let found = self.host.get(&format!("repos/{}/branches/main", self.repository));
+        found["commit"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets people push to `main` again.
+    pub fn unprotect(&self) {
+        let path = format!("repos/{}/branch_protections/main", self.repository);
+        self.host.by(self.host.admin(), reqwest::Method::DELETE, &path, &serde_json::Value::Null);
     }
 
     /// Returns where the daemon hears webhooks of the repository.

@@ -1,103 +1,14 @@
 //! Logging in with a browser: at a real Git host, and at a provider that lies.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
 
-use reqwest::{Client, Method, Url};
+use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::liar::{Liar, Lie};
-use super::world::{Gitea, World, clean};
-
-/// A browser: it follows redirects when it is told to, and keeps cookies by host and port.
-pub(crate) struct Browser {
-    client: Client,
-    runtime: tokio::runtime::Runtime,
-    cookies: BTreeMap<(String, u16), BTreeMap<String, String>>,
-}
-
-/// What a browser was answered.
-pub(crate) struct Page {
-    pub(crate) url: Url,
-    pub(crate) status: u16,
-    pub(crate) location: Option<Url>,
-    pub(crate) body: String,
-}
-
-impl Browser {
-    pub(crate) fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).tls_certs_only([]);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { client: client.build().unwrap(), runtime, cookies: BTreeMap::new() }
-    }
-
-    pub(crate) fn get(&mut self, url: &Url) -> Page {
-        self.ask(Method::GET, url, None)
-    }
-
-    fn ask(&mut self, method: Method, url: &Url, form: Option<&[(String, String)]>) -> Page {
-        let place = (url.host_str().unwrap().to_owned(), url.port_or_known_default().unwrap());
-        let mut request = self.client.request(method, url.clone());
-        if let Some(jar) = self.cookies.get(&place).filter(|jar| !jar.is_empty()) {
-            let cookies: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            request = request.header("cookie", cookies.join("; "));
-        }
-        if let Some(form) = form {
-            let mut body = Url::parse("http://x/").unwrap();
-            body.query_pairs_mut().extend_pairs(form);
-            let kind = "application/x-www-form-urlencoded";
-            let origin = url.origin().ascii_serialization();
-            request = request.header("content-type", kind).header("origin", origin);
-            request = request.header("sec-fetch-site", "same-origin").body(body.query().unwrap().to_owned());
-        }
-        let (status, headers, body) = self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            (answer.status().as_u16(), answer.headers().clone(), answer.text().await.unwrap())
-        });
-        for cookie in headers.get_all("set-cookie") {
-            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
-            self.cookies.entry(place.clone()).or_default().insert(name.to_owned(), value.to_owned());
-        }
-        let location = headers.get("location").map(|to| url.join(to.to_str().unwrap()).unwrap());
-        Page { url: url.clone(), status, location, body }
-    }
-
-    /// Follows redirects until there is a page, or until one leads to this port, which is returned and not followed.
-    fn follow(&mut self, mut page: Page, until: u16) -> Page {
-        for _ in 0..10 {
-            let Some(to) = page.location.clone() else { return page };
-            if to.port() == Some(until) {
-                return page;
-            }
-            page = self.get(&to);
-        }
-        panic!("it is sent around for ever");
-    }
-
-    /// Sends the form of a page whose action ends so, with these fields beside the hidden ones.
-    fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
-        let form = page.body.split("<form").find(|form| form.split('>').next().unwrap().contains(action));
-        let form = form.unwrap_or_else(|| panic!("no form {action} at {}:\n{}", page.url, page.body));
-        let form = form.split("</form").next().unwrap();
-        let mut filled: Vec<(String, String)> = form
-            .split("<input")
-            .skip(1)
-            .filter_map(|input| {
-                let input = input.split('>').next().unwrap();
-                let value = |name: &str| Some(input.split_once(&format!("{name}=\""))?.1.split('"').next()?.to_owned());
-                (value("type").as_deref() == Some("hidden")).then(|| (value("name"), value("value")))
-            })
-            .filter_map(|(name, value)| Some((name?, value.unwrap_or_default().replace("&amp;", "&"))))
-            .collect();
-        filled.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let to = page.url.join(action).unwrap();
-        self.ask(Method::POST, &to, Some(&filled))
-    }
-}
+use super::world::{Browser, Gitea, World, ended, login, port};
 
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -125,39 +36,12 @@ fn person(login: &str) -> String {
     )
 }
 
-/// `trueup login`, and the address that it says.
-fn login(world: &World, server: &str) -> (Child, Url) {
-    let mut command = clean(env!("CARGO_BIN_EXE_trueup"), &world.path("home"));
-    command.args(["login", "--server", server]).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    loop {
-        let mut line = String::new();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it says no address");
-        if let Ok(address) = Url::parse(line.trim()) {
-            child.stderr = Some(said.into_inner());
-            return (child, address);
-        }
-    }
-}
-
-fn ended(child: Child) -> (i32, String) {
-    let output = child.wait_with_output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn port(address: &Url) -> u16 {
-    let redirect = address.query_pairs().find(|(name, _)| name == "redirect").unwrap().1.into_owned();
-    Url::parse(&redirect).unwrap().port().unwrap()
-}
-
 #[test]
 fn people_log_in_with_a_real_git_host() {
     let Some(gitea) = Gitea::start() else { return };
     let ada = gitea.person("ada");
     let mut browser = Browser::new();
-    let about = browser.get(&Url::parse(&format!("{}/.well-known/openid-configuration", gitea.url())).unwrap());
-    let issuer = serde_json::from_str::<Value>(&about.body).unwrap()["issuer"].as_str().unwrap().to_owned();
+    let issuer = browser.issuer(&gitea);
     let (mut world, server) = world(&issuer, "CLIENT", "SECRET");
     let (client, secret) = gitea.oauth(&ada, &format!("{server}/v1/login/callback"), true);
     world.declared.daemon = world.declared.daemon.replace("CLIENT", &client);
@@ -166,13 +50,7 @@ fn people_log_in_with_a_real_git_host() {
 
     // They are known there, and not here.
     let (child, address) = login(&world, &server);
-    let page = browser.get(&address);
-    let page = browser.follow(page, port(&address));
-    let page = browser.submit(&page, "/user/login", &[("user_name", &ada.name), ("password", &ada.password)]);
-    let page = browser.follow(page, port(&address));
-    let page = browser.submit(&page, "/login/oauth/grant", &[("granted", "true")]);
-    let page = browser.follow(page, port(&address));
-    let back = browser.get(&page.location.unwrap());
+    let back = browser.log_in(&ada, &address);
     assert!(back.body.contains("not logged in"), "{}", back.body);
     let (code, said) = ended(child);
     assert_eq!(code, 2, "{said}");

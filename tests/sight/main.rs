@@ -2,8 +2,6 @@
 
 // A test says what went wrong by failing.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
-// A child that says nothing fails the test, and ends with it.
-#![allow(clippy::zombie_processes)]
 
 #[path = "../world/mod.rs"]
 mod world;

@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::print_stderr)]
 
 mod authority;
+mod browser;
 mod cgi;
 mod daemon;
 mod declared;
@@ -29,6 +30,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 pub use authority::{Authority, Shown};
+pub use browser::{Browser, ended, login, port};
 pub use daemon::{Ran, World};
 pub use declared::{App, Declared};
 pub use forms::{forms, holds};
