@@ -33,10 +33,11 @@ pub(crate) enum Lie {
     NoToken,
     TwoTokens,
     Endless,
+    LongToken,
 }
 
 impl Lie {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::AlgorithmNone,
         Self::SymmetricWithThePublicKey,
         Self::OtherKey,
@@ -54,6 +55,7 @@ impl Lie {
         Self::NoToken,
         Self::TwoTokens,
         Self::Endless,
+        Self::LongToken,
     ];
 }
 
@@ -165,6 +167,7 @@ fn token(base: &str, lie: Lie, nonce: &str, own: &EcdsaKeyPair, other: &EcdsaKey
         Lie::Expired => set("exp", json!(now - 3600)),
         Lie::OtherSubject => set("sub", json!("Ada")),
         Lie::EmptySubject => set("sub", json!("")),
+        Lie::LongToken => set("more", json!("x".repeat(8 * 1024))),
         _ => {}
     }
     let gone = match lie {

@@ -155,6 +155,15 @@ fn l1_k8_a_provider_that_lies_lets_nobody_in_and_each_part_of_a_login_is_used_on
     let (status, made) = exchange(&browser, &server, &code, "verifier");
     assert!(status == 200 && made["secret"].as_str().unwrap().starts_with("trueup_"), "{made}");
     assert_eq!((&made["kind"], &made["person"]), (&json!("login"), &json!("ada")));
+    // It counts for as long as the account is theirs.
+    let with = |secret: &Value| {
+        let (url, secret) = (format!("{server}/v1/status"), secret.as_str().unwrap().to_owned());
+        browser.runtime.block_on(async { browser.client.get(url).bearer_auth(secret).send().await.unwrap().status() })
+    };
+    assert_eq!(with(&made["secret"]), 200);
+    world.declared.more = person(&format!(", login: '{}/bob'", liar.issuer()));
+    world.configure();
+    super::world::eventually("it counts no more", super::asking::SOON, || with(&made["secret"]) == 401);
     // A log has why each was refused, and no secret.
     let log = world.stderr();
     assert!(log.matches("a login failed").count() >= Lie::ALL.len() - 1 && !log.contains("a-client-secret"), "{log}");

@@ -18,6 +18,8 @@ use crate::source;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Keys and metadata of a provider have a few KiB.
 const LARGEST: usize = 256 * 1024;
+/// No ID token of an honest provider comes near this.
+const LONGEST: usize = 8 * 1024;
 /// Nobody signs with what both sides know, or not at all.
 const SIGNED: [CoreJwsSigningAlgorithm; 8] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -88,6 +90,10 @@ pub(super) async fn account(means: &LoginMeans, code: String, begun: &Begun) -> 
     let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()));
     let answer = exchange.request_async(&http).await.map_err(|error| Denied::Code(told(&error)))?;
     let token = answer.id_token().ok_or_else(|| Denied::Claims("there is no ID token in it".into()))?;
+    // Looked at before anything of it is decoded a second time, or any key is tried.
+    if token.to_string().len() > LONGEST {
+        return Err(Denied::Claims(format!("the ID token has more than {LONGEST} bytes")));
+    }
     let verifier = client.id_token_verifier().set_allowed_algs(SIGNED);
     let claims =
         token.claims(&verifier, &Nonce::new(begun.nonce.clone())).map_err(|error| Denied::Claims(told(&error)))?;
