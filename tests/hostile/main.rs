@@ -50,7 +50,7 @@ const LATER: [(&str, &str); 7] = [
 ];
 
 /// Cases that need more than a daemon, and where they are.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     (
         "J7",
         "jobs that never end, flapping units and start limits need systemd as PID 1: tests/host/units.rs and units_faults.rs; \
@@ -61,6 +61,11 @@ const ELSEWHERE: [(&str, &str); 15] = [
         "break-glass that is over, played again, of another clock, or one's own second word: tests/stories/glass.rs, four_eyes.rs, \
          tests/approvals.rs, src/audit/break_glass.rs; what people are called: src/config/identity.rs",
     ),
+    ("K1–K7, K9", "deliveries of webhooks, to a daemon that hears them: tests/hooks"),
+    ("K8, L1, L2", "a provider that lies, and tokens that are none: tests/sight/login.rs, tests/api/hostile.rs"),
+    ("L3–L5, L7", "strangers, counters, what is there and what is not, pages of others: tests/api"),
+    ("L8, L9", "where a login leads, and who is told no more: tests/sight/login.rs and events.rs"),
+    ("L10–L17", "but L11 and L16, which are of pages: tests/api/hostile.rs, tests/sight/events.rs"),
     (
         "O1",
         "what others wrote, in every view of the command line and in the log: tests/sight/terminal.rs, src/cli/show/escape.rs",
@@ -70,7 +75,10 @@ const ELSEWHERE: [(&str, &str); 15] = [
         "a line of the log is one, as text and as JSON: tests/sight/terminal.rs; fields of the journal: src/cli/journal.rs",
     ),
     ("O3", "labels of metrics: src/agent/metrics/tests.rs, tests/sight/metrics.rs"),
-    ("O4", "what stands in notifications calls nobody and becomes no header, link or control sequence: tests/notify"),
+    (
+        "O4",
+        "what stands in notifications and comments calls nobody and becomes no header, link or section: tests/notify, tests/forge",
+    ),
     ("N1", "records cut, removed, swapped, edited, with every hash made to fit: tests/audit/main.rs and property.rs"),
     ("N2", "forks and restored backups: tests/stories/checkpoints.rs, tests/audit/faults.rs and property.rs"),
     ("N3", "leaves that look like nodes: src/audit/tree.rs; notes that look like statements: src/audit/statement.rs"),
@@ -81,7 +89,7 @@ const ELSEWHERE: [(&str, &str); 15] = [
         "a record twice after a crash: tests/kill ends the daemon at each durable call, and each closing is there once",
     ),
     ("N7", "no form of a secret: tests/audit/main.rs, tests/stories/secrets.rs"),
-    ("N8", "what SQLite can be made to suffer: tests/store.rs, tests/audit/faults.rs"),
+    ("N8", "what SQLite can be made to suffer: tests/store, tests/audit/faults.rs"),
     ("N10", "a full disk: tests/stories/full.rs, tests/audit/main.rs"),
 ];
 
