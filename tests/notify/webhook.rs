@@ -109,11 +109,12 @@ fn a_daemon_that_finds_nothing_to_tell_writes_nothing() {
 fn a_person_can_try_it_out() {
     let (mut world, mut receiver) = (world(), Receiver::new());
     declare(&mut world, "ops", &webhook(&receiver));
-    world.start();
+    start(&mut world);
+    receiver.until(1);
     let said = world.cli(&["notify", "test", "ops"]).code(0).stdout;
     assert!(said.contains("ops (webhook) took the message msg_") && said.ends_with(": 200 OK: ok\n"), "{said}");
-    let taken = receiver.until(1);
-    assert!(verifies(&taken[0]) && body(&taken[0])["event"] == "test");
+    let taken = receiver.until(2);
+    assert!(verifies(&taken[1]) && body(&taken[1])["event"] == "test");
     receiver.down();
     let ran = world.cli(&["notify", "test", "ops"]).code(2);
     assert!(ran.stderr.contains("notify.unreachable"), "{}", ran.stderr);
