@@ -65,13 +65,21 @@ pub struct Pull {
     pub title: String,
     #[serde(default)]
     pub html_url: String,
-    pub base: Branch,
+    pub base: Base,
     pub head: Branch,
     #[serde(default)]
     pub merged: bool,
 }
 
-/// One side of a pull request.
+/// Where a pull request goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Base {
+    #[serde(rename = "ref")]
+    pub name: String,
+    repo: Option<Place>,
+}
+
+/// What a pull request brings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Branch {
     #[serde(rename = "ref")]
@@ -97,9 +105,17 @@ impl Pull {
         if self.head.label.is_empty() || self.head.name.is_empty() || self.head.name.starts_with("refs/") {
             return true;
         }
-        let name = |branch: &Branch| branch.repo.as_ref().map(|place| place.full_name.clone());
-        name(&self.head).is_none() || name(&self.head) != name(&self.base)
+        let name = |place: &Option<Place>| place.as_ref().map(|place| place.full_name.clone());
+        name(&self.head.repo).is_none() || name(&self.head.repo) != name(&self.base.repo)
     }
+}
+
+/// What a host lists of its pull requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulls {
+    pub found: Vec<Pull>,
+    /// How many are none as a Forgejo or Gitea tells of them.
+    pub odd: usize,
 }
 
 /// A pull request to be.

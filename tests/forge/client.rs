@@ -49,7 +49,7 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
             !pull.is_from_fork() && !pull.merged && (pull.base.name.as_str(), pull.title.as_str()) == ("main", "Next")
         );
         assert_eq!(client.open_pull(&new).await.unwrap().number, pull.number, "one that is open is not opened again");
-        assert_eq!(client.pulls(50).await.unwrap().len(), 1);
+        assert_eq!(client.pulls(50, |_| true).await.unwrap().found.len(), 1);
         assert_eq!(client.pull(pull.number).await.unwrap().head.sha.as_str(), next);
 
         let comment = client.comment(pull.number, "one").await.unwrap();
@@ -84,7 +84,7 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
         &format!("repos/{}", scene.repository),
         &json!({ "name": "renamed" }),
     );
-    assert_eq!(on(client.pulls(50)).unwrap().len(), 1);
+    assert_eq!(on(client.pulls(50, |_| true)).unwrap().found.len(), 1);
     assert_eq!(on(client.statuses(&commit)).unwrap().len(), 1);
 }
 
