@@ -309,6 +309,10 @@ impl Planner {
             Ok(Merge::Crossed) => {
                 return Ok(Fate::NotMerged("both were merged into each other; merge the branch into it once more"));
             }
+            Ok(Merge::Tangled) => {
+                let why = "its history and the branch's are too much entangled; rebase it onto the branch";
+                return Ok(Fate::NotMerged(why));
+            }
             Err(error) => Err(error),
         };
         let (before, after) = match merged {
@@ -325,6 +329,13 @@ impl Planner {
                 Ok(Some(view)) => plans.push((name.clone(), Ok(view))),
                 Err(refusal) if refusal.outcome == Outcome::Stopped => return Err(NotYet::Stopping),
                 Err(refusal) => plans.push((name.clone(), Err(not_planned(&refusal)))),
+            }
+        }
+        // Where none is touched, none has asked for signatures.
+        if plans.is_empty() {
+            let now = self.agent.inner.clock.now();
+            if let Err(error) = source.verify(&proposal.head, Some(&proposal.onto.revision), now).await {
+                return Ok(Fate::NotRead(not_read(&error)));
             }
         }
         Ok(Fate::Planned(plans))
