@@ -323,7 +323,8 @@ impl Planner {
         let mut plans = vec![];
         // One after the other: whoever syncs comes first.
         for (name, commands) in &present.applications {
-            let planned = ask(commands, |reply| Command::Propose(proposal.clone(), reply)).await.map_err(|_| NotYet::Stopping)?;
+            let planned =
+                ask(commands, |reply| Command::Propose(proposal.clone(), reply)).await.map_err(|_| NotYet::Stopping)?;
             match planned {
                 Ok(None) => {}
                 Ok(Some(view)) => plans.push((name.clone(), Ok(view))),
