@@ -150,7 +150,10 @@ impl Planner {
                         self.say(&error);
                     }
                     said = Some(error.kind);
-                    pace.back_off(SOON, failures).max(error.wait.unwrap_or_default())
+                    let later = pace.back_off(SOON, failures);
+                    // What failed of one alone keeps the others no longer than the interval.
+                    let later = if rounds.down { later } else { later.min(self.interval.max(SOONEST)) };
+                    later.max(error.wait.unwrap_or_default())
                 }
             };
             let ended = Instant::now();

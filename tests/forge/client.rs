@@ -120,6 +120,14 @@ fn a_git_host_that_misbehaves_is_told_by_name_and_gets_nothing_out_of_it() {
             "{error:?}"
         );
     }
+    // Of a list, what is odd hides nothing else; and what is not said of a head makes it nobody's of ours.
+    let head = json!({ "ref": "next", "label": "next", "sha": "a".repeat(40) });
+    let unborn = json!({ "number": 7, "base": { "ref": "main" }, "head": { "ref": "next", "sha": "" } });
+    let list = json!([unborn, { "number": 8, "base": { "ref": "main", "sha": "" }, "head": head }]);
+    world.server.inject(Fault::Body("application/json", list.to_string().into_bytes()));
+    let pulls = on(client.pulls(1, |_| true)).unwrap();
+    assert!(pulls.odd == 1 && pulls.found.len() == 1 && pulls.found[0].number == 8, "{pulls:?}");
+    assert!(pulls.found[0].is_from_fork());
     // Only a Forgejo says which version of Forgejo it is; a proxy with a page of its own says nothing.
     for (fault, forgejo) in [
         (json("{\"version\":\"12.0.1+gitea-1.22.0\"}"), true),
