@@ -99,7 +99,7 @@ struct Place {
 
 impl Pull {
     /// Whether what it brings is no branch of the repository that it goes to, and so may be anybody's: it lies in another one, or in
-    /// one that is gone, or was pushed to `refs/for/` (AGit), which whoever may read may do, and which the host says lies here.
+    /// one that is gone, or was pushed to `refs/for/` (`AGit`), which whoever may read may do, and which the host says lies here.
     #[must_use]
     pub fn is_from_fork(&self) -> bool {
         if self.head.label.is_empty() || self.head.name.is_empty() || self.head.name.starts_with("refs/") {
