@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use super::commands::{Asked, Command, ask};
 use crate::audit::{self, Appended, Filter, Kind};
 use crate::config;
-use crate::forge::{Fate, Forge, ForgeError, NotPlanned, Proposed, Pull, Status};
+use crate::forge::{Fate, Forge, ForgeError, ForgeErrorKind, NotPlanned, Proposed, Pull, Status};
 use crate::model::{Digest, Name, Outcome, Pace, Revision, chain, event};
 use crate::source::{Head, Merge, Shared, SourceError, SourceErrorKind};
 use crate::store::StoreError;
@@ -21,8 +21,9 @@ use crate::sync::{Proposal, Refusal};
 /// So many pull requests are planned: those that changed last.
 const MOST: usize = 50;
 
-/// What comes together is one round.
+/// What comes together is one round; and however often a bell is rung, there is this between two of them.
 const GATHER: Duration = Duration::from_millis(200);
+const APART: Duration = Duration::from_secs(2);
 
 /// How soon the host is asked again for what it has told of and does not give yet; and where it is down, at first and at last.
 const SOON: Duration = Duration::from_secs(2);
@@ -67,6 +68,20 @@ struct Rounds {
     again: bool,
     /// How often in a row that was so.
     waited: u32,
+    /// At which heads the host does not give what it tells of, and how often in a row that was so.
+    pending: BTreeMap<u64, (Revision, u32)>,
+    /// What the log was last told of those that are not planned: how many are left out, and how many are odd.
+    told: (usize, usize),
+    /// The last round did not come to its end: nothing is asked of the host before its time.
+    down: bool,
+}
+
+/// Why it cannot be told yet what would come of one.
+enum NotYet {
+    /// The Git server does not give it at the commit that the host tells of.
+    Pending,
+    /// An application is being stopped.
+    Stopping,
 }
 
 /// What a pull request was planned from.
@@ -109,8 +124,17 @@ impl Planner {
         let mut pace = Pace::new(inner.store.key(), format!("proposals {}", self.repository)).up_to(LONGEST_RETRY);
         let (mut failures, mut said) = (0, None);
         let read = audit::head(&inner.store).await.map_or(0, |head| head.size);
-        let mut rounds =
-            Rounds { seen: BTreeMap::new(), moved: BTreeMap::new(), read, login: None, again: false, waited: 0 };
+        let mut rounds = Rounds {
+            seen: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            read,
+            login: None,
+            again: false,
+            waited: 0,
+            pending: BTreeMap::new(),
+            told: (0, 0),
+            down: false,
+        };
         inner.begun.cancelled().await;
         loop {
             let wait = match self.round(&mut rounds).await {
@@ -126,37 +150,43 @@ impl Planner {
                         self.say(&error);
                     }
                     said = Some(error.kind);
-                    pace.back_off(SOON, failures).max(error.wait.unwrap_or_default())
+                    let later = pace.back_off(SOON, failures);
+                    // What failed of one alone keeps the others no longer than the interval.
+                    let later = if rounds.down { later } else { later.min(self.interval.max(SOONEST)) };
+                    later.max(error.wait.unwrap_or_default())
                 }
             };
-            let due = Instant::now() + wait;
+            let ended = Instant::now();
+            let due = ended + wait;
             loop {
                 tokio::select! {
                     () = sleep_until(due) => break, // a timer holds no data
-                    () = self.bell.notified(), if failures == 0 => break, // a permit that is not taken stays
+                    () = self.bell.notified(), if !rounds.down => break, // a permit that is not taken stays
                     _ = appended.next() => { // a ring that is not heard stays
                         let moved = rounds.note(&self.agent).await.unwrap_or_else(|error| {
                             tracing::warn!(repository = %self.repository, error = chain(&error), "could not read the trail");
                             false
                         });
-                        if moved && failures == 0 {
+                        if moved && !rounds.down {
                             break;
                         }
                     }
                 }
             }
-            sleep(GATHER).await;
+            sleep_until((ended + APART).max(Instant::now() + GATHER)).await;
         }
     }
 
     /// Looks at every open pull request, and plans those of which anything has moved.
     async fn round(&self, rounds: &mut Rounds) -> Result<(), ForgeError> {
-        rounds.again = false;
+        (rounds.again, rounds.down) = (false, false);
         let Some(present) = self.present().await else { return Ok(()) };
-        let mut pulls = self.forge.pulls(MOST).await?;
-        pulls.retain(|pull| pull.base.name == self.branch);
+        rounds.down = true;
+        let pulls = self.pulls(rounds).await?;
         let open: BTreeSet<_> = pulls.iter().map(|pull| pull.number).collect();
         rounds.seen.retain(|number, _| open.contains(number));
+        rounds.pending.retain(|number, _| open.contains(number));
+        let mut failed = None;
         for pull in pulls {
             let (head, onto) = (pull.head.sha.clone(), present.onto.revision.clone());
             let from = Basis { head, onto, declared: present.declared };
@@ -165,7 +195,9 @@ impl Planner {
             }
             match self.one(rounds, &present, &pull, from).await {
                 Ok(()) => {}
-                Err(error) if error.kind.lasts() => return Err(error),
+                Err(error) if error.is_general() => return Err(error),
+                // It is tried again, after the others.
+                Err(error) if error.kind.lasts() => failed = failed.or(Some(error)),
                 // What the host would not have of one stands in no other's way.
                 Err(error) => {
                     let (event, code) = (event::FORGE_REFUSED.name, error.kind.code());
@@ -174,7 +206,27 @@ impl Planner {
                 }
             }
         }
-        Ok(())
+        rounds.down = false;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Returns the open pull requests to the followed branch that are looked at. Those that are not planned take nobody's place.
+    async fn pulls(&self, rounds: &mut Rounds) -> Result<Vec<Pull>, ForgeError> {
+        let ours = |pull: &Pull| pull.base.name == self.branch;
+        let planned = |pull: &Pull| self.about.forks || !pull.is_from_fork();
+        let listed = self.forge.pulls(MOST + 1, |pull| ours(pull) && planned(pull)).await?;
+        let (mut pulls, mut forks): (Vec<_>, Vec<_>) = listed.found.into_iter().filter(ours).partition(planned);
+        let told = (pulls.len().saturating_sub(MOST), listed.odd);
+        if told != (0, 0) && (told.0 > 0, told.1) != (rounds.told.0 > 0, rounds.told.1) {
+            let (event, repository, odd) = (event::FORGE_REFUSED.name, &self.repository, told.1);
+            let more = told.0 > 0;
+            tracing::warn!(event, %repository, odd, more, "not every open pull request is planned: the {MOST} that changed last, and none that is odd");
+        }
+        rounds.told = told;
+        pulls.truncate(MOST);
+        forks.truncate(MOST);
+        pulls.append(&mut forks);
+        Ok(pulls)
     }
 
     async fn present(&self) -> Option<Present> {
@@ -195,9 +247,23 @@ impl Planner {
     async fn one(&self, rounds: &mut Rounds, present: &Present, pull: &Pull, from: Basis) -> Result<(), ForgeError> {
         // What moves from here on is looked at once more.
         let moved = rounds.moved.clone();
-        let Some(fate) = self.fate(present, pull).await else {
-            rounds.again = true;
-            return Ok(());
+        let fate = match self.fate(present, pull).await {
+            Ok(fate) => {
+                rounds.pending.remove(&pull.number);
+                fate
+            }
+            Err(NotYet::Pending) if rounds.waits_in_vain(pull) => {
+                let (event, repository, number) = (event::FORGE_REFUSED.name, &self.repository, pull.number);
+                let message = format!("the Git server does not give refs/pull/{number}/head at {}", from.head.short());
+                if rounds.pending.get(&number).is_some_and(|(_, times)| *times == PATIENCE + 1) {
+                    tracing::warn!(event, %repository, pull = number, "a pull request is not planned: {message}");
+                }
+                Fate::NotRead(NotPlanned { code: "forge.head-not-given".into(), message, passing: true })
+            }
+            Err(NotYet::Pending | NotYet::Stopping) => {
+                rounds.again = true;
+                return Ok(());
+            }
         };
         let touched = match &fate {
             Fate::Planned(plans) => plans.iter().map(|(name, _)| name.clone()).collect(),
@@ -226,45 +292,57 @@ impl Planner {
         }
     }
 
-    /// Returns what merging it would come to; `None` where the host does not give it yet.
-    async fn fate(&self, present: &Present, pull: &Pull) -> Option<Fate> {
+    /// Returns what merging it would come to.
+    async fn fate(&self, present: &Present, pull: &Pull) -> Result<Fate, NotYet> {
         if pull.is_from_fork() && !self.about.forks {
-            return Some(Fate::Fork);
+            return Ok(Fate::Fork);
         }
         let source = present.source.source();
         let head = match source.resolve(&format!("refs/pull/{}/head", pull.number)).await {
-            Ok(head) if head.revision != pull.head.sha => return None,
+            Ok(head) if head.revision != pull.head.sha => return Err(NotYet::Pending),
             Ok(head) => head,
-            Err(error) if error.kind == SourceErrorKind::RevisionMissing => return None,
-            Err(error) => return Some(Fate::NotRead(not_read(&error))),
+            Err(error) if error.kind == SourceErrorKind::RevisionMissing => return Err(NotYet::Pending),
+            Err(error) => return Ok(Fate::NotRead(not_read(&error))),
         };
         let (onto, found) = (&present.onto.revision, &head.revision);
         let merged = match source.merge(onto, found).await {
             Ok(Merge::Clean(after)) => source.tree(onto).await.map(|before| (before, after)),
-            Ok(Merge::Conflict(paths)) => return Some(Fate::Conflict(paths)),
-            Ok(Merge::Unrelated) => return Some(Fate::NotMerged("it has no history in common with the branch")),
+            Ok(Merge::Conflict(paths)) => return Ok(Fate::Conflict(paths)),
+            Ok(Merge::Unrelated) => return Ok(Fate::NotMerged("it has no history in common with the branch")),
             Ok(Merge::Crossed) => {
-                return Some(Fate::NotMerged("both were merged into each other; merge the branch into it once more"));
+                return Ok(Fate::NotMerged("both were merged into each other; merge the branch into it once more"));
+            }
+            Ok(Merge::Tangled) => {
+                let why = "its history and the branch's are too much entangled; rebase it onto the branch";
+                return Ok(Fate::NotMerged(why));
             }
             Err(error) => Err(error),
         };
         let (before, after) = match merged {
             Ok(trees) => trees,
-            Err(error) => return Some(Fate::NotRead(not_read(&error))),
+            Err(error) => return Ok(Fate::NotRead(not_read(&error))),
         };
         let proposal = Arc::new(Proposal { head, onto: present.onto.clone(), before, after });
         let mut plans = vec![];
         // One after the other: whoever syncs comes first.
         for (name, commands) in &present.applications {
-            let planned = ask(commands, |reply| Command::Propose(proposal.clone(), reply)).await.ok()?;
+            let planned =
+                ask(commands, |reply| Command::Propose(proposal.clone(), reply)).await.map_err(|_| NotYet::Stopping)?;
             match planned {
                 Ok(None) => {}
                 Ok(Some(view)) => plans.push((name.clone(), Ok(view))),
-                Err(refusal) if refusal.outcome == Outcome::Stopped => return None,
+                Err(refusal) if refusal.outcome == Outcome::Stopped => return Err(NotYet::Stopping),
                 Err(refusal) => plans.push((name.clone(), Err(not_planned(&refusal)))),
             }
         }
-        Some(Fate::Planned(plans))
+        // Where none is touched, none has asked for signatures.
+        if plans.is_empty() {
+            let now = self.agent.inner.clock.now();
+            if let Err(error) = source.verify(&proposal.head, Some(&proposal.onto.revision), now).await {
+                return Ok(Fate::NotRead(not_read(&error)));
+            }
+        }
+        Ok(Fate::Planned(plans))
     }
 
     /// Shows what came of it, where that is another than is shown already. Returns the comment and what it says.
@@ -294,7 +372,7 @@ impl Planner {
             Some((id, _)) => match self.forge.edit_comment(id, &text).await {
                 Ok(()) => Ok(Some((id, text))),
                 // Somebody removed it: it is written anew.
-                Err(error) if error.kind == crate::forge::ForgeErrorKind::Missing => {
+                Err(error) if error.kind == ForgeErrorKind::Missing => {
                     self.forge.comment(pull.number, &text).await.map(|comment| Some((comment.id, text)))
                 }
                 Err(error) => Err(error),
@@ -322,6 +400,16 @@ impl Planner {
 }
 
 impl Rounds {
+    /// Counts that one is not given yet. Returns whether it was so for so long that it has to be said.
+    fn waits_in_vain(&mut self, pull: &Pull) -> bool {
+        let (head, times) = self.pending.entry(pull.number).or_insert_with(|| (pull.head.sha.clone(), 0));
+        if *head != pull.head.sha {
+            (*head, *times) = (pull.head.sha.clone(), 0);
+        }
+        *times = times.saturating_add(1);
+        *times > PATIENCE
+    }
+
     /// Takes note of what was recorded since the last look. Returns whether it may change a plan that is shown.
     async fn note(&mut self, agent: &Agent) -> Result<bool, StoreError> {
         let newest = audit::head(&agent.inner.store).await?.size;

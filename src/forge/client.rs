@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::{ForgeError, ForgeErrorKind};
-use super::host::{Comment, Hook, NewHook, NewPull, Protection, Pull, Status, Statuses, User};
+use super::host::{Comment, Hook, NewHook, NewPull, Protection, Pull, Pulls, Status, Statuses, User};
 use crate::config::{self, Endpoint, Repository, SecretSource};
 use crate::model::Revision;
 use crate::notify::asked_wait;
@@ -27,7 +27,7 @@ const REFUSAL: usize = 4096;
 /// A renamed repository is one redirect away.
 const REDIRECTS: usize = 3;
 
-/// So many pull requests are looked through for one that is open already.
+/// So many pull requests are looked through.
 const MOST: usize = 1000;
 
 /// What the host lists at once; it may list fewer.
@@ -111,26 +111,30 @@ impl Forge {
         self.send("put a status on a commit", Method::POST, &path, status).await.map(drop)
     }
 
-    /// Returns the open pull requests, those that changed last first: at most `most`.
-    pub async fn pulls(&self, most: usize) -> Result<Vec<Pull>, ForgeError> {
-        let mut pulls: Vec<Pull> = vec![];
+    /// Returns the open pull requests, those that changed last first: up to the page on which `most` were found that `fit`, and at
+    /// most 1,000. One that is odd hides no other.
+    pub async fn pulls(&self, most: usize, fit: impl Fn(&Pull) -> bool) -> Result<Pulls, ForgeError> {
+        let (mut pulls, mut listed) = (Pulls::default(), 0);
         let path = self.path(&["pulls"]);
         for page in 1.. {
             let page = page.to_string();
             let query = [("state", "open"), ("sort", "recentupdate"), ("limit", PAGE), ("page", page.as_str())];
-            let more: Vec<Pull> = self.get("list the pull requests", &path, &query).await?;
-            let before = pulls.len();
-            // One that changes meanwhile moves, and comes twice.
+            let more: Vec<Value> = self.get("list the pull requests", &path, &query).await?;
+            listed += more.len();
+            let before = (pulls.found.len(), pulls.odd);
             for pull in more {
-                if pulls.iter().all(|known| known.number != pull.number) {
-                    pulls.push(pull);
+                match serde_json::from_value::<Pull>(pull) {
+                    // One that changes meanwhile moves, and comes twice.
+                    Ok(pull) if pulls.found.iter().any(|known| known.number == pull.number) => {}
+                    Ok(pull) => pulls.found.push(pull),
+                    Err(_) => pulls.odd += 1,
                 }
             }
-            if pulls.len() == before || pulls.len() >= most {
+            let enough = pulls.found.iter().filter(|pull| fit(pull)).count() >= most;
+            if (pulls.found.len(), pulls.odd) == before || enough || listed >= MOST {
                 break;
             }
         }
-        pulls.truncate(most);
         Ok(pulls)
     }
 
@@ -149,7 +153,7 @@ impl Forge {
             Err(error) if error.kind == ForgeErrorKind::Refused => {
                 let fits =
                     |pull: &Pull| pull.head.name == new.head && pull.base.name == new.base && !pull.is_from_fork();
-                self.pulls(MOST).await?.into_iter().find(fits).ok_or(error)
+                self.pulls(1, fits).await?.found.into_iter().find(fits).ok_or(error)
             }
             Err(error) => Err(error),
         }
@@ -196,6 +200,15 @@ impl Forge {
             .await
             .map(drop)
             .map_err(|error| error.while_doing("remove a webhook"))
+    }
+
+    /// Whether the repository is there, for whom the token is.
+    pub async fn is_there(&self) -> Result<bool, ForgeError> {
+        match self.get::<Value>("look for the repository", &self.path(&[]), &[]).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ForgeErrorKind::Missing => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns how a branch is protected; `None` where there is no such branch.
@@ -320,5 +333,5 @@ async fn judge(answer: &mut Response) -> Result<Vec<u8>, ForgeError> {
     let said = harmless(said.lines().next().unwrap_or_default().as_bytes());
     let colon = if said.is_empty() { "" } else { ": " };
     let message = format!("the Git host answered {status}{colon}{said}");
-    Err(ForgeError { kind: ForgeErrorKind::of(status), message, wait })
+    Err(ForgeError { kind: ForgeErrorKind::of(status), message, wait, status: Some(status.as_u16()) })
 }

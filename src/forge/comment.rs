@@ -42,7 +42,8 @@ impl Proposed {
             }
             Fate::Fork => text.push_str("It comes from a fork, and those are not planned here.\n"),
         }
-        redactor.mask(&text).into_owned()
+        // What is not ours was masked as it was put in: what is, the fences and the marker, is no secret, whatever it is like.
+        text
     }
 }
 
@@ -121,6 +122,8 @@ fn step(change: &Change, redactor: &Redactor) -> String {
         let _ = writeln!(text, "{}", span(redactor, note));
     }
     if let Some(diff) = &change.diff {
+        // Before it is cut: of a secret that stands where it ends, half would be shown.
+        let diff = &*redactor.mask(diff);
         let shown = cut(diff);
         let _ = write!(text, "\n{}", block(redactor, "diff", shown));
         if shown.len() < diff.len() {

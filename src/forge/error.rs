@@ -14,6 +14,8 @@ pub struct ForgeError {
     pub message: String,
     /// The host asks not to be tried again before this has passed.
     pub wait: Option<Duration>,
+    /// The status that it answered with, where it refused.
+    pub status: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +54,11 @@ impl ForgeErrorKind {
         }
     }
 
-    /// Whether it is the host, or the way there, and not what was asked for: what waits is kept, for as long as it takes.
+    /// Whether it is the host, or the way there, and not what was asked for: what waits is kept, for as long as it takes. A page that
+    /// no Forgejo or Gitea gives is that of a proxy, or of a host that is being mended.
     #[must_use]
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Tls | Self::Credentials | Self::Busy | Self::Denied)
+        matches!(self, Self::Unreachable | Self::Tls | Self::Credentials | Self::Busy | Self::Denied | Self::Odd)
     }
 
     /// Returns what a status means that is no success.
@@ -73,7 +76,17 @@ impl ForgeErrorKind {
 
 impl ForgeError {
     pub(super) fn new(kind: ForgeErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), wait: None }
+        Self { kind, message: message.into(), wait: None, status: None }
+    }
+
+    /// Whether whatever else is asked would fare no better: the way there, the token itself, or a host that asks for patience.
+    #[must_use]
+    pub const fn is_general(&self) -> bool {
+        match self.kind {
+            ForgeErrorKind::Tls | ForgeErrorKind::Credentials | ForgeErrorKind::Busy => true,
+            ForgeErrorKind::Unreachable | ForgeErrorKind::Denied => matches!(self.status, None | Some(401 | 407)),
+            ForgeErrorKind::Missing | ForgeErrorKind::Refused | ForgeErrorKind::Odd => false,
+        }
     }
 
     /// Tells what was being done.
@@ -90,5 +103,29 @@ impl From<SourceError> for ForgeError {
             _ => ForgeErrorKind::Unreachable,
         };
         Self::new(kind, chain(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_of_one_says_nothing_of_the_others() {
+        for (status, general, lasts) in [
+            (401, true, true),
+            (403, false, true),
+            (404, false, false),
+            (422, false, false),
+            (429, true, true),
+            (500, false, true),
+            (503, true, true),
+        ] {
+            let kind = ForgeErrorKind::of(StatusCode::from_u16(status).unwrap());
+            let error = ForgeError { status: Some(status), ..ForgeError::new(kind, "no") };
+            assert_eq!((error.is_general(), error.kind.lasts()), (general, lasts), "{status}");
+        }
+        assert!(ForgeError::new(ForgeErrorKind::Unreachable, "no").is_general());
+        assert!(ForgeErrorKind::Odd.lasts(), "a proxy's page is followed by an answer");
     }
 }

@@ -65,17 +65,28 @@ pub struct Pull {
     pub title: String,
     #[serde(default)]
     pub html_url: String,
-    pub base: Branch,
+    pub base: Base,
     pub head: Branch,
     #[serde(default)]
     pub merged: bool,
 }
 
-/// One side of a pull request.
+/// Where a pull request goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Base {
+    #[serde(rename = "ref")]
+    pub name: String,
+    repo: Option<Place>,
+}
+
+/// What a pull request brings.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Branch {
     #[serde(rename = "ref")]
     pub name: String,
+    /// What a person calls it; empty where nobody pushed a branch, as with what came by `refs/for/`.
+    #[serde(default)]
+    label: String,
     pub sha: Revision,
     /// `None` where the repository is gone.
     repo: Option<Place>,
@@ -87,12 +98,24 @@ struct Place {
 }
 
 impl Pull {
-    /// Whether what it brings lies in another repository than where it goes to; also where that one is gone.
+    /// Whether what it brings is no branch of the repository that it goes to, and so may be anybody's: it lies in another one, or in
+    /// one that is gone, or was pushed to `refs/for/` (`AGit`), which whoever may read may do, and which the host says lies here.
     #[must_use]
     pub fn is_from_fork(&self) -> bool {
-        let name = |branch: &Branch| branch.repo.as_ref().map(|place| place.full_name.clone());
-        name(&self.head).is_none() || name(&self.head) != name(&self.base)
+        if self.head.label.is_empty() || self.head.name.is_empty() || self.head.name.starts_with("refs/") {
+            return true;
+        }
+        let name = |place: &Option<Place>| place.as_ref().map(|place| place.full_name.clone());
+        name(&self.head.repo).is_none() || name(&self.head.repo) != name(&self.base.repo)
     }
+}
+
+/// What a host lists of its pull requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulls {
+    pub found: Vec<Pull>,
+    /// How many are none as a Forgejo or Gitea tells of them.
+    pub odd: usize,
 }
 
 /// A pull request to be.
@@ -176,4 +199,37 @@ pub struct Protection {
 
 fn or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_branch_of_the_repository_itself_is_no_fork() {
+        let sha = "a".repeat(40);
+        let here = json!({ "full_name": "ops/platform" });
+        let pull = |label: Option<&str>, name: &str, repo: &serde_json::Value| {
+            let base = json!({ "label": "main", "ref": "main", "sha": sha, "repo": here });
+            let mut head = json!({ "ref": name, "sha": sha, "repo": repo });
+            if let Some(label) = label {
+                head["label"] = label.into();
+            }
+            serde_json::from_value::<Pull>(json!({ "number": 1, "base": base, "head": head })).unwrap()
+        };
+        assert!(!pull(Some("next"), "next", &here).is_from_fork());
+        for (label, name, repo) in [
+            (Some("next"), "next", json!({ "full_name": "eve/platform" })),
+            (Some("next"), "next", json!(null)),
+            // As Gitea tells of what was pushed to `refs/for/main`, and of a branch that is gone.
+            (Some(""), "refs/pull/1/head", here.clone()),
+            (Some("next"), "refs/pull/1/head", here.clone()),
+            (None, "next", here.clone()),
+            (Some("next"), "", here.clone()),
+        ] {
+            assert!(pull(label, name, &repo).is_from_fork(), "{label:?} {name} {repo}");
+        }
+    }
 }

@@ -12,7 +12,9 @@ const LONGEST: usize = 300;
 /// Text of others as a code span of one line; what is secret in it is masked.
 pub(super) fn span(redactor: &Redactor, text: &str) -> String {
     let text = redactor.mask(text);
-    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().map(shown).collect();
+    // Once more in one line, where one may stand that went over two.
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line: String = redactor.mask(&line).chars().map(shown).collect();
     if line.chars().count() > LONGEST {
         line = line.chars().take(LONGEST - 1).chain(['…']).collect();
     }
@@ -67,6 +69,7 @@ mod tests {
             assert!(block.ends_with(&format!("\n{fence}\n")) && !block.contains('\r'), "{block}");
         }
         assert_eq!(span(&redactor, "is s3cr3t-of-the-tests"), "`is [redacted]`");
+        assert_eq!(span(&Redactor::new(["two words-of-it"]), "two\nwords-of-it"), "`[redacted]`");
         assert!(block(&redactor, "", "+s3cr3t-of-the-tests\n").contains("+[redacted]\n"));
         assert!(span(&redactor, &"x".repeat(1000)).chars().count() <= LONGEST + 2);
     }

@@ -15,7 +15,7 @@ mod teller;
 
 pub use client::Forge;
 pub use error::{ForgeError, ForgeErrorKind};
-pub use host::{Branch, Comment, Hook, HookConfig, NewHook, NewPull, Protection, Pull, State, Status};
+pub use host::{Base, Branch, Comment, Hook, HookConfig, NewHook, NewPull, Protection, Pull, Pulls, State, Status};
 pub use proposed::{Fate, NotPlanned, Proposed};
 pub use setup::{Mending, Webhook, mending};
 pub use teller::Teller;

@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_like_our_own_markdown_removes_none_of_it() {
+        let (marker, fence) = ("<!-- trueup/plan -->", "`".repeat(8));
+        let redactor = Redactor::new([fence.as_str(), marker, "</details>", "s3cr3t-of-the-tests"]);
+        // Seven backticks want a fence of eight.
+        let diff = format!("+{}\n+{fence}\n+{marker}\n+s3cr3t-of-the-tests\n", "`".repeat(7));
+        let text = planned(vec![Ok(view(1, &diff, &json!([]), "go"))]).comment(marker, &redactor);
+        assert!(text.starts_with(&format!("{marker}\n")) && text.matches(marker).count() == 1, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with(&fence)).count(), 2, "{text}");
+        assert!(text.contains("</details>") && !text.contains("s3cr3t-of-the-tests"), "{text}");
+        // Nor is half of one shown where a diff is cut.
+        let diff = format!("+{}s3cr3t-of-the-tests\n", "x".repeat(7_990));
+        assert!(!planned(vec![Ok(view(1, &diff, &json!([]), "go"))]).comment(marker, &redactor).contains("s3cr"));
+    }
+
+    #[test]
     fn the_status_is_green_only_where_everything_may_go() {
         let no = |passing| NotPlanned { code: "render.x".into(), message: "no".into(), passing };
         let finding = |guard: &str| json!([{ "guard": guard, "message": "m", "objects": [] }]);

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Forge;
-use super::error::ForgeError;
+use super::error::{ForgeError, ForgeErrorKind};
 use super::host::Status;
 use super::tale::{KINDS, Told, tale};
 use crate::audit::{self, Appended, Filter, Masks};
@@ -125,6 +125,14 @@ impl Teller {
                 if let Err(error) = self.tell(&told).await {
                     if error.kind.lasts() {
                         return Ok(Err(error));
+                    }
+                    // Where the repository is not to be seen, or that cannot be told, it says nothing of the commit.
+                    if error.kind == ForgeErrorKind::Missing {
+                        match self.forge.is_there().await {
+                            Ok(true) => {}
+                            Ok(false) => return Ok(Err(error)),
+                            Err(why) => return Ok(Err(why)),
+                        }
                     }
                     // What it would not have, such as a commit that is gone there, stands in nobody's way.
                     let (commit, app) = (told.commit.short(), &told.application);

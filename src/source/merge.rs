@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 use gix::merge::blob::builtin_driver::text::Labels;
@@ -23,6 +24,12 @@ use crate::model::Revision;
 /// So many conflicts are named.
 const MOST_NAMED: usize = 20;
 
+/// Histories that part at more commits are not followed: each may be a walk through all of history for each other.
+const MOST_EDGES: usize = 64;
+
+/// No further walk begins after this.
+const LONGEST: Duration = Duration::from_secs(10);
+
 /// Objects that are in no repository, by their ids.
 pub(super) type Made = HashMap<ObjectId, (Kind, Vec<u8>)>;
 
@@ -37,6 +44,7 @@ impl Inner {
         let behind = behind.map_err(|why| SourceError::new(SourceErrorKind::RevisionMissing, why))?;
         let mut objects = Objects::new(&generation.store()?);
         let meets = meets(&mut objects, (ours, theirs), &behind).map_err(|error| noted(&generation, error))?;
+        let Some(meets) = meets else { return Ok(Merge::Tangled) };
         let root = |objects: &mut Objects, id: &ObjectId| {
             let odd = |error| corrupt(id, "is a commit without a tree").because(error);
             objects.commit(id)?.tree_id().map_err(odd)
@@ -74,13 +82,15 @@ enum Meets {
 }
 
 /// Returns the best common ancestors: those parents of what only `theirs` has that `ours` has too, and no other of them leads to.
+/// `None` where there are too many, or it takes too long.
 fn meets(
     objects: &mut Objects,
     (ours, theirs): (ObjectId, ObjectId),
     behind: &[ObjectId],
-) -> Result<Vec<Meets>, SourceError> {
+) -> Result<Option<Vec<Meets>>, SourceError> {
+    let until = Instant::now() + LONGEST;
     if objects.reaches(&ours, &theirs)? == Some(true) || ours == theirs {
-        return Ok(vec![Meets::Contained]);
+        return Ok(Some(vec![Meets::Contained]));
     }
     let new: HashSet<_> = behind.iter().copied().chain([theirs]).collect();
     let mut edges = vec![];
@@ -90,18 +100,24 @@ fn meets(
                 edges.push(parent);
             }
         }
+        if edges.len() > MOST_EDGES {
+            return Ok(None);
+        }
     }
     let mut best = vec![];
     for edge in &edges {
         let mut behind_another = false;
         for other in edges.iter().filter(|other| *other != edge) {
+            if Instant::now() >= until {
+                return Ok(None);
+            }
             behind_another |= objects.reaches(other, edge)? == Some(true);
         }
         if !behind_another {
             best.push(Meets::At(*edge));
         }
     }
-    Ok(best)
+    Ok(Some(best))
 }
 
 /// Merges trees. Returns the new root, with all objects that are not in the mirror, or the paths at which they conflict.

@@ -169,6 +169,8 @@ pub enum Merge {
     Unrelated,
     /// Their histories part at more than one commit.
     Crossed,
+    /// They part at too many commits, or too far away, for anybody to look for the one.
+    Tangled,
 }
 
 /// The tree of one revision, read from the object database.

@@ -31,7 +31,7 @@ pub struct Proposal {
 /// When there is no plan: Git, the render or the target does not allow one.
 pub async fn propose(subject: &mut Subject, proposal: &Arc<Proposal>) -> Result<Option<PlanView>, Refusal> {
     let Some(candidate) = subject.origin.proposed(&subject.name, proposal).await? else { return Ok(None) };
-    if let Some(bad) = subject.memory.state.bad_inputs.as_ref().filter(|bad| bad.inputs == candidate.inputs) {
+    if let Some(bad) = subject.memory.state.mark(&candidate.inputs) {
         let message = format!("the same failed before, at revision {}: {}", bad.revision.short(), bad.reason);
         return Err(Refusal::new(Outcome::Refused, "sync.bad-inputs", message));
     }

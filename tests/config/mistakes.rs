@@ -213,6 +213,15 @@ fn what_is_wrong_with_a_git_host_is_told_where_it_stands() {
     let told = told(&tag);
     assert!(told.len() == 1 && told[0].contains("config.plans: pull requests go to a branch"), "{told:?}");
     assert!(load(&tag.replace(fine, &format!("{fine}, plans: false"))).is_ok());
+    let two = |more: &str| {
+        let one = |name, more: &str| {
+            document("Repository", name, &format!("{{ url: \"https://h/x\", forge: {{ {fine}{more} }} }}"))
+        };
+        format!("{}\n---\n{}", one("r", ""), one("s", more))
+    };
+    let told = self::told(&two(""));
+    assert!(told.len() == 1 && told[0].contains("config.context: the repository at "), "{told:?}");
+    assert!(load(&two(", context: trueup/staging")).is_ok());
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
             !pull.is_from_fork() && !pull.merged && (pull.base.name.as_str(), pull.title.as_str()) == ("main", "Next")
         );
         assert_eq!(client.open_pull(&new).await.unwrap().number, pull.number, "one that is open is not opened again");
-        assert_eq!(client.pulls(50).await.unwrap().len(), 1);
+        assert_eq!(client.pulls(50, |_| true).await.unwrap().found.len(), 1);
         assert_eq!(client.pull(pull.number).await.unwrap().head.sha.as_str(), next);
 
         let comment = client.comment(pull.number, "one").await.unwrap();
@@ -84,7 +84,7 @@ fn a_git_host_takes_what_it_is_told_and_says_what_it_has() {
         &format!("repos/{}", scene.repository),
         &json!({ "name": "renamed" }),
     );
-    assert_eq!(on(client.pulls(50)).unwrap().len(), 1);
+    assert_eq!(on(client.pulls(50, |_| true)).unwrap().found.len(), 1);
     assert_eq!(on(client.statuses(&commit)).unwrap().len(), 1);
 }
 
@@ -120,6 +120,14 @@ fn a_git_host_that_misbehaves_is_told_by_name_and_gets_nothing_out_of_it() {
             "{error:?}"
         );
     }
+    // Of a list, what is odd hides nothing else; and what is not said of a head makes it nobody's of ours.
+    let head = json!({ "ref": "next", "label": "next", "sha": "a".repeat(40) });
+    let unborn = json!({ "number": 7, "base": { "ref": "main" }, "head": { "ref": "next", "sha": "" } });
+    let list = json!([unborn, { "number": 8, "base": { "ref": "main", "sha": "" }, "head": head }]);
+    world.server.inject(Fault::Body("application/json", list.to_string().into_bytes()));
+    let pulls = on(client.pulls(1, |_| true)).unwrap();
+    assert!(pulls.odd == 1 && pulls.found.len() == 1 && pulls.found[0].number == 8, "{pulls:?}");
+    assert!(pulls.found[0].is_from_fork());
     // Only a Forgejo says which version of Forgejo it is; a proxy with a page of its own says nothing.
     for (fault, forgejo) in [
         (json("{\"version\":\"12.0.1+gitea-1.22.0\"}"), true),

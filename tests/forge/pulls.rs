@@ -183,6 +183,15 @@ fn a_fork_is_planned_only_where_that_is_allowed() {
         git.status().unwrap().success()
     };
     assert!(!has(&scene), "nothing of the fork was fetched");
+    // Whoever may read may push to this, and the host says that it lies in the repository itself.
+    let here = scene.host.remote(&scene.repository, &eve);
+    scene.world.repo.git(&["push", "--quiet", "-o", "topic=sly", &here, &format!("{branch}:refs/for/main")]);
+    let pulls = scene.host.get(&format!("repos/{}/pulls?state=open", scene.repository));
+    let numbers = pulls.as_array().unwrap().iter().filter_map(|one| one["number"].as_u64());
+    let sly = numbers.max().filter(|other| *other != number).expect("it was opened");
+    status(&scene, sly, "error: it comes from a fork");
+    assert_eq!(scene.host.comments(&scene.repository, sly), []);
+    assert!(!has(&scene), "nothing of it was fetched");
     scene.world.declared.repository += "\n  forks: true";
     scene.world.configure();
     status(&scene, number, "success: 1 application");
@@ -205,6 +214,13 @@ fn what_stands_in_git_stays_in_its_fence_and_shows_no_secret() {
     scene.world.edit("/etc/private", "hunter2-of-the-host\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(scene.world.live("/etc/private"), mode).unwrap();
+    // Everyone may read this one, but nobody gets there.
+    std::fs::create_dir_all(scene.world.live("/etc/closed")).unwrap();
+    scene.world.edit("/etc/closed/key", "hunter2-of-the-folder\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(scene.world.live("/etc/closed/key"), mode).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(scene.world.live("/etc/closed"), mode).unwrap();
     let evil = format!(
         "````\n</details>\n\n<!-- trueup/plan -->\n# **db** goes live by itself\n@{} closes #1 {}#1\n````diff\n+x\n{SECRET}\n",
         scene.ada.name, scene.repository
@@ -216,6 +232,7 @@ fn what_stands_in_git_stays_in_its_fence_and_shows_no_secret() {
         (name, "x\n"),
         ("web/host.yaml", shown),
         ("web/p", "mine\n"),
+        ("web/root/etc/closed/key", "mine\n"),
         ("web/root/etc/there", "````\n# **db**\n@ada\nmore\n"),
     ];
     // What is there already stands in a diff behind a blank, which a fence may have before it.
@@ -230,7 +247,7 @@ fn what_stands_in_git_stays_in_its_fence_and_shows_no_secret() {
     let all = scene.host.comments(&scene.repository, number);
     assert!(all.iter().any(|(author, text)| *author == scene.ada.name && text == fake), "it is left alone");
     assert!(!said.contains(SECRET) && said.contains("[redacted]"), "{said}");
-    assert!(!said.contains("hunter2") && said.contains("content hidden"), "{said}");
+    assert!(said.contains("/etc/closed/key") && !said.contains("hunter2") && said.contains("content hidden"), "{said}");
     // What the host makes of it: one section, nobody is called, nothing is referred to, and no heading but our own.
     let html = scene.host.rendered(&scene.repository, &said);
     assert_eq!(html.matches("<details>").count(), 1, "{html}");

@@ -1,7 +1,11 @@
+use std::collections::HashMap;
+
 use super::Scope;
 use super::hooks::{base, full_name};
 use super::repository::secret;
+use crate::config::gather::Gathered;
 use crate::config::{Forge, Repository};
+use crate::model::Mistake;
 use crate::yaml::quoted;
 
 /// A Git host gives 255 characters to the name of a status, of which that of an application may take 63.
@@ -28,5 +32,26 @@ pub(super) fn check(repository: &Repository, forge: &Forge, scope: &mut Scope) {
     if forge.plans && (repository.tag.is_some() || repository.commit.is_some()) {
         let hint = "plans: false, or follow a branch";
         scope.hint("config.plans", "/spec/forge", "pull requests go to a branch, and none is followed", hint);
+    }
+}
+
+/// Two Repositories of one repository at a Git host would write over each other's statuses and comments, if they had one name for
+/// them.
+pub(super) fn told_apart(gathered: &Gathered, mistakes: &mut Vec<Mistake>) {
+    let mut seen = HashMap::new();
+    for typed in &gathered.repositories {
+        let Some(forge) = &typed.spec.forge else { continue };
+        let url = forge.url.trim_end_matches('/').to_ascii_lowercase();
+        let named = (url, forge.repository.to_ascii_lowercase(), forge.context.clone());
+        let Some(first) = seen.insert(named.clone(), typed.written) else { continue };
+        seen.insert(named, first);
+        let message = format!(
+            "the repository at {} has this repository at the Git host, and the context {}, too",
+            first.place("/spec/forge"),
+            quoted(&forge.context)
+        );
+        let hint = "give each a context of its own, as for each branch: trueup/main, trueup/staging";
+        let mut scope = Scope { written: typed.written, partial: typed.partial, mistakes };
+        scope.hint("config.context", "/spec/forge", message, hint);
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn check(gathered: &Gathered, whole: bool, mistakes: &mut Vec<Mistake
             forge::check(&typed.spec, declared, &mut scope);
         }
     }
+    forge::told_apart(gathered, mistakes);
     for typed in &gathered.targets {
         target::check(&typed.spec, &mut Scope { written: typed.written, partial: typed.partial, mistakes });
     }

@@ -1,5 +1,6 @@
 //! What each object is now, and what applying would make it. Changes nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +30,8 @@ pub(super) struct Look<'a> {
     /// How much more content of what is there may be kept, in bytes.
     room: usize,
     users: Users,
+    /// Of folders: whether everyone reaches what lies in them.
+    reached: HashMap<String, bool>,
 }
 
 /// All content that one look keeps of what is there, in bytes: a thousand large files that go at once must not fill memory.
@@ -44,7 +47,8 @@ impl HostTarget {
     ) -> Result<Previews, TargetError> {
         let checks = desired.objects.keys().filter(|id| id.kind == CHECK).cloned().collect();
         let folders = Folders::new(self.roots.base()?);
-        let mut look = Look { target: self, folders, desired, survey, checks, room: ROOM, users: Users::default() };
+        let (users, reached) = (Users::default(), HashMap::new());
+        let mut look = Look { target: self, folders, desired, survey, checks, room: ROOM, users, reached };
         let mut items = Vec::with_capacity(desired.objects.len());
         let mut ours = Walk::new(&owned.objects);
         for (id, spec) in &desired.objects {
@@ -95,7 +99,8 @@ impl Look<'_> {
             HostSpec::File(file) => (file.show, file.secret.is_some()),
             _ => (false, false),
         };
-        let hidden = secret || !(show || wanted.readable() && live.is_none_or(Shape::readable));
+        let open = wanted.readable() && live.is_none_or(Shape::readable);
+        let hidden = secret || !(show || open && (same || self.everyone_reaches(place)));
         let rank = rank::write(&wanted, live);
         let after = if same { After::Same } else { After::Is(Box::new(self.coming(spec, &wanted, hidden))) };
         let calls = if same { vec![] } else { self.calls(&host) };
@@ -171,7 +176,8 @@ impl Look<'_> {
         let (holds, folder) = (self.holds_desired(&id.name), there.is_none_or(Shape::is_folder));
         let rank = if holds { rank::MAKES_ROOM } else { rank::delete(&id.name, there) };
         let calls = if there.is_some() { self.checks.clone() } else { vec![] };
-        let hidden = !there.is_none_or(Shape::readable);
+        let open = there.is_none_or(Shape::readable);
+        let hidden = !(open && self.target.roots.locate(&id.name).is_ok_and(|place| self.everyone_reaches(place)));
         let touched = self.touched(found.as_ref(), Some(owned));
         let live = self.live(&id.name, found, hidden, true);
         let after = if holds && folder { After::Same } else { After::Absent };
@@ -221,6 +227,16 @@ impl Look<'_> {
             self.target.young.took(place.path, &found.fingerprint, state, since);
         }
         Ok(found)
+    }
+
+    /// Whether no folder on the way keeps out those who may read what lies there by its own mode.
+    fn everyone_reaches(&mut self, place: Located<'_>) -> bool {
+        if let Some(known) = self.reached.get(place.folder) {
+            return *known;
+        }
+        let reaches = self.target.everyone_reaches(place.path);
+        self.reached.insert(place.folder.to_owned(), reaches);
+        reaches
     }
 
     /// Who changed what is there, where it is not what we left.
