@@ -64,8 +64,18 @@ pub trait Tokens {
     /// Returns all of them, by id.
     fn tokens(&self) -> Vec<Token>;
 
-    /// Makes one. That `by` may hand out so much is for the caller to have seen to.
-    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem>;
+    /// Whether it is one of them, and has not expired.
+    fn holds(&self, token: &Token) -> bool;
+
+    /// Makes one, which ends no later than `until`: when the one ends that it is made with. That `by` may hand out so much is for the
+    /// caller to have seen to.
+    async fn create_token(
+        &self,
+        bearer: Bearer,
+        asked: TokenAsked,
+        until: Option<Time>,
+        by: Actor,
+    ) -> Result<TokenMade, Problem>;
 
     /// Makes one end now.
     async fn revoke_token(&self, id: &str, by: Actor) -> Result<Token, Problem>;
@@ -97,6 +107,10 @@ impl Keyring {
         change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
+    fn holds(&self, token: &Token, now: Time) -> bool {
+        self.all().get(&token.id).is_some_and(|(kept, _)| kept == token && kept.expires > now)
+    }
+
     /// The id says which; what is compared is what a secret of 256 random bits is hashed to, so that how far it fits tells nothing.
     fn find(&self, text: &str, now: Time) -> Result<Token, NoToken> {
         let parts = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
@@ -120,9 +134,19 @@ impl Tokens for Agent {
         self.inner.keyring.all().values().map(|(token, _)| token.clone()).collect()
     }
 
-    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
+    fn holds(&self, token: &Token) -> bool {
+        self.inner.keyring.holds(token, self.inner.clock.now())
+    }
+
+    async fn create_token(
+        &self,
+        bearer: Bearer,
+        asked: TokenAsked,
+        until: Option<Time>,
+        by: Actor,
+    ) -> Result<TokenMade, Problem> {
         let now = self.inner.clock.now();
-        let token = token(bearer, asked, by, now)?;
+        let token = token(bearer, asked, until, by, now)?;
         if self.inner.keyring.all().values().filter(|(one, _)| one.expires > now).count() >= MOST {
             let problem = Problem::new(409, "token.too-many", format!("there are {MOST} tokens already"));
             return Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"));
@@ -153,9 +177,10 @@ impl Tokens for Agent {
     }
 }
 
-fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<Token, Problem> {
+fn token(bearer: Bearer, asked: TokenAsked, until: Option<Time>, by: Actor, created: Time) -> Result<Token, Problem> {
     let wrong = |title: &str, hint: &str| Err(Problem::new(400, "token.asked", title).hint(hint));
     let TokenAsked { mut roles, matches, seconds, .. } = asked;
+    let usual = seconds.is_none();
     let seconds = seconds.map_or(USUAL, i64::from);
     if !(SHORTEST..=LONGEST).contains(&seconds) {
         return wrong("a token lasts from a minute to a year", "say for how long: --for 90d");
@@ -168,6 +193,16 @@ fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<
     if matches.applications.len() > MOST_NAMED || matches.labels.len() > MOST_NAMED {
         return wrong("it names more than 100 applications or labels", "`*` stands for any part of a name");
     }
+    let mut expires = created.plus_seconds(seconds);
+    if let Some(until) = until.filter(|until| expires > *until) {
+        if !usual {
+            let title = format!("it would outlast the token that it is made with, which ends at {until}");
+            return Err(
+                Problem::new(403, "token.forbidden", title).hint("ask for less: --for, or make it on the machine")
+            );
+        }
+        expires = until;
+    }
     let id = random::<8>().map_err(|error| store_problem(&error))?;
     Ok(Token {
         id: format!("{:016x}", u64::from_be_bytes(id)),
@@ -175,7 +210,7 @@ fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<
         grants: roles.into_iter().map(|role| Grant { role, matches: matches.clone() }).collect(),
         by,
         created,
-        expires: created.plus_seconds(seconds),
+        expires,
     })
 }
 
@@ -205,7 +240,7 @@ mod tests {
     fn made() -> (Keyring, String) {
         let asked = TokenAsked { roles: vec![Role::Operator, Role::Operator], ..TokenAsked::default() };
         let bearer = Bearer::Person { person: "ada".parse().unwrap() };
-        let token = token(bearer, asked, Actor::unix_user(0, "root".into()), Time(0)).unwrap();
+        let token = token(bearer, asked, None, Actor::unix_user(0, "root".into()), Time(0)).unwrap();
         let secret = "0123456789abcdef".repeat(4);
         let text = format!("{PREFIX}{}_{secret}", token.id);
         let keyring = Keyring::default();
@@ -222,6 +257,11 @@ mod tests {
         assert_eq!(token.grants.len(), 1);
         assert_eq!(token.actor().principal(), "person ada");
         let end = Time(0).plus_seconds(USUAL);
+        assert!(
+            keyring.holds(&token, Time(1)) && !keyring.holds(&token, end),
+            "an answer that takes long ends with it"
+        );
+        assert!(!keyring.holds(&Token { expires: end.plus_seconds(1), ..token }, Time(1)));
         assert_eq!(keyring.find(&text, end), Err(NoToken::Expired(end)));
         let other = |text: String| assert_eq!(keyring.find(&text, Time(1)), Err(NoToken::Unknown), "{text}");
         other(text.to_uppercase());
@@ -239,10 +279,20 @@ mod tests {
         let ask = |roles: &[Role], seconds| {
             let asked = TokenAsked { roles: roles.to_vec(), seconds, ..TokenAsked::default() };
             let bearer = Bearer::Robot { robot: "ci".parse().unwrap() };
-            token(bearer, asked, Actor::daemon("x"), Time(0)).map(|token| token.expires)
+            token(bearer, asked, None, Actor::daemon("x"), Time(0)).map(|token| token.expires)
         };
         assert_eq!(ask(&[Role::Viewer], None).unwrap(), Time(0).plus_seconds(USUAL));
         assert!(ask(&[Role::Viewer], Some(366 * 24 * 3600)).is_ok());
+        let within = |seconds, until| {
+            let asked = TokenAsked { roles: vec![Role::Viewer], seconds, ..TokenAsked::default() };
+            let bearer = Bearer::Person { person: "ada".parse().unwrap() };
+            token(bearer, asked, Some(Time(0).plus_seconds(until)), Actor::daemon("x"), Time(0))
+                .map(|token| token.expires)
+                .map_err(|problem| problem.code)
+        };
+        assert_eq!(within(None, 3600), Ok(Time(0).plus_seconds(3600)));
+        assert_eq!(within(Some(600), 3600), Ok(Time(0).plus_seconds(600)));
+        assert_eq!(within(Some(3601), 3600), Err("token.forbidden".into()));
         for (roles, seconds) in
             [(&[Role::Viewer][..], Some(366 * 24 * 3600 + 1)), (&[Role::Viewer], Some(0)), (&[], None)]
         {

@@ -127,9 +127,7 @@ impl Caller {
     pub(super) async fn again(&self, service: &Service) -> Result<Self, Refusal> {
         match &self.came {
             Came::Unix(uid) => Ok(Self::of_unix_user(service, *uid, None).await),
-            Came::Token(token) if service.daemon.tokens().contains(token) => {
-                Self::of_token(service, token.clone()).await
-            }
+            Came::Token(token) if service.daemon.holds(token) => Self::of_token(service, token.clone()).await,
             Came::Token(_) => Err(Problem::new(401, "api.unauthenticated", "the token counts no more").into()),
         }
     }
@@ -143,16 +141,20 @@ impl Caller {
         self.daemon.rights(person)
     }
 
-    pub(super) const fn is_robot(&self) -> bool {
-        matches!(&self.came, Came::Token(Token { bearer: Bearer::Robot { .. }, .. }))
+    /// Returns the token that they are known by, where it is one.
+    pub(super) const fn token(&self) -> Option<&Token> {
+        match &self.came {
+            Came::Token(token) => Some(token),
+            Came::Unix(_) => None,
+        }
+    }
+
+    /// Whether a token is what they are known by.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        self.token().is_some()
     }
 
     /// Whether it is root or the daemon's own user who asks, from this machine: they can change what is declared anyway.
-    /// Whether a token is what they are known by.
-    pub(super) const fn is_elsewhere(&self) -> bool {
-        matches!(self.came, Came::Token(_))
-    }
-
     pub(super) fn has_this_machine(&self) -> bool {
         matches!(self.came, Came::Unix(uid) if uid == 0 || uid == rustix::process::geteuid().as_raw())
     }
