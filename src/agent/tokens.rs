@@ -261,7 +261,7 @@ mod tests {
             keyring.holds(&token, Time(1)) && !keyring.holds(&token, end),
             "an answer that takes long ends with it"
         );
-        assert!(!keyring.holds(&Token { expires: end.plus_seconds(1), ..token }, Time(1)));
+        assert!(!keyring.holds(&Token { expires: end.plus_seconds(1), ..token.clone() }, Time(1)));
         assert_eq!(keyring.find(&text, end), Err(NoToken::Expired(end)));
         let other = |text: String| assert_eq!(keyring.find(&text, Time(1)), Err(NoToken::Unknown), "{text}");
         other(text.to_uppercase());
