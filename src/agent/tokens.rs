@@ -13,8 +13,8 @@ use super::problems::store_problem;
 use super::unknown::no_token;
 use crate::audit::{Act, ActBody, Body, Entry};
 use crate::config::{Grant, Matching};
-use crate::model::{Actor, Digest, Name, Problem, Role, Time};
-use crate::store::{Bearer, Store, StoreError, Token, random};
+use crate::model::{Actor, ActorKind, Digest, Name, Problem, Role, Time};
+use crate::store::{Bearer, Store, StoreError, Token, Tx, random};
 
 /// What each begins with, so that it is known for what it is wherever it turns up.
 pub const PREFIX: &str = "trueup_";
@@ -23,8 +23,12 @@ const USUAL: i64 = 90 * 24 * 60 * 60;
 /// And nothing longer, in seconds: a year.
 const LONGEST: i64 = 366 * 24 * 60 * 60;
 const SHORTEST: i64 = 60;
-/// Nobody has more than this for a reason.
+/// All but logins, together: nobody has more than this for a reason.
 const MOST: usize = 2000;
+/// Those that one made. Root has no share but the whole, and could strike out everybody's anyway.
+const MOST_OF_ONE: usize = 100;
+/// Of one person. Nobody is kept from logging in: the oldest one ends instead.
+const MOST_LOGINS: usize = 20;
 const MOST_NAMED: usize = 100;
 
 /// A token as it is asked for.
@@ -107,6 +111,38 @@ impl Keyring {
         change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
+    /// Forgets those that the store forgets.
+    pub(super) fn sweep(&self, now: Time) {
+        self.change(|all| all.retain(|_, (token, _)| token.is_kept(now)));
+    }
+
+    /// Returns which one has to end for a new one, where one has to.
+    ///
+    /// # Errors
+    /// Where there are too many, and none that ends for another.
+    fn room(&self, new: &Token, now: Time) -> Result<Option<Token>, Problem> {
+        let all = self.all();
+        let alive = all.values().map(|(token, _)| token).filter(|token| token.expires > now);
+        let (logins, others): (Vec<_>, Vec<_>) = alive.partition(|token| token.is_login());
+        if new.is_login() {
+            let theirs = logins.into_iter().filter(|token| token.bearer.person() == new.bearer.person());
+            let theirs: Vec<_> = theirs.collect();
+            let oldest = theirs.iter().min_by_key(|token| token.created);
+            return Ok(oldest.filter(|_| theirs.len() >= MOST_LOGINS).map(|token| (*token).clone()));
+        }
+        let maker = new.by.principal();
+        let own = || others.iter().filter(|token| token.by.principal() == maker).count();
+        let title = if others.len() >= MOST {
+            format!("there are {MOST} tokens already")
+        } else if !is_root(&new.by) && own() >= MOST_OF_ONE {
+            format!("you have made {MOST_OF_ONE} tokens already")
+        } else {
+            return Ok(None);
+        };
+        let problem = Problem::new(409, "token.too-many", title);
+        Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"))
+    }
+
     fn holds(&self, token: &Token, now: Time) -> bool {
         self.all().get(&token.id).is_some_and(|(kept, _)| kept == token && kept.expires > now)
     }
@@ -147,10 +183,7 @@ impl Tokens for Agent {
     ) -> Result<TokenMade, Problem> {
         let now = self.inner.clock.now();
         let token = token(bearer, asked, until, by, now)?;
-        if self.inner.keyring.all().values().filter(|(one, _)| one.expires > now).count() >= MOST {
-            let problem = Problem::new(409, "token.too-many", format!("there are {MOST} tokens already"));
-            return Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"));
-        }
+        let ends = self.inner.keyring.room(&token, now)?;
         let bytes = random::<32>().map_err(|error| store_problem(&error))?;
         // As 64 hexadecimal digits.
         let secret = Digest::from_bytes(bytes).to_string();
@@ -158,9 +191,19 @@ impl Tokens for Agent {
         let text = format!("{PREFIX}{}_{secret}", token.id);
         // Should it ever come our way in a message.
         self.inner.estate.lock().await.redactor.learn([&secret]);
-        let entry = told(Act::CreateToken, &token, &token.by);
-        self.write(&[entry], async |tx| tx.put_token(&token, &hash).await).await?;
+        let ended = ends.iter().map(|one| told(Act::RevokeToken, one, &token.by));
+        let entries: Vec<_> = ended.chain([told(Act::CreateToken, &token, &token.by)]).collect();
+        let change = async |tx: &mut Tx| {
+            if let Some(one) = &ends {
+                tx.drop_token(&one.id).await?;
+            }
+            tx.put_token(&token, &hash).await
+        };
+        self.write(&entries, change).await?;
         self.inner.keyring.change(|all| {
+            if let Some(one) = &ends {
+                all.remove(&one.id);
+            }
             all.insert(token.id.clone(), (token.clone(), hash));
         });
         Ok(TokenMade { secret: text, token })
@@ -175,6 +218,10 @@ impl Tokens for Agent {
         });
         Ok(token)
     }
+}
+
+fn is_root(by: &Actor) -> bool {
+    by.kind == ActorKind::UnixUser && by.subject == "0"
 }
 
 fn token(bearer: Bearer, asked: TokenAsked, until: Option<Time>, by: Actor, created: Time) -> Result<Token, Problem> {
@@ -272,6 +319,51 @@ mod tests {
         other(format!("{PREFIX}{}_", token.id));
         other(String::new());
         other(PREFIX.into());
+    }
+
+    #[test]
+    fn nobody_makes_so_many_that_others_get_none_and_logins_are_apart() {
+        let keyring = Keyring::default();
+        let of = |bearer: Bearer, by: Actor, at| {
+            let asked = TokenAsked { roles: vec![Role::Viewer], seconds: Some(3600), ..TokenAsked::default() };
+            token(bearer, asked, None, by, Time(0).plus_seconds(at)).unwrap()
+        };
+        let robot =
+            |uid, at| of(Bearer::Robot { robot: "ci".parse().unwrap() }, Actor::unix_user(uid, "someone".into()), at);
+        let login = |person: &str, at| {
+            let person: Name = person.parse().unwrap();
+            let by = Actor::login("https://git.example.org/1", &person);
+            of(Bearer::Login { person, account: "https://git.example.org/1".into() }, by, at)
+        };
+        let put = |token: Token| {
+            keyring.change(|all| {
+                all.insert(token.id.clone(), (token, Digest::ABSENT));
+            });
+        };
+        let now = Time(0).plus_seconds(200);
+        for at in 0..100 {
+            assert_eq!(keyring.room(&robot(1000, at), now), Ok(None));
+            put(robot(1000, at));
+        }
+        assert_eq!(keyring.room(&robot(1000, 100), now).unwrap_err().code, "token.too-many");
+        assert_eq!(keyring.room(&robot(1001, 100), now), Ok(None));
+        assert_eq!(keyring.room(&robot(1000, 100), Time(0).plus_seconds(3600)), Ok(None), "one has expired");
+        for at in 0..20 {
+            assert_eq!(keyring.room(&login("ada", at), now), Ok(None));
+            put(login("ada", at));
+        }
+        let ends = keyring.room(&login("ada", 20), now).unwrap().unwrap();
+        assert_eq!(ends.created, Time(0));
+        assert_eq!(keyring.room(&login("bob", 20), now), Ok(None));
+        for at in 100..MOST {
+            put(robot(0, i64::try_from(at).unwrap() % 100));
+        }
+        assert_eq!(keyring.room(&robot(1001, 100), now).unwrap_err().code, "token.too-many");
+        assert_eq!(keyring.room(&login("bob", 20), now), Ok(None));
+        keyring.sweep(now);
+        assert_eq!(keyring.all().len(), MOST + 20);
+        keyring.sweep(Time(0).plus_seconds(3600 * 24 * 32));
+        assert!(keyring.all().is_empty());
     }
 
     #[test]
