@@ -74,10 +74,7 @@ impl Command {
 ///
 /// # Errors
 /// When too many wait for it already, and when it ends before it answers.
-pub(super) async fn ask<T>(
-    asked: &Asked,
-    command: impl FnOnce(oneshot::Sender<T>) -> Command,
-) -> Result<T, Problem> {
+pub(super) async fn ask<T>(asked: &Asked, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Problem> {
     let (reply, answer) = oneshot::channel();
     let _place = asked.places.try_acquire().map_err(|_| busy())?;
     asked.commands.send(Box::new(command(reply))).await.map_err(|_| stopping())?;

@@ -63,6 +63,18 @@ impl FromRequestParts<Service> for Caller {
     }
 }
 
+/// That whoever asks sees everything: said before a body is read that only they may send.
+pub(super) struct Overseer;
+
+impl FromRequestParts<Service> for Overseer {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        caller.everywhere(Deed::SeeEverything).map(|()| Self)
+    }
+}
+
 /// Finds out who asks at the socket.
 pub(super) async fn local(
     State(service): State<Service>,
@@ -219,6 +231,14 @@ impl Caller {
         // What is wrong with it is for the daemon to say, to whom may open any.
         for name in whole.applications.iter().filter(|_| !self.rights.may_everywhere(Deed::OpenBreakGlass)) {
             self.application(name.as_str(), Deed::OpenBreakGlass)?;
+        }
+        // One that binds nothing they see is none to them.
+        if request.is_none() && !whole.policies.is_empty() && !self.sees_everything() {
+            let seen = self.policies(self.daemon.policies().await);
+            let hidden = whole.policies.iter().find(|name| !seen.iter().any(|policy| policy.name == **name));
+            if let Some(name) = hidden {
+                return Err(unknown::no_policy(name).into());
+            }
         }
         Ok(whole)
     }
