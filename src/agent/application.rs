@@ -108,9 +108,10 @@ impl Task {
 
     /// Takes what was asked meanwhile; the sync that comes next answers every bell that rang before it.
     fn gather(&mut self, waiting: &mut VecDeque<Box<Command>>) {
+        waiting.retain(|command| !command.is_forsaken());
         while let Ok(command) = self.commands.try_recv() {
             let rung = |command: &Command| matches!(command, Command::Ring(_));
-            if !(rung(&command) && waiting.iter().any(|command| rung(command))) {
+            if !command.is_forsaken() && !(rung(&command) && waiting.iter().any(|command| rung(command))) {
                 waiting.push_back(command);
             }
         }
@@ -118,6 +119,9 @@ impl Task {
 
     /// Returns when to sync next, where a sync was done. What takes room is boxed: most of the time a task only waits.
     async fn obey(&mut self, command: Box<Command>) -> Option<Instant> {
+        if command.is_forsaken() {
+            return None;
+        }
         // A reply that nobody waits for any more is no error: who asked has gone.
         match *command {
             Command::Ring(ring) => Some(self.sync(&ring).await.0),

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Agent;
 use super::application::Task;
+use super::commands::Asked;
 use super::declared::Force;
 use super::estate::{Estate, Following, Kept, Reached, StartError};
 use super::poller::Poller;
@@ -137,6 +138,7 @@ impl Agent {
             pace,
         );
         let (commands, receiver) = mpsc::channel(QUEUE);
+        let commands = Asked::new(commands);
         let task = Task {
             subject,
             commands: receiver,

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use super::commands::{Asked, Command};
+use super::commands::Asked;
 use crate::model::Name;
 use crate::sync::Ring;
 
@@ -23,8 +23,7 @@ impl Bells {
     pub(super) fn ring(&self, reason: &str, whom: impl Fn(&Name, &Name) -> bool) {
         let bells = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for (_, (_, commands)) in bells.iter().filter(|(application, (repository, _))| whom(application, repository)) {
-            // A full queue holds a bell already.
-            let _ = commands.try_send(Box::new(Command::Ring(Ring::daemon(reason))));
+            commands.ring(Ring::daemon(reason));
         }
     }
 }

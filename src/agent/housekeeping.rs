@@ -30,8 +30,10 @@ impl Agent {
 
     async fn sweep(&self) -> Result<u64, crate::store::StoreError> {
         let mut tx = self.inner.store.write().await?;
-        let gone = tx.sweep_unneeded(self.inner.clock.now()).await?;
+        let now = self.inner.clock.now();
+        let gone = tx.sweep_unneeded(now).await?;
         tx.commit().await?;
+        self.inner.keyring.sweep(now);
         Ok(gone)
     }
 }

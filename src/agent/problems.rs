@@ -8,6 +8,11 @@ pub(super) fn stopping() -> Problem {
     Problem::new(503, "daemon.stopping", "the daemon is stopping, or the application was removed")
 }
 
+pub(super) fn busy() -> Problem {
+    let problem = Problem::new(503, "application.busy", "too many wait for this application already");
+    problem.hint("`trueup status` shows what it is doing; ask again when that is done")
+}
+
 pub(super) fn refused(refusal: &Refusal) -> Problem {
     let status = if refusal.outcome == Outcome::Failed { 503 } else { 422 };
     let mut problem = Problem::new(status, &refusal.code, &refusal.message);

@@ -1,7 +1,7 @@
 //! Break-glass as it is asked for, by people and in Git: what Git asks for counts only once a person opens it.
 
 use super::Agent;
-use super::unknown::no_request;
+use super::unknown::{no_policy, no_request};
 use crate::config::BreakGlassRequest;
 use crate::model::view::BreakGlassAsked;
 use crate::model::{Name, Problem};
@@ -97,8 +97,7 @@ pub(super) fn not_over(policy: &Name, why: &NoOverride, rules: &Rules) -> Proble
     match why {
         NoOverride::Unknown => {
             let known: Vec<_> = rules.names().map(Name::as_str).take(20).collect();
-            let problem = Problem::new(404, "policy.unknown", format!("no policy is called {policy}"));
-            problem.hint(if known.is_empty() {
+            no_policy(policy).hint(if known.is_empty() {
                 "no policies are declared".to_owned()
             } else {
                 format!("declared are: {}", known.join(", "))

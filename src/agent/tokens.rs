@@ -13,8 +13,8 @@ use super::problems::store_problem;
 use super::unknown::no_token;
 use crate::audit::{Act, ActBody, Body, Entry};
 use crate::config::{Grant, Matching};
-use crate::model::{Actor, Digest, Name, Problem, Role, Time};
-use crate::store::{Bearer, Store, StoreError, Token, random};
+use crate::model::{Actor, ActorKind, Digest, Name, Problem, Role, Time};
+use crate::store::{Bearer, Store, StoreError, Token, Tx, random};
 
 /// What each begins with, so that it is known for what it is wherever it turns up.
 pub const PREFIX: &str = "trueup_";
@@ -23,8 +23,12 @@ const USUAL: i64 = 90 * 24 * 60 * 60;
 /// And nothing longer, in seconds: a year.
 const LONGEST: i64 = 366 * 24 * 60 * 60;
 const SHORTEST: i64 = 60;
-/// Nobody has more than this for a reason.
+/// All but logins, together: nobody has more than this for a reason.
 const MOST: usize = 2000;
+/// Those that one made. Root has no share but the whole, and could strike out everybody's anyway.
+const MOST_OF_ONE: usize = 100;
+/// Of one person. Nobody is kept from logging in: the oldest one ends instead.
+const MOST_LOGINS: usize = 20;
 const MOST_NAMED: usize = 100;
 
 /// A token as it is asked for.
@@ -64,8 +68,18 @@ pub trait Tokens {
     /// Returns all of them, by id.
     fn tokens(&self) -> Vec<Token>;
 
-    /// Makes one. That `by` may hand out so much is for the caller to have seen to.
-    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem>;
+    /// Whether it is one of them, and has not expired.
+    fn holds(&self, token: &Token) -> bool;
+
+    /// Makes one, which ends no later than `until`: when the one ends that it is made with. That `by` may hand out so much is for the
+    /// caller to have seen to.
+    async fn create_token(
+        &self,
+        bearer: Bearer,
+        asked: TokenAsked,
+        until: Option<Time>,
+        by: Actor,
+    ) -> Result<TokenMade, Problem>;
 
     /// Makes one end now.
     async fn revoke_token(&self, id: &str, by: Actor) -> Result<Token, Problem>;
@@ -97,6 +111,42 @@ impl Keyring {
         change(Arc::make_mut(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
+    /// Forgets those that the store forgets.
+    pub(super) fn sweep(&self, now: Time) {
+        self.change(|all| all.retain(|_, (token, _)| token.is_kept(now)));
+    }
+
+    /// Returns which one has to end for a new one, where one has to.
+    ///
+    /// # Errors
+    /// Where there are too many, and none that ends for another.
+    fn room(&self, new: &Token, now: Time) -> Result<Option<Token>, Problem> {
+        let all = self.all();
+        let alive = all.values().map(|(token, _)| token).filter(|token| token.expires > now);
+        let (logins, others): (Vec<_>, Vec<_>) = alive.partition(|token| token.is_login());
+        if new.is_login() {
+            let theirs = logins.into_iter().filter(|token| token.bearer.person() == new.bearer.person());
+            let theirs: Vec<_> = theirs.collect();
+            let oldest = theirs.iter().min_by_key(|token| token.created);
+            return Ok(oldest.filter(|_| theirs.len() >= MOST_LOGINS).map(|token| (*token).clone()));
+        }
+        let maker = new.by.principal();
+        let own = || others.iter().filter(|token| token.by.principal() == maker).count();
+        let title = if others.len() >= MOST {
+            format!("there are {MOST} tokens already")
+        } else if !is_root(&new.by) && own() >= MOST_OF_ONE {
+            format!("you have made {MOST_OF_ONE} tokens already")
+        } else {
+            return Ok(None);
+        };
+        let problem = Problem::new(409, "token.too-many", title);
+        Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"))
+    }
+
+    fn holds(&self, token: &Token, now: Time) -> bool {
+        self.all().get(&token.id).is_some_and(|(kept, _)| kept == token && kept.expires > now)
+    }
+
     /// The id says which; what is compared is what a secret of 256 random bits is hashed to, so that how far it fits tells nothing.
     fn find(&self, text: &str, now: Time) -> Result<Token, NoToken> {
         let parts = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
@@ -120,13 +170,20 @@ impl Tokens for Agent {
         self.inner.keyring.all().values().map(|(token, _)| token.clone()).collect()
     }
 
-    async fn create_token(&self, bearer: Bearer, asked: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
+    fn holds(&self, token: &Token) -> bool {
+        self.inner.keyring.holds(token, self.inner.clock.now())
+    }
+
+    async fn create_token(
+        &self,
+        bearer: Bearer,
+        asked: TokenAsked,
+        until: Option<Time>,
+        by: Actor,
+    ) -> Result<TokenMade, Problem> {
         let now = self.inner.clock.now();
-        let token = token(bearer, asked, by, now)?;
-        if self.inner.keyring.all().values().filter(|(one, _)| one.expires > now).count() >= MOST {
-            let problem = Problem::new(409, "token.too-many", format!("there are {MOST} tokens already"));
-            return Err(problem.hint("`trueup token list` shows which of them nobody needs: `trueup token revoke ID`"));
-        }
+        let token = token(bearer, asked, until, by, now)?;
+        let ends = self.inner.keyring.room(&token, now)?;
         let bytes = random::<32>().map_err(|error| store_problem(&error))?;
         // As 64 hexadecimal digits.
         let secret = Digest::from_bytes(bytes).to_string();
@@ -134,9 +191,19 @@ impl Tokens for Agent {
         let text = format!("{PREFIX}{}_{secret}", token.id);
         // Should it ever come our way in a message.
         self.inner.estate.lock().await.redactor.learn([&secret]);
-        let entry = told(Act::CreateToken, &token, &token.by);
-        self.write(&[entry], async |tx| tx.put_token(&token, &hash).await).await?;
+        let ended = ends.iter().map(|one| told(Act::RevokeToken, one, &token.by));
+        let entries: Vec<_> = ended.chain([told(Act::CreateToken, &token, &token.by)]).collect();
+        let change = async |tx: &mut Tx| {
+            if let Some(one) = &ends {
+                tx.drop_token(&one.id).await?;
+            }
+            tx.put_token(&token, &hash).await
+        };
+        self.write(&entries, change).await?;
         self.inner.keyring.change(|all| {
+            if let Some(one) = &ends {
+                all.remove(&one.id);
+            }
             all.insert(token.id.clone(), (token.clone(), hash));
         });
         Ok(TokenMade { secret: text, token })
@@ -153,9 +220,14 @@ impl Tokens for Agent {
     }
 }
 
-fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<Token, Problem> {
+fn is_root(by: &Actor) -> bool {
+    by.kind == ActorKind::UnixUser && by.subject == "0"
+}
+
+fn token(bearer: Bearer, asked: TokenAsked, until: Option<Time>, by: Actor, created: Time) -> Result<Token, Problem> {
     let wrong = |title: &str, hint: &str| Err(Problem::new(400, "token.asked", title).hint(hint));
     let TokenAsked { mut roles, matches, seconds, .. } = asked;
+    let usual = seconds.is_none();
     let seconds = seconds.map_or(USUAL, i64::from);
     if !(SHORTEST..=LONGEST).contains(&seconds) {
         return wrong("a token lasts from a minute to a year", "say for how long: --for 90d");
@@ -168,6 +240,16 @@ fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<
     if matches.applications.len() > MOST_NAMED || matches.labels.len() > MOST_NAMED {
         return wrong("it names more than 100 applications or labels", "`*` stands for any part of a name");
     }
+    let mut expires = created.plus_seconds(seconds);
+    if let Some(until) = until.filter(|until| expires > *until) {
+        if !usual {
+            let title = format!("it would outlast the token that it is made with, which ends at {until}");
+            return Err(
+                Problem::new(403, "token.forbidden", title).hint("ask for less: --for, or make it on the machine")
+            );
+        }
+        expires = until;
+    }
     let id = random::<8>().map_err(|error| store_problem(&error))?;
     Ok(Token {
         id: format!("{:016x}", u64::from_be_bytes(id)),
@@ -175,7 +257,7 @@ fn token(bearer: Bearer, asked: TokenAsked, by: Actor, created: Time) -> Result<
         grants: roles.into_iter().map(|role| Grant { role, matches: matches.clone() }).collect(),
         by,
         created,
-        expires: created.plus_seconds(seconds),
+        expires,
     })
 }
 
@@ -205,7 +287,7 @@ mod tests {
     fn made() -> (Keyring, String) {
         let asked = TokenAsked { roles: vec![Role::Operator, Role::Operator], ..TokenAsked::default() };
         let bearer = Bearer::Person { person: "ada".parse().unwrap() };
-        let token = token(bearer, asked, Actor::unix_user(0, "root".into()), Time(0)).unwrap();
+        let token = token(bearer, asked, None, Actor::unix_user(0, "root".into()), Time(0)).unwrap();
         let secret = "0123456789abcdef".repeat(4);
         let text = format!("{PREFIX}{}_{secret}", token.id);
         let keyring = Keyring::default();
@@ -222,6 +304,11 @@ mod tests {
         assert_eq!(token.grants.len(), 1);
         assert_eq!(token.actor().principal(), "person ada");
         let end = Time(0).plus_seconds(USUAL);
+        assert!(
+            keyring.holds(&token, Time(1)) && !keyring.holds(&token, end),
+            "an answer that takes long ends with it"
+        );
+        assert!(!keyring.holds(&Token { expires: end.plus_seconds(1), ..token.clone() }, Time(1)));
         assert_eq!(keyring.find(&text, end), Err(NoToken::Expired(end)));
         let other = |text: String| assert_eq!(keyring.find(&text, Time(1)), Err(NoToken::Unknown), "{text}");
         other(text.to_uppercase());
@@ -235,14 +322,69 @@ mod tests {
     }
 
     #[test]
+    fn nobody_makes_so_many_that_others_get_none_and_logins_are_apart() {
+        let keyring = Keyring::default();
+        let of = |bearer: Bearer, by: Actor, at| {
+            let asked = TokenAsked { roles: vec![Role::Viewer], seconds: Some(3600), ..TokenAsked::default() };
+            token(bearer, asked, None, by, Time(0).plus_seconds(at)).unwrap()
+        };
+        let robot =
+            |uid, at| of(Bearer::Robot { robot: "ci".parse().unwrap() }, Actor::unix_user(uid, "someone".into()), at);
+        let login = |person: &str, at| {
+            let person: Name = person.parse().unwrap();
+            let by = Actor::login("https://git.example.org/1", &person);
+            of(Bearer::Login { person, account: "https://git.example.org/1".into() }, by, at)
+        };
+        let put = |token: Token| {
+            keyring.change(|all| {
+                all.insert(token.id.clone(), (token, Digest::ABSENT));
+            });
+        };
+        let now = Time(0).plus_seconds(200);
+        for at in 0..100 {
+            assert_eq!(keyring.room(&robot(1000, at), now), Ok(None));
+            put(robot(1000, at));
+        }
+        assert_eq!(keyring.room(&robot(1000, 100), now).unwrap_err().code, "token.too-many");
+        assert_eq!(keyring.room(&robot(1001, 100), now), Ok(None));
+        assert_eq!(keyring.room(&robot(1000, 100), Time(0).plus_seconds(3600)), Ok(None), "one has expired");
+        for at in 0..20 {
+            assert_eq!(keyring.room(&login("ada", at), now), Ok(None));
+            put(login("ada", at));
+        }
+        let ends = keyring.room(&login("ada", 20), now).unwrap().unwrap();
+        assert_eq!(ends.created, Time(0));
+        assert_eq!(keyring.room(&login("bob", 20), now), Ok(None));
+        for at in 100..MOST {
+            put(robot(0, i64::try_from(at).unwrap() % 100));
+        }
+        assert_eq!(keyring.room(&robot(1001, 100), now).unwrap_err().code, "token.too-many");
+        assert_eq!(keyring.room(&login("bob", 20), now), Ok(None));
+        keyring.sweep(now);
+        assert_eq!(keyring.all().len(), MOST + 20);
+        keyring.sweep(Time(0).plus_seconds(3600 * 24 * 32));
+        assert!(keyring.all().is_empty());
+    }
+
+    #[test]
     fn one_lasts_at_most_a_year_and_has_a_role() {
         let ask = |roles: &[Role], seconds| {
             let asked = TokenAsked { roles: roles.to_vec(), seconds, ..TokenAsked::default() };
             let bearer = Bearer::Robot { robot: "ci".parse().unwrap() };
-            token(bearer, asked, Actor::daemon("x"), Time(0)).map(|token| token.expires)
+            token(bearer, asked, None, Actor::daemon("x"), Time(0)).map(|token| token.expires)
         };
         assert_eq!(ask(&[Role::Viewer], None).unwrap(), Time(0).plus_seconds(USUAL));
         assert!(ask(&[Role::Viewer], Some(366 * 24 * 3600)).is_ok());
+        let within = |seconds, until| {
+            let asked = TokenAsked { roles: vec![Role::Viewer], seconds, ..TokenAsked::default() };
+            let bearer = Bearer::Person { person: "ada".parse().unwrap() };
+            token(bearer, asked, Some(Time(0).plus_seconds(until)), Actor::daemon("x"), Time(0))
+                .map(|token| token.expires)
+                .map_err(|problem| problem.code)
+        };
+        assert_eq!(within(None, 3600), Ok(Time(0).plus_seconds(3600)));
+        assert_eq!(within(Some(600), 3600), Ok(Time(0).plus_seconds(600)));
+        assert_eq!(within(Some(3601), 3600), Err("token.forbidden".into()));
         for (roles, seconds) in
             [(&[Role::Viewer][..], Some(366 * 24 * 3600 + 1)), (&[Role::Viewer], Some(0)), (&[], None)]
         {

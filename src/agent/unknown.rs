@@ -40,6 +40,11 @@ pub fn no_request(name: &Name) -> Problem {
 }
 
 #[must_use]
+pub fn no_policy(name: &Name) -> Problem {
+    Problem::new(404, "policy.unknown", format!("no policy is called {name}"))
+}
+
+#[must_use]
 pub fn no_notification() -> Problem {
     Problem::new(404, "notification.unknown", "no notification of that name is declared")
 }

@@ -63,6 +63,18 @@ impl FromRequestParts<Service> for Caller {
     }
 }
 
+/// That whoever asks sees everything: said before a body is read that only they may send.
+pub(super) struct Overseer;
+
+impl FromRequestParts<Service> for Overseer {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        caller.everywhere(Deed::SeeEverything).map(|()| Self)
+    }
+}
+
 /// Finds out who asks at the socket.
 pub(super) async fn local(
     State(service): State<Service>,
@@ -127,9 +139,7 @@ impl Caller {
     pub(super) async fn again(&self, service: &Service) -> Result<Self, Refusal> {
         match &self.came {
             Came::Unix(uid) => Ok(Self::of_unix_user(service, *uid, None).await),
-            Came::Token(token) if service.daemon.tokens().contains(token) => {
-                Self::of_token(service, token.clone()).await
-            }
+            Came::Token(token) if service.daemon.holds(token) => Self::of_token(service, token.clone()).await,
             Came::Token(_) => Err(Problem::new(401, "api.unauthenticated", "the token counts no more").into()),
         }
     }
@@ -143,16 +153,20 @@ impl Caller {
         self.daemon.rights(person)
     }
 
-    pub(super) const fn is_robot(&self) -> bool {
-        matches!(&self.came, Came::Token(Token { bearer: Bearer::Robot { .. }, .. }))
+    /// Returns the token that they are known by, where it is one.
+    pub(super) const fn token(&self) -> Option<&Token> {
+        match &self.came {
+            Came::Token(token) => Some(token),
+            Came::Unix(_) => None,
+        }
+    }
+
+    /// Whether a token is what they are known by.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        self.token().is_some()
     }
 
     /// Whether it is root or the daemon's own user who asks, from this machine: they can change what is declared anyway.
-    /// Whether a token is what they are known by.
-    pub(super) const fn is_elsewhere(&self) -> bool {
-        matches!(self.came, Came::Token(_))
-    }
-
     pub(super) fn has_this_machine(&self) -> bool {
         matches!(self.came, Came::Unix(uid) if uid == 0 || uid == rustix::process::geteuid().as_raw())
     }
@@ -217,6 +231,14 @@ impl Caller {
         // What is wrong with it is for the daemon to say, to whom may open any.
         for name in whole.applications.iter().filter(|_| !self.rights.may_everywhere(Deed::OpenBreakGlass)) {
             self.application(name.as_str(), Deed::OpenBreakGlass)?;
+        }
+        // One that binds nothing they see is none to them.
+        if request.is_none() && !whole.policies.is_empty() && !self.sees_everything() {
+            let seen = self.policies(self.daemon.policies().await);
+            let hidden = whole.policies.iter().find(|name| !seen.iter().any(|policy| policy.name == **name));
+            if let Some(name) = hidden {
+                return Err(unknown::no_policy(name).into());
+            }
         }
         Ok(whole)
     }

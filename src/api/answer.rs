@@ -15,7 +15,7 @@ use super::conditional::unbound;
 use crate::model::Problem;
 
 /// No request of ours comes near this.
-const LARGEST_BODY: usize = 64 * 1024;
+pub(super) const LARGEST_BODY: usize = 64 * 1024;
 /// Except for the one that brings checkpoints: each has some 300 bytes.
 pub(super) const LARGEST_GIVEN: usize = 8 * 1024 * 1024;
 /// A body of such a size takes no time on a socket of the machine, and not this long from elsewhere; a caller who stalls is

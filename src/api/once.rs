@@ -10,12 +10,14 @@ mod kept;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access::Caller;
-use super::answer::{LARGEST_GIVEN, NOT_KEPT, Refusal, read};
+use super::access::{Caller, Overseer};
+use super::answer::{LARGEST_BODY, LARGEST_GIVEN, NOT_KEPT, Refusal, read};
+use super::audit::VERIFY;
 use super::serve::Service;
 use crate::model::{Digest, Problem};
 use kept::{Answer, Begun, Ticket};
@@ -37,7 +39,11 @@ pub(super) async fn once(State(service): State<Service>, request: Request, next:
         // Refused by whatever is asked, in its own words.
         return next.run(Request::from_parts(parts, body)).await;
     };
-    let body = match read(body, LARGEST_GIVEN).await {
+    let largest = match largest(&mut parts, &service).await {
+        Ok(largest) => largest,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let body = match read(body, largest).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into_response(),
     };
@@ -48,8 +54,17 @@ pub(super) async fn once(State(service): State<Service>, request: Request, next:
         Begun::Done(answer) => answer.into_response(),
         Begun::NotKept(status) => not_kept(status),
         Begun::UnderWay => under_way(),
+        Begun::TooMany => too_many(),
         Begun::Another => reused(),
     }
+}
+
+/// Returns how large a body may be, where they may send so much.
+async fn largest(parts: &mut Parts, service: &Service) -> Result<usize, Refusal> {
+    if parts.uri.path() != VERIFY {
+        return Ok(LARGEST_BODY);
+    }
+    Overseer::from_request_parts(parts, service).await.map(|Overseer| LARGEST_GIVEN)
 }
 
 /// Runs an act to its end in a task of its own: a caller who goes away finds the answer when they come back.
@@ -106,6 +121,13 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 fn under_way() -> Response {
     let problem = Problem::new(409, "idempotency.under-way", "what was asked for under this key is still under way");
     let mut response = Refusal::from(problem.hint("ask again with the same key")).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+    response
+}
+
+fn too_many() -> Response {
+    let problem = Problem::new(429, "api.too-many", "too much of what you have asked for is still under way");
+    let mut response = Refusal::from(problem.hint("wait for some of it, then ask again")).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, 1.into());
     response
 }

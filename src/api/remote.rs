@@ -23,6 +23,7 @@ use super::serve::Service;
 use super::stream::Peer;
 use crate::agent::{Face, NoToken, PREFIX};
 use crate::model::{Problem, event};
+use crate::store::Token;
 
 /// So many wrong tokens at once from one sender.
 const BURST: u32 = 60;
@@ -70,8 +71,10 @@ impl Gate {
             let problem = Problem::new(429, "api.too-many", "there were too many wrong tokens from this address");
             return Err(problem.hint("wait a minute, then come with a right one").into());
         }
-        let caller = self.who(&request.headers).await?;
+        let token = self.token(&request.headers)?;
+        // Before anything is waited for, so that right ones are not in each other's way.
         self.wrong.give(from, "");
+        let caller = Caller::of_token(&self.service, token).await?;
         if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             self.own_page(&request.headers)?;
             // Whoever sends none at all is refused by what takes a body, which every act does.
@@ -82,17 +85,16 @@ impl Gate {
         Ok(caller)
     }
 
-    async fn who(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn token(&self, headers: &HeaderMap) -> Result<Token, Refusal> {
         let text = bearer(headers).ok_or_else(nobody)?;
-        let token = self.service.daemon.token(text).map_err(|why| match why {
-            NoToken::Unknown => nobody(),
+        self.service.daemon.token(text).map_err(|why| match why {
+            NoToken::Unknown => nobody().into(),
             // Whoever knows the secret of one may know that.
             NoToken::Expired(at) => {
                 let problem = Problem::new(401, "token.expired", format!("the token has expired at {at}"));
-                problem.hint("make another one: `trueup token create`")
+                problem.hint("make another one: `trueup token create`").into()
             }
-        })?;
-        Caller::of_token(&self.service, token).await
+        })
     }
 
     /// Refuses what a page of somebody else's makes a browser send.

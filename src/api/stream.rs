@@ -147,23 +147,34 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_write(cx, buf) {
+impl<S> Stream<S> {
+    /// Gives up whoever takes nothing of what is sent. TLS keeps some of it to itself, so that all of it may have been written and a
+    /// reader still be waited for.
+    fn patient<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
             self.slow = None;
-            return Poll::Ready(result);
+            return sent;
         }
         let slow = self.slow.get_or_insert_with(|| Box::pin(tokio::time::sleep(ANSWER)));
         ready!(slow.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.patient(cx, written)
+    }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.patient(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.patient(cx, shut)
     }
 }
 
@@ -206,5 +217,22 @@ mod tests {
         other.read_exact(&mut some).await.unwrap();
         stream.write_all(b"more").await.unwrap();
         assert!(stream.slow.is_none(), "the next wait is a new one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_back_has_to_be_taken_as_well() {
+        // What is written here is taken at once, and goes on to a reader who takes nothing, as with TLS.
+        let (inner, mut other) = duplex(4);
+        let deadline = Box::pin(tokio::time::sleep(Duration::from_hours(1)));
+        let inner = tokio::io::BufWriter::new(inner);
+        let mut stream = Stream { inner, deadline, heard: Arc::default(), read: 0, slow: None, _place: None };
+        stream.write_all(b"more than four").await.unwrap();
+        assert_eq!(stream.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        stream.slow = None;
+        assert_eq!(stream.shutdown().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        stream.slow = None;
+        let mut all = [0; 14];
+        let (flushed, read) = tokio::join!(stream.flush(), other.read_exact(&mut all));
+        assert!(flushed.is_ok() && read.is_ok() && stream.slow.is_none());
     }
 }

@@ -14,6 +14,7 @@ use super::serve::Service;
 use crate::agent::{TokenAsked, TokenMade, unknown};
 use crate::config::Grant;
 use crate::model::{Deed, Name, Problem, Role};
+use crate::policy::Rights;
 use crate::store::{Bearer, Token};
 
 /// What a program may have: what takes a person's word takes a person.
@@ -48,7 +49,9 @@ async fn create(
     Body64(asked): Body64<TokenAsked>,
 ) -> Result<Secret<TokenMade>, Refusal> {
     let bearer = caller.hands_out(&asked)?;
-    let Json(made) = act(service, async move |daemon| daemon.create_token(bearer, asked, caller.actor).await).await?;
+    let until = caller.token().map(|token| token.expires);
+    let made = act(service, async move |daemon| daemon.create_token(bearer, asked, until, caller.actor).await);
+    let Json(made) = made.await?;
     Ok(Secret(made))
 }
 
@@ -75,8 +78,8 @@ impl Caller {
 
     /// Returns for whom a token is to speak, where they may hand out so much.
     fn hands_out(&self, asked: &TokenAsked) -> Result<Bearer, Refusal> {
-        if self.is_robot() {
-            return Err(forbidden("a robot makes no tokens", "a person makes the next one").into());
+        if let Some(token) = self.token() {
+            makes_another(token, asked)?;
         }
         if self.actor.person.is_none() && self.everywhere(Deed::KeepTokens).is_err() {
             let hint = "a Person document says who you are, by unix user, and a Role what you may";
@@ -138,6 +141,26 @@ impl Caller {
         }
         Ok(Bearer::Robot { robot: robot.clone() })
     }
+}
+
+/// Refuses what would be more than the token that it is made with.
+fn makes_another(token: &Token, asked: &TokenAsked) -> Result<(), Refusal> {
+    match token.bearer {
+        Bearer::Robot { .. } => {
+            return Err(forbidden("a robot makes no tokens", "a person makes the next one").into());
+        }
+        // It would outlast the login, and the account.
+        Bearer::Login { .. } => {
+            let hint = "make it on the machine, or with a token that was made there";
+            return Err(forbidden("a login makes no tokens", hint).into());
+        }
+        Bearer::Person { .. } => {}
+    }
+    let own = Rights::from(token.grants.clone());
+    wanted(asked).find(|grant| !own.cover_literally(grant)).map_or(Ok(()), |grant| {
+        let title = format!("the token that you came with has not so much: {} of {}", grant.role, grant.matches);
+        Err(forbidden(&title, "ask for less, or make it on the machine: no token makes a wider one").into())
+    })
 }
 
 fn wanted(asked: &TokenAsked) -> impl Iterator<Item = Grant> {

@@ -97,6 +97,14 @@ impl Rights {
         here && self.within.as_ref().is_none_or(|bound| bound.cover(wanted))
     }
 
+    /// The same, to the letter: one that names no application is no more than one that names none either.
+    #[must_use]
+    pub fn cover_literally(&self, wanted: &Grant) -> bool {
+        let none = Matching::default();
+        let whole = |grant: &Grant| grant.role.includes(wanted.role) && grant.matches == none;
+        self.cover(wanted) && (wanted.matches != none || self.grants.iter().any(whole))
+    }
+
     fn allow(&self, deed: Deed, fits: impl Fn(&Matching) -> bool + Copy) -> bool {
         self.grants.iter().any(|grant| deed.takes(grant.role) && fits(&grant.matches))
             && self.within.as_ref().is_none_or(|bound| bound.allow(deed, fits))
@@ -169,6 +177,10 @@ mod tests {
         ] {
             assert!(!rights.cover(&wider), "{wider:?}");
         }
+        assert!(!rights.cover_literally(&grant(Role::Operator, &[], &[])));
+        assert!(rights.cover_literally(&grant(Role::Operator, &["db"], &[])));
+        assert!(Rights::everywhere(Role::Operator).cover_literally(&grant(Role::Viewer, &[], &[])));
+        assert!(!Rights::everywhere(Role::Viewer).cover_literally(&grant(Role::Operator, &[], &[])));
         let labelled = Rights::from(vec![grant(Role::Operator, &[], &[("team", "edge")])]);
         assert!(labelled.cover(&grant(Role::Operator, &["web"], &[("team", "edge"), ("tier", "1")])));
         assert!(!labelled.cover(&grant(Role::Operator, &["web"], &[])));

@@ -58,6 +58,18 @@ impl Bearer {
 }
 
 impl Token {
+    /// Whether somebody has it by logging in.
+    #[must_use]
+    pub const fn is_login(&self) -> bool {
+        matches!(self.bearer, Bearer::Login { .. })
+    }
+
+    /// Whether it is remembered: for 30 days after it has expired.
+    #[must_use]
+    pub fn is_kept(&self, now: Time) -> bool {
+        self.expires > now.plus_seconds(-KEPT)
+    }
+
     /// Returns who acts with it.
     #[must_use]
     pub fn actor(&self) -> Actor {

@@ -128,6 +128,34 @@ fn nobody_hands_out_what_they_have_not_nor_somebody_else() {
 }
 
 #[test]
+fn a_token_makes_none_that_is_more_than_itself() {
+    let there = There::begun();
+    let make = |token, body: &str| there.post(token, "/v1/tokens", body);
+    // She may everything, and this may little for an hour.
+    let narrow = there.token("ada", &["operator"], &["--application", "web", "--for", "1h"]);
+    for body in [
+        r#"{ "roles": ["operator"] }"#,
+        r#"{ "roles": ["operator"], "match": { "applications": ["*"] } }"#,
+        r#"{ "roles": ["operator"], "match": { "applications": ["db"] } }"#,
+        r#"{ "roles": ["admin"], "match": { "applications": ["web"] } }"#,
+        r#"{ "roles": ["viewer"], "person": "ada" }"#,
+        r#"{ "roles": ["viewer"], "robot": "ci" }"#,
+        r#"{ "roles": ["viewer"], "match": { "applications": ["web"] }, "seconds": 3700 }"#,
+    ] {
+        assert_eq!(make(&narrow, body).code(), "token.forbidden", "{body}");
+    }
+    let mine = there.get(&narrow, "/v1/tokens").body[0].clone();
+    for body in [
+        r#"{ "roles": ["viewer"], "match": { "applications": ["web"] } }"#,
+        r#"{ "roles": ["operator"], "robot": "ci", "match": { "applications": ["web"] } }"#,
+    ] {
+        let made = make(&narrow, body);
+        assert_eq!(made.status, 200, "{}", made.text);
+        assert_eq!(made.body["expires"], mine["expires"], "{body}");
+    }
+}
+
+#[test]
 fn the_command_says_what_is_wrong_with_what_it_comes_with() {
     let there = There::begun();
     let token = there.token("vera", &["viewer"], &[]);

@@ -20,7 +20,7 @@ use trueup::model::view::{
     ApplicationStatus, BreakGlassAsked, BreakGlassView, Edits, NotifyReport, PlanView, PolicyListed, PolicyView,
     PreimagesView, Status, SyncReport,
 };
-use trueup::model::{Actor, Digest, Name, Outcome, Problem};
+use trueup::model::{Actor, Digest, Name, Outcome, Problem, Time};
 use trueup::policy::{Labels, Rights};
 use trueup::store::{Bearer, Token};
 
@@ -198,8 +198,18 @@ impl Tokens for Fake {
         vec![]
     }
 
-    async fn create_token(&self, bearer: Bearer, _: TokenAsked, by: Actor) -> Result<TokenMade, Problem> {
-        let (created, expires) = (trueup::model::Time(0), trueup::model::Time(1));
+    fn holds(&self, _: &Token) -> bool {
+        false
+    }
+
+    async fn create_token(
+        &self,
+        bearer: Bearer,
+        _: TokenAsked,
+        _: Option<Time>,
+        by: Actor,
+    ) -> Result<TokenMade, Problem> {
+        let (created, expires) = (Time(0), Time(1));
         let token = Token { id: "0123456789abcdef".into(), bearer, grants: vec![], by, created, expires };
         Ok(TokenMade { secret: "trueup_0123456789abcdef_00".into(), token })
     }

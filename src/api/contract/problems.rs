@@ -11,7 +11,8 @@ pub(in crate::api) type Family = (u16, &'static [&'static str]);
 /// Where they are gathered until all are known.
 const GATHERED: &str = "x-problems";
 
-pub(super) const ALL: &[Family] = &[(500, &["api.internal", "internal"]), (503, &["daemon.stopping", "store.*"])];
+pub(super) const ALL: &[Family] =
+    &[(500, &["api.internal", "internal"]), (503, &["application.busy", "daemon.stopping", "store.*"])];
 /// What `conditional` answers.
 pub(super) const READS: &[Family] = &[(412, &["api.precondition"])];
 /// What `once` and `conditional` answer.

@@ -9,12 +9,18 @@ use serde_json::{Value, json};
 
 use super::problems::{BODY, CALLER, refuses};
 use super::{Document, typed};
-use crate::api::access::Caller;
+use crate::api::access::{Caller, Overseer};
 use crate::api::answer::{Body8M, Body64, Refusal, Secret};
 
 type Described = Vec<(Option<StatusCode>, Response)>;
 
 impl OperationInput for Caller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        refuses(operation, CALLER);
+    }
+}
+
+impl OperationInput for Overseer {
     fn operation_input(_: &mut GenContext, operation: &mut Operation) {
         refuses(operation, CALLER);
     }

@@ -20,18 +20,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::answer::{Answer, Body64, Refusal};
+use super::answer::{Body64, Refusal, Secret};
 use super::limits::Rates;
 use super::serve::Service;
 use super::stream::Peer;
@@ -118,10 +118,7 @@ async fn begin(
             .hint("try again later")
             .into());
     }
-    let secure = if means.callback.starts_with("https:") { "; Secure" } else { "" };
-    let cookie =
-        format!("{COOKIE}={state}; Path=/v1/login; HttpOnly; SameSite=Lax; Max-Age={}{secure}", BEGUN.as_secs());
-    Ok(sent(address.as_str(), &cookie))
+    Ok(sent(address.as_str(), &bound(&means, &state, BEGUN)))
 }
 
 const COOKIE: &str = "trueup-login";
@@ -141,7 +138,7 @@ async fn callback(
     // The browser that comes back is the one that was sent: nobody else's login is finished for it.
     let state = state.filter(|state| cookie(&headers) == Some(state.as_str())).ok_or_else(unknown)?;
     let begun = logins.begun.take(&state, Instant::now()).ok_or_else(unknown)?;
-    let over = format!("{COOKIE}=; Path=/v1/login; HttpOnly; Max-Age=0");
+    let over = bound(&means, "", Duration::ZERO);
     let account = match code {
         Some(code) => provider::account(&means, code, &begun).await,
         None => Err(Denied::Declined),
@@ -170,7 +167,7 @@ async fn token(
     State(logins): State<Arc<Logins>>,
     ConnectInfo(peer): From,
     Body64(body): Body64<Exchange>,
-) -> Answer<TokenMade> {
+) -> Result<Secret<TokenMade>, Refusal> {
     let means = logins.admit(peer.who)?;
     let denied =
         || Refusal::from(Problem::new(403, "login.code", "this is no code of a login, or it was used already"));
@@ -191,7 +188,7 @@ async fn token(
         seconds: u32::try_from(means.lasts.as_secs()).ok(),
         ..TokenAsked::default()
     };
-    Ok(Json(daemon.create_token(bearer, asked, by).await?))
+    Ok(Secret(daemon.create_token(bearer, asked, None, by).await?))
 }
 
 /// Tells the log what is wrong with a login, and the person only what they can do about it.
@@ -219,6 +216,12 @@ impl Logins {
         let granted = Granted { challenge: begun.challenge.clone(), account };
         if self.granted.put(&code, granted, Instant::now()) { Ok(code) } else { Err(("login.too-many", String::new())) }
     }
+}
+
+/// Returns the cookie that binds a browser to the login that it began.
+fn bound(means: &LoginMeans, state: &str, lasts: Duration) -> String {
+    let secure = if means.callback.starts_with("https:") { "; Secure" } else { "" };
+    format!("{COOKIE}={state}; Path=/v1/login; HttpOnly; SameSite=Lax; Max-Age={}{secure}", lasts.as_secs())
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

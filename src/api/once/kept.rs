@@ -16,6 +16,8 @@ const LASTS: Duration = Duration::from_hours(1);
 /// No caller pushes out what another one did.
 const MOST_OF_ONE: usize = 100;
 const MOST: usize = 1_000;
+/// What one caller has under way at once. It goes on when they go away, so that connections do not bound it.
+const MOST_UNDER_WAY: usize = 16;
 /// All answers together, in bytes.
 const LARGEST_TOGETHER: usize = 16 * 1024 * 1024;
 
@@ -53,6 +55,8 @@ pub(super) enum Begun {
     Done(Answer),
     NotKept(StatusCode),
     UnderWay,
+    /// Of this caller, that is: nothing was begun.
+    TooMany,
     /// Something else was asked for under this key.
     Another,
 }
@@ -89,6 +93,9 @@ impl Kept {
                 Became::NotKept(status) => Begun::NotKept(*status),
             };
         }
+        if all.iter().filter(|one| one.who == who && one.under_way()).count() >= MOST_UNDER_WAY {
+            return Begun::TooMany;
+        }
         let (who, key) = (who.to_owned(), key.to_owned());
         all.push_back(Asked { who: who.clone(), key: key.clone(), request, at: now, became: Became::UnderWay });
         make_room(&mut all, &who);
@@ -105,7 +112,7 @@ impl Asked {
         self.who == who && self.key == key
     }
 
-    /// What is under way is not forgotten: as many as there are connections.
+    /// What is under way is not forgotten.
     const fn under_way(&self) -> bool {
         matches!(self.became, Became::UnderWay)
     }
@@ -214,6 +221,17 @@ mod tests {
             }
         }
         assert_eq!(kept.lock().len(), MOST);
+    }
+
+    #[test]
+    fn a_caller_has_so_many_under_way_and_no_more() {
+        let kept = Arc::new(Kept::default());
+        let mut tickets: Vec<_> = (0..MOST_UNDER_WAY).map(|number| ticket(&kept, "ada", &number.to_string())).collect();
+        assert!(matches!(kept.begin("ada", "more", Digest::ABSENT), Begun::TooMany));
+        assert!(matches!(kept.begin("ada", "0", Digest::ABSENT), Begun::UnderWay));
+        assert!(is_new(&kept, "bob", "more"));
+        tickets.pop();
+        assert!(is_new(&kept, "ada", "more"));
     }
 
     #[test]
