@@ -111,7 +111,8 @@ impl Task {
         waiting.retain(|command| !command.is_forsaken());
         while let Ok(command) = self.commands.try_recv() {
             let rung = |command: &Command| matches!(command, Command::Ring(_));
-            if !command.is_forsaken() && !(rung(&command) && waiting.iter().any(|command| rung(command))) {
+            let again = rung(&command) && waiting.iter().any(|command| rung(command));
+            if !again && !command.is_forsaken() {
                 waiting.push_back(command);
             }
         }
