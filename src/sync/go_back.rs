@@ -97,8 +97,8 @@ impl Subject {
         let Applied { reference, url, .. } = applied;
         let desired = std::sync::Arc::new(super::run::stored_desired(&self.store, &desired).await?);
         self.learn(&desired).await;
-        let (signer, missing) = (None, vec![]);
-        Ok(Some(Candidate { revision, onto: None, reference, url, signer, inputs, missing, desired, stored: true }))
+        let (onto, signer, missing, stored, asked) = (None, None, vec![], true, Some(asked.by));
+        Ok(Some(Candidate { revision, onto, reference, url, signer, inputs, missing, desired, stored, asked }))
     }
 
     async fn forget_asked(&mut self) -> Result<(), Refusal> {
