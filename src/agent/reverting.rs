@@ -71,6 +71,16 @@ impl Reverting {
         state.revert.as_ref().filter(|revert| idle && revert.is_pending()).map(|_| self.due)
     }
 
+    /// Ends an attempt, and waits until it has: what a person says now comes first.
+    pub(super) async fn ended(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.abort();
+            // That it was cancelled is what is waited for; the next one finds what it did.
+            let _ = attempt.await;
+            self.about = None;
+        }
+    }
+
     /// Ends an attempt with the task: what it pushed is found by the next one.
     pub(super) fn end(&mut self) {
         if let Some(attempt) = self.attempt.take() {
