@@ -173,6 +173,12 @@ impl Task {
                     return None;
                 }
                 let (due, report) = self.sync(&Ring { actor, ..Ring::daemon("rollback") }).await;
+                // Who asked has the answer; nothing is left to wait for.
+                if matches!(report.outcome, Outcome::Refused | Outcome::Failed)
+                    && let Err(refusal) = self.subject.forget_asked().await
+                {
+                    tracing::warn!(app = %self.subject.name, error = %refusal.message, "could not forget what was asked for");
+                }
                 let _ = reply.send(Ok(report));
                 Some(due)
             }
@@ -190,6 +196,9 @@ impl Task {
     async fn sync(&mut self, ring: &Ring) -> (Instant, SyncReport) {
         let (name, turns) = (self.subject.name.clone(), self.turns.clone());
         let _turn = turns.take(&name, &self.subject.progress).await;
+        if ring.insist {
+            self.reverting.ended().await;
+        }
         self.board.syncing(&name, true);
         let let_go = self.board.times_let_go();
         let before = self.applied();

@@ -23,6 +23,8 @@ use errand::{Errand, Failure};
 /// How soon it is tried again, at first; and at last.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_mins(1);
+/// What fails for longer than this is told, though it may pass by itself.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Who writes for an application, and what it is about.
 pub(super) struct Reverting {
@@ -39,6 +41,9 @@ pub(super) struct Reverting {
     due: Instant,
     tried: Option<Instant>,
     failures: u32,
+    /// Since when nothing else came of it, and whether people know.
+    failing: Option<Instant>,
+    told: bool,
     pace: Pace,
 }
 
@@ -49,7 +54,8 @@ impl Reverting {
     pub(super) fn new(reverter: Option<Arc<Reverter>>, reference: &str, bell: Arc<Notify>, pace: Pace) -> Self {
         let branch = reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
         let pace = pace.up_to(LAST_RETRY);
-        Self { reverter, branch, attempt: None, about: None, bell, due: Instant::now(), tried: None, failures: 0, pace }
+        let (due, failures, failing, told) = (Instant::now(), 0, None, false);
+        Self { reverter, branch, attempt: None, about: None, bell, due, tried: None, failures, failing, told, pace }
     }
 
     /// Waits until something came of it. Nothing is lost where this is dropped.
@@ -69,6 +75,16 @@ impl Reverting {
     pub(super) fn due(&self, state: &ApplicationState) -> Option<Instant> {
         let idle = self.attempt.is_none() && state.suspended.is_none();
         state.revert.as_ref().filter(|revert| idle && revert.is_pending()).map(|_| self.due)
+    }
+
+    /// Ends an attempt, and waits until it has: what a person says now comes first.
+    pub(super) async fn ended(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.abort();
+            // That it was cancelled is what is waited for; the next one finds what it did.
+            let _ = attempt.await;
+            self.about = None;
+        }
     }
 
     /// Ends an attempt with the task: what it pushed is found by the next one.
@@ -120,7 +136,13 @@ impl Task {
         let current = |revert: &Revert| about.is_none_or(|about| about == revert.sync);
         let Some(before) = self.subject.memory.state.revert.clone().filter(current) else { return };
         let failed = matches!(came, Came::Failed(_) | Came::Moved);
+        if failed {
+            self.reverting.failing.get_or_insert_with(Instant::now);
+        } else {
+            (self.reverting.failing, self.reverting.told) = (None, false);
+        }
         let (after, what) = self.after_attempt(&before, came);
+        let delayed = matches!(what, Some((RevertEvent::Delayed, _)));
         self.reverting.failures = if failed { self.reverting.failures + 1 } else { 0 };
         let wait =
             if failed { self.reverting.pace.back_off(FIRST_RETRY, self.reverting.failures) } else { Duration::ZERO };
@@ -129,6 +151,8 @@ impl Task {
         if let Err(error) = self.note(&before, after, what).await {
             tracing::warn!(app = %self.subject.name, error = chain(&error), "could not record what became of a revert");
             self.reverting.due = Instant::now() + FIRST_RETRY;
+        } else if delayed {
+            self.reverting.told = true;
         } else if matches!(&self.subject.memory.state.revert, Some(revert) if revert.stage == RevertStage::Pushed) {
             self.reverting.bell.notify_one();
         }
@@ -180,7 +204,8 @@ impl Task {
             }
             Came::Dropped(why) => return (None, Some((RevertEvent::Dropped, Some(masked(&why))))),
             Came::Failed(Failure { code, message, passing }) => {
-                let news = before.code.as_deref() != Some(code) && !passing;
+                let lasts = self.reverting.failing.is_some_and(|since| since.elapsed() >= PATIENCE);
+                let news = before.code.as_deref() != Some(code) && !passing || lasts && !self.reverting.told;
                 (revert.code, revert.message) = (Some(code.into()), Some(masked(&message)));
                 if news { Some((RevertEvent::Delayed, None)) } else { None }
             }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Drift;
-use crate::model::{BreakGlass, Finding, Name, ObjectId, Time};
+use crate::model::{Actor, BreakGlass, Finding, Name, ObjectId, Time};
 use crate::source::{Commit, Relation};
 use crate::store::{Approval, Rejection, Spent};
 
@@ -21,6 +21,8 @@ pub struct Facts {
     /// How the revision stands to the last applied one; `None` where that is no question (first sync, corrective plan, a ref
     /// or URL changed in the configuration).
     pub relation: Option<Relation>,
+    /// Who asked to go back to it out of the store: that is a rewind, whatever Git says.
+    pub asked: Option<Actor>,
     pub commits: Commits,
     /// When this daemon first saw the revision; `None` where it sees it now.
     pub first_seen: Option<Time>,
@@ -109,6 +111,7 @@ impl Facts {
             reference: String::new(),
             forward: false,
             relation: None,
+            asked: None,
             commits: Commits::None,
             first_seen: None,
             rendered: 0,

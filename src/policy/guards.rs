@@ -48,6 +48,10 @@ fn revision(plan: &Plan, facts: &Facts) -> Option<Finding> {
     if plan.steps.is_empty() {
         return None;
     }
+    if facts.asked.is_some() {
+        let message = "a person asked to go back behind the last applied revision";
+        return Some(Finding::new(Guard::NotDescendant, message, vec![]));
+    }
     let (guard, message) = match facts.relation? {
         Relation::Same | Relation::Descends => return None,
         Relation::Behind => (Guard::NotDescendant, "the ref was rewound behind the last applied revision"),

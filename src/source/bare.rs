@@ -13,6 +13,7 @@ use super::program::{contained, ssh_options};
 use super::{SourceError, SourceErrorKind, address, connect, egress, secret};
 use crate::config::{Repository, RepositoryUrl, Transport};
 
+use run::Reach;
 pub(super) use run::Told;
 
 /// `http.curloptResolve` came with this version; `GIT_CONFIG_COUNT`, before.
@@ -95,10 +96,15 @@ impl Bare {
     /// Runs a command on it, and returns all that it said.
     pub(super) async fn told(&self, arguments: &[&str], input: &[u8]) -> Result<Told, SourceError> {
         let mut command = self.command(arguments);
-        if arguments.contains(&"--") {
+        let reach = match arguments {
+            _ if !arguments.contains(&"--") => Reach::Here,
+            ["push", ..] if arguments.contains(&"--porcelain") => Reach::Push,
+            _ => Reach::Server,
+        };
+        if reach != Reach::Here {
             self.reach(&mut command).await?;
         }
-        self.run(command, input).await
+        run::run(command, input, self.limit(), reach).await
     }
 
     /// Returns a command on it that reaches no server.
@@ -171,8 +177,9 @@ impl Bare {
         Ok(Some(format!("http.curloptResolve={host}:{port}:{}", found.join(","))))
     }
 
+    /// Runs a command that reaches no server.
     pub(super) async fn run(&self, command: Command, input: &[u8]) -> Result<Told, SourceError> {
-        run::run(command, input, self.limit()).await
+        run::run(command, input, self.limit(), Reach::Here).await
     }
 }
 

@@ -114,6 +114,12 @@ impl Reverter {
             return Ok(Push::Moved);
         }
         let reason = line.split('\t').nth(2).unwrap_or(line);
+        // It would have it, and could not: that passes.
+        let could_not = ["unpack", "failed to update ref", "cannot lock"];
+        if could_not.iter().any(|sign| reason.to_lowercase().contains(sign)) {
+            let message = format!("the server could not store what was pushed ({})", harmless(reason.as_bytes()));
+            return Err(SourceError::new(SourceErrorKind::Unreachable, message));
+        }
         let said = told.said.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
         let said: Vec<_> = said.filter(|line| !line.is_empty()).collect();
         let said = said[said.len().saturating_sub(LINES)..].iter().map(|line| harmless(line.as_bytes()));

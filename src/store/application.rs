@@ -121,6 +121,8 @@ pub struct Good {
 pub struct AskedBack {
     pub by: Actor,
     pub to: Good,
+    /// When: it does not wait for ever.
+    pub at: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

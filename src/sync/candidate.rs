@@ -4,7 +4,7 @@ use super::Refusal;
 use super::within::Within;
 use crate::audit::Redactor;
 use crate::config::{Application, Config, Repository};
-use crate::model::{Complete, Desired, Digest, DigestKey, Name, Revision};
+use crate::model::{Actor, Complete, Desired, Digest, DigestKey, Name, Revision};
 use crate::render::{self, BlobCache};
 use crate::source::{Head, Shared, SignedBy, Tree};
 use crate::store::Applied;
@@ -26,6 +26,8 @@ pub struct Candidate {
     pub desired: Arc<Desired>,
     /// Its contents come from the store, no more from the tree that it was rendered from.
     pub stored: bool,
+    /// Who asked to go back to it: it is what the store has, whatever Git says of it.
+    pub asked: Option<Actor>,
 }
 
 /// From where a candidate is rendered.
@@ -117,6 +119,7 @@ impl Origin {
             missing: inputs.missing,
             desired,
             stored,
+            asked: None,
         })
     }
 

@@ -214,6 +214,7 @@ impl Subject {
                     self.origin.source.accepted(&self.name, at.clone());
                 }
                 state.left_out = left_out(open, &state);
+                let before = state.applied.take();
                 state.applied =
                     Some(Applied { revision: at, inputs, desired, reference: reference.clone(), url, version });
                 // A person had it tried again, or it was mended.
@@ -222,9 +223,8 @@ impl Subject {
                 // Every step is done and healthy, whatever was left out: going back further would undo this too, and where there
                 // was no good state yet, forget all of it.
                 let good = Good { revision: Some(revision.clone()), inputs, desired };
-                let before =
-                    state.good.replace(good).filter(|before| before.inputs != inputs && before.revision.is_some());
-                state.earlier = before.or(state.earlier);
+                state.earlier = earlier(before, state.earlier.take(), &good);
+                state.good = Some(good);
                 self.went_back(open, &mut state);
                 self.origin.source.applied(&self.name, revision.clone());
             }
@@ -293,6 +293,16 @@ fn created(open: &Open, carried: &Carried) -> BTreeSet<ObjectId> {
 fn done<'a>(open: &'a Open, carried: &'a Carried) -> impl Iterator<Item = &'a Step> {
     let done = carried.outcomes.iter().filter(|timed| timed.outcome.result.is_ok());
     done.filter_map(|timed| open.prepared.plan.steps.get(timed.outcome.number))
+}
+
+/// Returns what a person can go back to from `now`: what was applied just before, never what adoption found, which is a stranger's;
+/// what could be gone back to until now, where that would be no step back.
+fn earlier(before: Option<Applied>, known: Option<Good>, now: &Good) -> Option<Good> {
+    let good = |Applied { revision, inputs, desired, .. }| Good { revision: Some(revision), inputs, desired };
+    let another = |one: &Good| {
+        one.revision.is_some() && one.revision != now.revision && one.inputs != now.inputs && one.desired != now.desired
+    };
+    before.map(good).filter(another).or_else(|| known.filter(another))
 }
 
 /// Returns what is left out from here on, and since when something is.

@@ -51,6 +51,7 @@ impl Subject {
                 facts.forward = true;
                 facts.missing_paths.clone_from(&candidate.missing);
                 facts.drift = Some(self.policy.drift);
+                facts.asked.clone_from(&candidate.asked);
                 let known = self.memory.state.known.as_ref().filter(|known| known.revision == candidate.revision);
                 facts.first_seen = known.map(|known| known.at);
                 if !planned.plan.steps.is_empty() {
@@ -82,7 +83,7 @@ impl Subject {
     /// configuration, which is a person's word and no rewind.
     async fn relation(&self, candidate: &Candidate) -> Result<Option<Relation>, SourceError> {
         let Some(applied) = &self.memory.state.applied else { return Ok(None) };
-        if !follows_same(applied, candidate) {
+        if candidate.asked.is_some() || !follows_same(applied, candidate) {
             return Ok(None);
         }
         let (from, to): (&Revision, &Revision) = (&applied.revision, candidate.joins());
@@ -99,8 +100,12 @@ impl Subject {
         let accepted = self.memory.state.accepted.as_ref();
         if let Some(accepted) = accepted.filter(|one| one.reference == candidate.reference && one.url == candidate.url)
         {
-            let source = self.origin.source.source();
-            facts.since_accepted = Some(source.relation(&accepted.revision, candidate.joins()).await?);
+            facts.since_accepted = Some(match candidate.asked {
+                // Git may not tell, and it is no step forward.
+                Some(_) if accepted.revision != candidate.revision => Relation::Behind,
+                Some(_) => Relation::Same,
+                None => self.origin.source.source().relation(&accepted.revision, candidate.joins()).await?,
+            });
         }
         Ok(())
     }
@@ -151,6 +156,8 @@ impl Subject {
         let late = state.left_out.as_ref().filter(brings);
         let from = late.map_or(applied, |left| left.since.as_ref());
         let to = match (purpose, applied) {
+            // It was live before: there is nothing new in Git.
+            (Purpose::Forward(candidate), _) if candidate.asked.is_some() => return Ok(Commits::None),
             (Purpose::Forward(candidate), _) => &candidate.revision,
             (Purpose::Keep | Purpose::Upgrade(_), Some(applied)) if late.is_some() => applied,
             _ => return Ok(Commits::None),

@@ -10,6 +10,9 @@ use crate::model::view::SyncReport;
 use crate::model::{Actor, Guard, Outcome};
 use crate::store::{ApplicationState, Applied, AskedBack, BadInputs, Good, Open, Revert};
 
+/// How long a person's word to go back waits for an approval, in seconds.
+const LONGEST: i64 = 24 * 60 * 60;
+
 impl Subject {
     /// Takes note that a person asks for it, where there is something to go back to; records that, and returns nothing. What
     /// failed already, and is not live any more, is only taken out of Git.
@@ -20,6 +23,9 @@ impl Subject {
         let refuse = |code: &str, message: String| Err(Refusal::new(Outcome::Refused, code, message));
         if self.memory.open.is_some() {
             return refuse("sync.open", "a plan is being carried out, and comes to its end first".into());
+        }
+        if let Some(suspended) = &self.memory.state.suspended {
+            return refuse("suspended", suspended.reason.clone());
         }
         self.progress.waits("Git", self.origin.repository.limits.timeout.0 * 4);
         let polled = self.origin.source.poll(tokio::time::Instant::now()).await;
@@ -37,23 +43,28 @@ impl Subject {
         let waits = |bad: &BadInputs| {
             state.revert.as_ref().is_some_and(|revert| revert.inputs == bad.inputs && !revert.is_refused())
         };
+        // What failed last is not live, and nothing else came of Git since; of anything else, what is live is gone back from.
+        let last = |bad: &BadInputs| {
+            let live = state.applied.as_ref().is_some_and(|applied| applied.inputs == bad.inputs);
+            !live && bad.reverted.is_none() && state.known.as_ref().is_some_and(|known| known.revision == bad.revision)
+        };
         match (state.bad_inputs.clone(), state.earlier.clone()) {
             (Some(bad), _) if waits(&bad) => {
                 let message = "it is gone back already, and the commit that sets Git back waits for the host";
                 return refuse("rollback.waits", message.into());
             }
-            (Some(bad), _) if bad.reverted.is_none() && self.may_write() => {
+            (Some(bad), _) if last(&bad) && self.may_write() => {
                 let good = state.good.as_ref().and_then(|good| good.revision.clone());
                 let owed = Revert { asked: Some(actor.clone()), ..Revert::owed(&bad, good, self.clock.now()) };
                 entries.extend(self.queued(&owed));
                 state.revert = Some(owed);
             }
-            (Some(_), _) => {
+            (Some(bad), earlier) if last(&bad) || earlier.is_none() => {
                 let message = "what failed is not live, and the daemon does not set Git back: a person does, once the host answers";
                 return refuse("rollback.nothing", message.into());
             }
-            (None, Some(to)) => state.asked_back = Some(AskedBack { by: actor.clone(), to }),
-            (None, None) => {
+            (_, Some(to)) => state.asked_back = Some(AskedBack { by: actor.clone(), to, at: self.clock.now() }),
+            (_, None) => {
                 let message =
                     "no earlier good state is stored: only what is live, and what was good just before it, is kept";
                 return refuse("rollback.nothing", message.into());
@@ -74,7 +85,7 @@ impl Subject {
     /// Goes back as a person asked, or waits for the approval of that; `None` where nobody asks, or the answer was no.
     pub(super) async fn go_back(&mut self, ring: &Ring) -> Result<Option<SyncReport>, Refusal> {
         // A person says to go forward all the same.
-        if ring.insist {
+        if ring.insist || self.is_overtaken() {
             self.forget_asked().await?;
         }
         let Some(candidate) = self.asked_candidate().await? else { return Ok(None) };
@@ -82,6 +93,11 @@ impl Subject {
         self.store.may_begin().map_err(|error| Refusal::store(&error))?;
         let (desired, inputs) = (candidate.desired.clone(), candidate.inputs);
         let draft = self.draft(Purpose::Forward(candidate), desired, inputs, ring).await?;
+        if draft.planned.plan.steps.is_empty() {
+            self.forget_asked().await?;
+            let message = "what was good before is what is live: there is nothing to go back to";
+            return Err(Refusal::new(Outcome::Refused, "rollback.nothing", message));
+        }
         if draft.verdict().findings.iter().any(|finding| finding.guard == Guard::Rejected) {
             self.forget_asked().await?;
             return Ok(None);
@@ -97,11 +113,33 @@ impl Subject {
         let Applied { reference, url, .. } = applied;
         let desired = std::sync::Arc::new(super::run::stored_desired(&self.store, &desired).await?);
         self.learn(&desired).await;
-        let (signer, missing) = (None, vec![]);
-        Ok(Some(Candidate { revision, onto: None, reference, url, signer, inputs, missing, desired, stored: true }))
+        let (onto, signer, missing, stored, asked) = (None, None, vec![], true, Some(asked.by));
+        Ok(Some(Candidate { revision, onto, reference, url, signer, inputs, missing, desired, stored, asked }))
     }
 
-    async fn forget_asked(&mut self) -> Result<(), Refusal> {
+    /// Whether what a person asked for has waited too long, or Git has said something new since: then that comes first.
+    fn is_overtaken(&self) -> bool {
+        let state = &self.memory.state;
+        let Some(asked) = &state.asked_back else { return false };
+        if self.clock.now() > asked.at.plus_seconds(LONGEST) {
+            tracing::warn!(app = %self.name, "nobody approved in time to go back; it is asked for no more");
+            return true;
+        }
+        let Some(head) = self.origin.source.last().and_then(|polled| polled.head.ok()) else { return false };
+        let applied = state.applied.as_ref().is_some_and(|applied| applied.revision == head.revision);
+        // What was newest when it was asked for: nothing is looked at while it waits.
+        let known = state.known.as_ref().is_some_and(|known| known.revision == head.revision);
+        if !applied && !known {
+            tracing::warn!(app = %self.name, "Git has gone on; to go back is asked for no more");
+        }
+        !applied && !known
+    }
+
+    /// Forgets what a person asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forget_asked(&mut self) -> Result<(), Refusal> {
         if self.memory.state.asked_back.is_none() {
             return Ok(());
         }

@@ -59,7 +59,12 @@ impl Subject {
             return before;
         }
         let good = state.good.as_ref().and_then(|good| good.revision.clone());
-        Some(Revert::owed(bad, good, self.clock.now()))
+        let owed = Revert::owed(bad, good, self.clock.now());
+        // The same once more: what was made already, and may be on its way, is found by it.
+        Some(match before.filter(|before| before.inputs == bad.inputs && before.is_pending()) {
+            Some(Revert { since, made, beside, stage, .. }) => Revert { since, made, beside, stage, ..owed },
+            None => owed,
+        })
     }
 
     /// Returns the handler that ran and failed, where last good, to which the application returns, does not name it: it had its

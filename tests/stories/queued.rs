@@ -108,6 +108,28 @@ fn a_no_or_a_commit_that_came_first_ends_it_with_a_word() {
 }
 
 #[test]
+fn it_waits_for_a_yes_also_where_git_calls_it_a_step_forward_and_not_while_suspended() {
+    let Some(mut world) = queueing() else { return };
+    let all = lived(&mut world, &["one\n", "two\n"]);
+    // Set back by force, with somebody's yes: what was good before descends from what is live.
+    world.repo.set_ref("refs/heads/main", &all[0]);
+    let plan = held(&world, "web", "not-descendant");
+    drop(world.cli(&["approve", &plan]).code(0));
+    applied(&world, "web", &all[0]);
+    down(&world);
+    drop(world.cli(&["suspend", "web", "--reason", "a look"]).code(0));
+    let asked = world.cli(&["rollback", "web", "--queue"]).code(2);
+    assert!(asked.stderr.contains("suspended"), "{asked:?}");
+    drop(world.cli(&["resume", "web"]));
+    let report = world.cli(&["rollback", "web", "--queue", "--json"]).code(1).json();
+    assert_eq!((word(&report, "outcome"), word(&report, "code")), ("held", "guard.not-descendant"), "{report:#}");
+    let plan = held(&world, "web", "not-descendant");
+    assert_eq!(world.read("/etc/motd").as_deref(), Some("one\n"));
+    drop(world.cli(&["approve", &plan]).code(0));
+    assert_eq!(world.read("/etc/motd").as_deref(), Some("two\n"));
+}
+
+#[test]
 fn without_leave_to_write_it_is_live_alone_and_what_was_live_stays_marked() {
     let mut world = pushable(world());
     let all = lived(&mut world, &["one\n", "two\n"]);

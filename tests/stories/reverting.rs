@@ -384,6 +384,23 @@ fn what_other_applications_have_is_left_to_people() {
 }
 
 #[test]
+fn a_folder_that_last_good_does_not_have_is_not_taken_away() {
+    let Some((mut world, _)) = reverting(&web(), "") else { return };
+    lived(&mut world, &["good\n"]);
+    world.repo.git(&["mv", "web", "site"]);
+    world.repo.write("site/check.yaml", check("site", "exit 1")).write("site/root/etc/motd", "bad\n");
+    let bad = world.repo.land("moved");
+    world.declared.apps = vec![App::new("web", &["site"]).sync("onFailure: revert")];
+    world.configure();
+    let now = until(&world, "web", "it is told", |now| now["revert"]["stage"] == "refused");
+    assert_eq!((word(&now["revert"], "code"), tip(&world)), ("revert.paths-changed", bad), "{now:#}");
+    assert_eq!(
+        (world.read("/etc/motd").as_deref(), events(&world, "web")),
+        (Some("good\n"), vec!["refused".to_owned()])
+    );
+}
+
+#[test]
 fn a_revert_that_fails_itself_is_only_told_and_so_is_a_first_revision() {
     let Some((mut world, _)) = reverting(&web(), "") else { return };
     let broken = world.path("broken");

@@ -90,7 +90,7 @@ impl Errand {
         if self.has(&head).await? {
             return Ok(Came::Pushed);
         }
-        let inputs = self.inputs(&head.revision).await?;
+        let inputs = self.inputs(&head.revision).await?.digest;
         if inputs != self.revert.inputs {
             return Ok(Came::Dropped(format!("what failed is in it no more, at {}", head.revision.short())));
         }
@@ -107,6 +107,12 @@ impl Errand {
         if !matches!(self.relation(good, &head.revision).await?, Relation::Same | Relation::Descends) {
             let why = format!("{} is not known to lie behind {}", good.short(), head.revision.short());
             return Ok(Came::Refused("revert.not-behind", why));
+        }
+        // Set back to a tree that does not have them, they would be gone.
+        let missing = self.inputs(good).await?.missing;
+        if !missing.is_empty() {
+            let why = format!("its paths were others then: {} has no {}", good.short(), missing.join(", "));
+            return Ok(Came::Refused("revert.paths-changed", why));
         }
         let wanted = self.wanted(&head, good, &bad);
         let made = self.reverter.make(&wanted).await?;
@@ -143,7 +149,7 @@ impl Errand {
         for earlier in &self.earlier {
             // One that is gone, by force, says nothing any more.
             match self.inputs(earlier).await {
-                Ok(of) if of == inputs => return Ok(true),
+                Ok(of) if of.digest == inputs => return Ok(true),
                 Ok(_) => {}
                 Err(error) if error.kind == SourceErrorKind::RevisionMissing => {}
                 Err(error) => return Err(error),
@@ -152,7 +158,7 @@ impl Errand {
         Ok(false)
     }
 
-    async fn inputs(&self, revision: &Revision) -> Result<Digest, SourceError> {
+    async fn inputs(&self, revision: &Revision) -> Result<render::Inputs, SourceError> {
         let tree = self.source.source().tree(revision).await?;
         let application = self.application.clone();
         let read = tokio::task::spawn_blocking(move || render::inputs(tree.as_ref(), &application));
@@ -161,7 +167,7 @@ impl Errand {
             message: "could not finish reading Git".into(),
             source: Some(error.into()),
         };
-        Ok(read.await.map_err(broken)??.digest)
+        Ok(read.await.map_err(broken)??)
     }
 
     fn wanted(&self, head: &Head, good: &Revision, bad: &Commit) -> Wanted {

@@ -10,7 +10,7 @@ impl Case<'_> {
     pub(super) fn approve(&self) -> Option<Finding> {
         let approve = self.bound.policy.approve.as_ref()?;
         self.deliberate().next()?;
-        let authors = match &self.facts.commits {
+        let mut authors = match &self.facts.commits {
             Commits::New(commits) => self.people.authors(commits),
             Commits::None => Authors::default(),
             Commits::Unknown => {
@@ -18,6 +18,13 @@ impl Case<'_> {
                 return Some(self.finding(Guard::Approve, message.into()));
             }
         };
+        // Going back is as much somebody's doing as a commit is.
+        if let Some(asked) = &self.facts.asked {
+            match self.people.person(asked) {
+                Some(person) => authors.people.insert(person.clone()),
+                None => authors.strangers.insert(asked.to_string()),
+            };
+        }
         // One who cannot be told apart from those who say yes might be one of them.
         let wanted = usize::try_from(approve.people).unwrap_or(usize::MAX).saturating_add(authors.strangers.len());
         let said = self.said(approve, &authors);

@@ -29,12 +29,27 @@ impl Told {
     }
 }
 
+/// What a command does beside the repository at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::source) enum Reach {
+    /// It reaches no server: what fails is ours, and does not pass by itself.
+    Here,
+    Server,
+    /// It says line by line what became of each ref: `push --porcelain`.
+    Push,
+}
+
 /// Runs a command to its end, and returns what it said. What it started ends with it, and all after `limit`.
-pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<Told, SourceError> {
+pub(super) async fn run(
+    mut command: Command,
+    input: &[u8],
+    limit: Duration,
+    reach: Reach,
+) -> Result<Told, SourceError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let missing = |error| {
         let message = "could not start git; is it installed?";
-        SourceError::new(SourceErrorKind::Unreachable, message).because(anyhow::Error::new::<std::io::Error>(error))
+        SourceError::new(SourceErrorKind::Mirror, message).because(anyhow::Error::new::<std::io::Error>(error))
     };
     let mut child = command.spawn().map_err(missing)?;
     let group = Group(child.id());
@@ -46,10 +61,10 @@ pub(super) async fn run(mut command: Command, input: &[u8], limit: Duration) -> 
         }
     };
     let all = async { tokio::join!(talk, bytes(stdout, LONGEST), bytes(stderr, SAID), child.wait()) };
-    let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit))?;
+    let ((), printed, said, status) = tokio::time::timeout(limit, all).await.map_err(|_| late(limit, reach))?;
     drop(group);
-    let status = status.map_err(|error| SourceError::from(std::io::Error::other(error)))?;
-    outcome(status, printed, String::from_utf8_lossy(&said).into_owned())
+    let status = status.map_err(|error| SourceError::mirror("could not wait for git", error))?;
+    outcome(status, printed, String::from_utf8_lossy(&said).into_owned(), reach)
 }
 
 /// A process group that ends with this value, whatever its leader did.
@@ -72,14 +87,19 @@ async fn bytes(pipe: Option<impl tokio::io::AsyncRead + Unpin>, longest: u64) ->
     bytes
 }
 
-fn outcome(status: ExitStatus, printed: Vec<u8>, said: String) -> Result<Told, SourceError> {
+fn outcome(status: ExitStatus, printed: Vec<u8>, said: String, reach: Reach) -> Result<Told, SourceError> {
     // A push that was refused is told on stdout, and is no failure of the program.
-    if status.success() || printed.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"!\t")) {
+    let refused = || printed.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"!\t"));
+    if status.success() || reach == Reach::Push && refused() {
         return Ok(Told { printed, said });
     }
     let lower = said.to_lowercase();
     let unauthorised = ["authentication failed", "could not read username", "returned error: 40"];
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("git gave no reason");
+    if reach == Reach::Here {
+        let message = format!("git failed on a repository of our own ({})", harmless(last.as_bytes()));
+        return Err(SourceError::new(SourceErrorKind::Mirror, message));
+    }
     let (kind, message) = match classify(&said) {
         _ if unauthorised.iter().any(|sign| lower.contains(sign)) => {
             (SourceErrorKind::Unauthorised, format!("the server refused us ({})", harmless(last.as_bytes())))
@@ -93,6 +113,10 @@ fn outcome(status: ExitStatus, printed: Vec<u8>, said: String) -> Result<Told, S
     Err(SourceError::new(kind, message))
 }
 
-fn late(limit: Duration) -> SourceError {
+fn late(limit: Duration, reach: Reach) -> SourceError {
+    if reach == Reach::Here {
+        let message = format!("git was too slow on a repository of our own: {limit:?} were not enough");
+        return SourceError::new(SourceErrorKind::Mirror, message);
+    }
     SourceError::new(SourceErrorKind::TimedOut, format!("the server was too slow: {limit:?} were not enough"))
 }
