@@ -163,8 +163,8 @@ fn l1_k8_a_provider_that_lies_lets_nobody_in_and_each_part_of_a_login_is_used_on
     assert_eq!(with(&made["secret"]), 200);
     // And makes none that would go on without it.
     let (status, problem) = browser.runtime.block_on(async {
-        let make = browser.client.post(format!("{server}/v1/tokens")).bearer_auth(made["secret"].as_str().unwrap());
-        let answer = make.json(&json!({ "roles": ["viewer"] })).send().await.unwrap();
+        let another = browser.client.post(format!("{server}/v1/tokens")).bearer_auth(made["secret"].as_str().unwrap());
+        let answer = another.json(&json!({ "roles": ["viewer"] })).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
     });
     assert_eq!((status, &problem["code"]), (403, &json!("token.forbidden")));

@@ -167,7 +167,7 @@ impl Errand {
             message: "could not finish reading Git".into(),
             source: Some(error.into()),
         };
-        Ok(read.await.map_err(broken)??)
+        read.await.map_err(broken)?
     }
 
     fn wanted(&self, head: &Head, good: &Revision, bad: &Commit) -> Wanted {
