@@ -149,9 +149,9 @@ fn a_token_makes_none_that_is_more_than_itself() {
         r#"{ "roles": ["viewer"], "match": { "applications": ["web"] } }"#,
         r#"{ "roles": ["operator"], "robot": "ci", "match": { "applications": ["web"] } }"#,
     ] {
-        let made = make(&narrow, body);
-        assert_eq!(made.status, 200, "{}", made.text);
-        assert_eq!(made.body["expires"], mine["expires"], "{body}");
+        let answer = make(&narrow, body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.body["expires"], mine["expires"], "{body}");
     }
 }
 
