@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-use super::there::{SOON, There, document, private};
-use super::world::{App, eventually};
+use super::there::{SOON, There, document};
+use super::world::{App, eventually, private};
 
 /// Those that ask no daemon.
 const LOCAL: [&str; 7] = ["run", "demo", "check", "render", "host", "audit-accept", "forge-setup"];

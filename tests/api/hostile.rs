@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::there::{There, document, private};
+use super::there::{There, document};
+use super::world::private;
 
 /// L1, L2: what is no token of ours is nobody's, whatever it says of itself.
 #[test]
@@ -285,7 +286,7 @@ fn no_token_is_taken_from_an_address_and_no_secret_is_given_back() {
     let mut there = There::new();
     let hook = "d41d8cd98f00b204e9800998ecf8427e";
     let secret = private(&there.world, "hook", hook);
-    let listen = super::there::free();
+    let listen = super::world::free();
     let hooks = format!("\nhooks:\n  listen: {listen}");
     there.world.declared.daemon.push_str(&hooks);
     there.world.declared.repository = format!("webhook:\n  secret: {{ file: {secret} }}\n  names: [ops/platform]");

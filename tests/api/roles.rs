@@ -63,7 +63,7 @@ fn each_role_may_what_its_row_says_and_nothing_of_another_application() {
         ["web", "wee", "woo", "db"].map(|name| App::new(name, &[name]).sync("automatic: false")).to_vec();
     there.world.declared.more += &document("Policy", "house", "{ limit: { deletes: 9 } }");
     let hook = "{ webhook: { url: \"http://127.0.0.1:9/\", secret: { file: home/hook } } }";
-    super::there::private(&there.world, "hook", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+    super::world::private(&there.world, "hook", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
     there.world.declared.more += &document("Notification", "ops", hook);
     let repo = &there.world.repo;
     repo.write("web/root/etc/motd", "one\n").write("wee/root/etc/wee", "one\n").write("woo/root/etc/woo", "one\n");
@@ -151,7 +151,7 @@ fn at_the_socket_roles_add_to_what_whoever_opens_it_may() {
     assert!(is_forbidden(&nobody(&["audit", "rotate-key"])));
     // Their token has what their role gives, and not what the open socket lets them read.
     let made = nobody(&["token", "create", "--role", "operator", "--application", "web"]).code(0);
-    let token = super::there::private(&there.world, "olga", &made.stdout);
+    let token = super::world::private(&there.world, "olga", &made.stdout);
     let token = Path::new(&token);
     assert_eq!(there.get(token, "/v1/applications/web/plan").status, 200);
     assert_eq!(there.get(token, "/v1/applications/db/plan").status, 404);

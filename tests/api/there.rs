@@ -5,8 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-use super::world::{App, Authority, Ran, World, eventually};
+use super::world::{App, Authority, Ran, World, eventually, free, private};
 
 pub const SOON: Duration = Duration::from_secs(30);
 
@@ -187,17 +186,4 @@ pub fn people() -> String {
 
 pub fn document(kind: &str, name: &str, spec: &str) -> String {
     format!("---\napiVersion: trueup.dev/v1alpha1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n")
-}
-
-/// Returns an address that nobody listens at.
-pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Writes a file that only its owner may read, and returns its path.
-pub fn private(world: &World, name: &str, content: &str) -> String {
-    let path = world.path("home").join(name);
-    fs::write(&path, content).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path.display().to_string()
 }

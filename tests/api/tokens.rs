@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::there::{SOON, There, document, private};
-use super::world::eventually;
+use super::there::{SOON, There, document};
+use super::world::{eventually, private};
 
 #[test]
 fn a_token_is_shown_once_speaks_for_its_person_and_ends_at_once() {
@@ -178,7 +178,7 @@ fn the_command_says_what_is_wrong_with_what_it_comes_with() {
     assert!(ran.stderr.contains("loopback"), "{}", ran.stderr);
     let ran = run(&["check", "--server", &url]).code(2);
     assert!(ran.stderr.contains("on this machine alone"), "{}", ran.stderr);
-    let nobody = format!("https://localhost:{}", super::there::free().port());
+    let nobody = format!("https://localhost:{}", super::world::free().port());
     let ca = there.authority.file().display().to_string();
     let ran = run(&["status", "--server", &nobody, "--token-file", file, "--ca", &ca]).code(2);
     assert!(ran.stderr.contains("could not talk to the daemon at"), "{}", ran.stderr);

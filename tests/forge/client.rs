@@ -7,8 +7,8 @@ use trueup::config::Config;
 use trueup::forge::{Forge, ForgeErrorKind, NewHook, NewPull, State, Status};
 use trueup::model::Revision;
 
-use super::scene::{Scene, forge, private};
-use super::world::{Fault, World};
+use super::scene::{Scene, forge};
+use super::world::{Fault, World, private};
 
 /// Returns the client of the repository that a world declares.
 fn client(world: &World) -> Forge {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use super::scene::{SOON, Scene, private};
-use super::world::{Person, eventually};
+use super::scene::{SOON, Scene};
+use super::world::{Person, eventually, private};
 
 /// Pushes a branch with these files, and opens a pull request.
 pub fn propose(scene: &Scene, branch: &str, files: &[(&str, &str)]) -> u64 {

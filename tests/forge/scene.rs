@@ -2,14 +2,11 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use std::fmt::Write as _;
-use std::fs;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
-
 use super::world::signing::SshKey;
-use super::world::{App, Authority, Front, Gitea, Person, World, parts};
+use super::world::{App, Authority, Front, Gitea, Person, World, free, parts, private};
+use std::fmt::Write as _;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 pub const SECRET: &str = "a webhook secret of thirty-two characters";
 pub const SOON: Duration = Duration::from_secs(30);
@@ -99,19 +96,6 @@ impl Scene {
         self.host.webhook(&self.repository, &self.hook(), SECRET);
         self
     }
-}
-
-/// Returns an address that nobody listens at.
-pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Writes a file that only its owner may read, and returns its path.
-pub fn private(world: &World, name: &str, content: &str) -> String {
-    let path = world.path("home").join(name);
-    fs::write(&path, content).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path.display().to_string()
 }
 
 /// Returns the lines of a repository's `forge`, for an account of trueup's own, which may write to the repository.

@@ -1,7 +1,7 @@
 //! `trueup forge setup` against the Git host.
 
-use super::scene::{Scene, private};
-use super::world::Ran;
+use super::scene::Scene;
+use super::world::{Ran, private};
 use std::fmt::Write as _;
 
 fn setup(scene: &Scene, more: &[&str]) -> Ran {

@@ -21,7 +21,7 @@ pub fn until(scene: &Scene, commit: &str, context: &str, wanted: &str) {
 fn each_commit_shows_how_every_application_fared() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("");
-    let api = super::scene::free();
+    let api = super::world::free();
     let _ = write!(scene.world.declared.daemon, "\napi:\n  listen: {api}\n  url: https://trueup.example.org");
     scene.world.declared.apps.push(App::new("db", &["db"]).sync("interval: 1h"));
     scene.world.declared.commands = vec!["/bin/false".into(), "/bin/true".into()];
@@ -111,7 +111,7 @@ fn nothing_is_lost_while_the_git_host_is_down_and_nothing_is_told_twice() {
 fn a_token_that_may_not_is_told_once_and_is_no_word_in_any_log() {
     let Some(mut scene) = Scene::new() else { return };
     scene.forge("plans: false");
-    let token = super::scene::private(&scene.world, "token", "0123456789abcdef0123456789abcdef01234567");
+    let token = super::world::private(&scene.world, "token", "0123456789abcdef0123456789abcdef01234567");
     scene.begin();
     let said = |scene: &Scene| scene.world.stderr().matches("forge.denied").count();
     eventually("the refusal is told", SOON, || said(&scene) > 0);

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::pulls::{comment, plan_id, propose, ran, status};
-use super::scene::{SOON, Scene, free, private};
+use super::scene::{SOON, Scene};
 use super::statuses::until;
 use super::world::parts::say;
-use super::world::{App, Browser, ended, eventually, login};
+use super::world::{App, Browser, ended, eventually, free, login, private};
 
 #[test]
 fn from_the_first_push_to_a_revert_by_the_daemon_and_a_login() {

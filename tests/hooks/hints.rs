@@ -3,8 +3,8 @@
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::sender::{Delivery, SOON, application, begin, looks, private, push, webhook, world};
-use super::world::{Fault, eventually};
+use super::sender::{Delivery, SOON, application, begin, looks, push, webhook, world};
+use super::world::{Fault, eventually, private};
 
 #[test]
 fn a_push_is_live_at_once_whichever_git_host_tells_of_it() {

@@ -186,7 +186,7 @@ fn k4_nothing_is_heard_without_a_secret_that_holds() {
     for (content, why) in
         [("", "empty"), ("short", "fewer than 16 characters"), ("two\nlines of text that are long", "one line")]
     {
-        super::sender::private(&world, "hook", content);
+        super::world::private(&world, "hook", content);
         world.spawn();
         assert!(!world.wait().success());
         let told = world.stderr();

@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::sender::{Answer, Delivery, SOON, begin, free, private, push, world};
-use super::world::{Authority, World, eventually};
+use super::sender::{Answer, Delivery, SOON, begin, push, world};
+use super::world::{Authority, World, eventually, free, private};
 
 /// Sends a delivery by TLS; nothing, where whoever answers is not known by this authority.
 fn send(delivery: &Delivery, to: SocketAddr, authority: &Authority) -> Option<Answer> {

@@ -5,17 +5,15 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::world::{App, World, eventually};
+use super::world::{App, World, eventually, free, private};
 
 pub const SECRET: &str = "d41d8cd98f00b204e9800998ecf8427e";
 pub const NAME: &str = "ops/platform";
@@ -200,19 +198,6 @@ fn heard(mut stream: TcpStream, request: &[u8]) -> Answer {
     let mut answer = vec![];
     let _ = stream.read_to_end(&mut answer);
     Answer::of(&answer)
-}
-
-/// Returns an address that nobody listens at.
-pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Writes a file that only its owner may read, and returns its path.
-pub fn private(world: &World, name: &str, content: &str) -> String {
-    let path = world.path("home").join(name);
-    fs::write(&path, content).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path.display().to_string()
 }
 
 /// Returns a world that is polled once an hour and hears webhooks, and where.

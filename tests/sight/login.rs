@@ -1,18 +1,13 @@
 //! Logging in with a browser: at a real Git host, and at a provider that lies.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 
 use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::liar::{Liar, Lie};
-use super::world::{Browser, Gitea, World, ended, login, port};
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
+use super::world::{Browser, Gitea, World, ended, free, login, port};
 
 /// Returns a world whose API is at this address, and where people log in so.
 fn world(issuer: &str, client: &str, secret: &str) -> (World, String) {

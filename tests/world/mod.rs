@@ -25,6 +25,8 @@ pub mod signing;
 mod snapshot;
 mod ssh;
 
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -64,6 +66,20 @@ pub fn must(command: &mut Command) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// Returns an address of loopback that nobody listens at.
+pub fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// Writes a file that only its owner may read, and returns its path.
+pub fn private(world: &World, name: &str, content: &str) -> String {
+    let path = world.path("home").join(name);
+    std::fs::write(&path, content).expect("a file can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    path.display().to_string()
 }
 
 /// Waits until `holds`, looking every 20 ms.
