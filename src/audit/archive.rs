@@ -10,7 +10,7 @@
 mod file;
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -84,7 +84,9 @@ async fn erasures(store: &impl Readable) -> Result<Vec<u64>, StoreError> {
 /// # Errors
 /// When a file cannot be written or is not what was to be written, or the store cannot be: what was moved out before stays so.
 pub async fn archive(store: &Store, retention: &Retention<'_>, by: &By<'_>) -> Result<Vec<Segment>, StoreError> {
-    let _alone = alone(retention.folder)?;
+    let failed = |error| StoreError::file(format!("could not use the archive {}", retention.folder.display()), error);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(retention.folder).map_err(failed)?;
+    let _alone = alone(store)?;
     let segments = segments(store).await?;
     sweep(store, retention.folder, &segments).await?;
     let mut last = segments.last().map_or(0, |segment| segment.last);
@@ -102,18 +104,18 @@ pub async fn archive(store: &Store, retention: &Retention<'_>, by: &By<'_>) -> R
     Ok(moved)
 }
 
-/// Makes the archive where it is missing, and holds it against whoever else would write there, until what is returned is dropped: two who write one file at once would
-/// spoil it. A file system that knows no locks leaves that to the caller.
-fn alone(folder: &Path) -> Result<File, StoreError> {
-    let failed = |error| StoreError::file(format!("could not use the archive {}", folder.display()), error);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let held = File::open(folder).map_err(failed)?;
+/// Holds the store against whoever else would move its records out, until what is returned is dropped: two who write one file at once
+/// would spoil it.
+fn alone(store: &Store) -> Result<File, StoreError> {
+    let failed = |error| StoreError::file("could not hold the data folder".into(), error);
+    let held = File::open(store.folder()).map_err(failed)?;
     match held.try_lock() {
+        Ok(()) => Ok(held),
         Err(TryLockError::WouldBlock) => {
             let message = "could not move out records: others are moved out meanwhile";
             Err(StoreError::new(StoreErrorKind::Unavailable, message))
         }
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(held),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
