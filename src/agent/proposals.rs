@@ -1,5 +1,9 @@
 //! Plans what people propose at the Git host: for each open pull request, what merging it would change.
 
+mod fate;
+mod rounds;
+mod show;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +12,15 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::fate::NotYet;
+use self::rounds::{Basis, Rounds, Seen};
 use super::Agent;
-use super::commands::{Asked, Command, ask};
-use crate::audit::{self, Appended, Filter, Kind};
+use super::commands::Asked;
+use crate::audit::{self, Appended};
 use crate::config;
-use crate::forge::{Fate, Forge, ForgeError, ForgeErrorKind, NotPlanned, Proposed, Pull, Status};
-use crate::model::{Digest, Name, Outcome, Pace, Revision, chain, event};
-use crate::source::{Head, Merge, Shared, SourceError, SourceErrorKind};
-use crate::store::StoreError;
-use crate::sync::{Proposal, Refusal};
+use crate::forge::{Fate, Forge, ForgeError, NotPlanned, Proposed, Pull};
+use crate::model::{Digest, Name, Pace, chain, event};
+use crate::source::{Head, Shared};
 
 /// So many pull requests are planned: those that changed last.
 const MOST: usize = 50;
@@ -39,9 +43,6 @@ const ANEW: Duration = Duration::from_hours(1);
 /// What could not be planned for a reason that passes is tried again after this.
 const RETRY: Duration = Duration::from_mins(1);
 
-/// Kinds of records after which a plan may be another one.
-const MOVING: [Kind; 4] = [Kind::Closed, Kind::Observed, Kind::Act, Kind::BreakGlass];
-
 /// The task of one repository: shows each open pull request what merging it would change. It reads, and carries nothing out.
 pub(super) struct Planner {
     pub(super) agent: Agent,
@@ -53,53 +54,6 @@ pub(super) struct Planner {
     pub(super) interval: Duration,
     /// Something was pushed or proposed.
     pub(super) bell: Arc<Notify>,
-}
-
-/// What is known between two rounds; a restart plans all anew, and writes only what is another.
-struct Rounds {
-    seen: BTreeMap<u64, Seen>,
-    /// How often something was recorded of each application.
-    moved: BTreeMap<Name, u64>,
-    /// Up to where the trail was read.
-    read: u64,
-    /// Whose account the token is.
-    login: Option<String>,
-    /// A pull request was told of that cannot be had yet.
-    again: bool,
-    /// How often in a row that was so.
-    waited: u32,
-    /// At which heads the host does not give what it tells of, and how often in a row that was so.
-    pending: BTreeMap<u64, (Revision, u32)>,
-    /// What the log was last told of those that are not planned: how many are left out, and how many are odd.
-    told: (usize, usize),
-    /// The last round did not come to its end: nothing is asked of the host before its time.
-    down: bool,
-}
-
-/// Why it cannot be told yet what would come of one.
-enum NotYet {
-    /// The Git server does not give it at the commit that the host tells of.
-    Pending,
-    /// An application is being stopped.
-    Stopping,
-}
-
-/// What a pull request was planned from.
-struct Seen {
-    from: Basis,
-    /// How often something was recorded of each application that it touches.
-    touched: BTreeMap<Name, u64>,
-    comment: Option<(u64, String)>,
-    /// When it is planned anew though nothing has moved.
-    until: Instant,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-struct Basis {
-    head: Revision,
-    onto: Revision,
-    /// What judges, and what is kept true.
-    declared: Digest,
 }
 
 /// What the daemon has at this moment.
@@ -124,17 +78,7 @@ impl Planner {
         let mut pace = Pace::new(inner.store.key(), format!("proposals {}", self.repository)).up_to(LONGEST_RETRY);
         let (mut failures, mut said) = (0, None);
         let read = audit::head(&inner.store).await.map_or(0, |head| head.size);
-        let mut rounds = Rounds {
-            seen: BTreeMap::new(),
-            moved: BTreeMap::new(),
-            read,
-            login: None,
-            again: false,
-            waited: 0,
-            pending: BTreeMap::new(),
-            told: (0, 0),
-            down: false,
-        };
+        let mut rounds = Rounds::from(read);
         inner.begun.cancelled().await;
         loop {
             let wait = match self.round(&mut rounds).await {
@@ -292,168 +236,8 @@ impl Planner {
         }
     }
 
-    /// Returns what merging it would come to.
-    async fn fate(&self, present: &Present, pull: &Pull) -> Result<Fate, NotYet> {
-        if pull.is_from_fork() && !self.about.forks {
-            return Ok(Fate::Fork);
-        }
-        let source = present.source.source();
-        let head = match source.resolve(&format!("refs/pull/{}/head", pull.number)).await {
-            Ok(head) if head.revision != pull.head.sha => return Err(NotYet::Pending),
-            Ok(head) => head,
-            Err(error) if error.kind == SourceErrorKind::RevisionMissing => return Err(NotYet::Pending),
-            Err(error) => return Ok(Fate::NotRead(not_read(&error))),
-        };
-        let (onto, found) = (&present.onto.revision, &head.revision);
-        let merged = match source.merge(onto, found).await {
-            Ok(Merge::Clean(after)) => source.tree(onto).await.map(|before| (before, after)),
-            Ok(Merge::Conflict(paths)) => return Ok(Fate::Conflict(paths)),
-            Ok(Merge::Unrelated) => return Ok(Fate::NotMerged("it has no history in common with the branch")),
-            Ok(Merge::Crossed) => {
-                return Ok(Fate::NotMerged("both were merged into each other; merge the branch into it once more"));
-            }
-            Ok(Merge::Tangled) => {
-                let why = "its history and the branch's are too much entangled; rebase it onto the branch";
-                return Ok(Fate::NotMerged(why));
-            }
-            Err(error) => Err(error),
-        };
-        let (before, after) = match merged {
-            Ok(trees) => trees,
-            Err(error) => return Ok(Fate::NotRead(not_read(&error))),
-        };
-        let proposal = Arc::new(Proposal { head, onto: present.onto.clone(), before, after });
-        let mut plans = vec![];
-        // One after the other: whoever syncs comes first.
-        for (name, commands) in &present.applications {
-            let planned =
-                ask(commands, |reply| Command::Propose(proposal.clone(), reply)).await.map_err(|_| NotYet::Stopping)?;
-            match planned {
-                Ok(None) => {}
-                Ok(Some(view)) => plans.push((name.clone(), Ok(view))),
-                Err(refusal) if refusal.outcome == Outcome::Stopped => return Err(NotYet::Stopping),
-                Err(refusal) => plans.push((name.clone(), Err(not_planned(&refusal)))),
-            }
-        }
-        // Where none is touched, none has asked for signatures.
-        if plans.is_empty() {
-            let now = self.agent.inner.clock.now();
-            if let Err(error) = source.verify(&proposal.head, Some(&proposal.onto.revision), now).await {
-                return Ok(Fate::NotRead(not_read(&error)));
-            }
-        }
-        Ok(Fate::Planned(plans))
-    }
-
-    /// Shows what came of it, where that is another than is shown already. Returns the comment and what it says.
-    async fn show(
-        &self,
-        rounds: &mut Rounds,
-        pull: &Pull,
-        proposed: &Proposed,
-        known: Option<(u64, String)>,
-    ) -> Result<Option<(u64, String)>, ForgeError> {
-        let redactor = self.agent.inner.masks.get();
-        let (state, description) = proposed.state();
-        let status = Status::new(format!("{}/plan", self.about.context), state, &description, &redactor);
-        let head = &pull.head.sha;
-        if !self.forge.statuses(head).await?.contains(&status) {
-            self.forge.set_status(head, &status).await?;
-        }
-        // Two daemons of one repository have two names for what they say.
-        let marker = format!("<!-- {}/plan -->", self.about.context);
-        let text = proposed.comment(&marker, &redactor);
-        let there = match known {
-            Some(known) => Some(known),
-            None => self.comment(rounds, pull.number, &marker).await?,
-        };
-        match there {
-            Some((id, said)) if said == text => Ok(Some((id, said))),
-            Some((id, _)) => match self.forge.edit_comment(id, &text).await {
-                Ok(()) => Ok(Some((id, text))),
-                // Somebody removed it: it is written anew.
-                Err(error) if error.kind == ForgeErrorKind::Missing => {
-                    self.forge.comment(pull.number, &text).await.map(|comment| Some((comment.id, text)))
-                }
-                Err(error) => Err(error),
-            },
-            None if proposed.is_silent() => Ok(None),
-            None => self.forge.comment(pull.number, &text).await.map(|comment| Some((comment.id, text))),
-        }
-    }
-
-    /// Returns our own comment: by its author, and by the line that it begins with. Either alone could be anybody's.
-    async fn comment(&self, rounds: &mut Rounds, pull: u64, marker: &str) -> Result<Option<(u64, String)>, ForgeError> {
-        let login = match &rounds.login {
-            Some(login) => login.clone(),
-            None => rounds.login.insert(self.forge.login().await?).clone(),
-        };
-        let mut comments = self.forge.comments(pull).await?.into_iter();
-        let own = comments.find(|comment| comment.is_by(&login) && comment.body.starts_with(marker));
-        Ok(own.map(|comment| (comment.id, comment.body)))
-    }
-
     fn say(&self, error: &ForgeError) {
         let (event, repository, code) = (event::FORGE_FAILED.name, &self.repository, error.kind.code());
         tracing::warn!(event, %repository, code, "pull requests are not planned for now: {error}");
     }
-}
-
-impl Rounds {
-    /// Counts that one is not given yet. Returns whether it was so for so long that it has to be said.
-    fn waits_in_vain(&mut self, pull: &Pull) -> bool {
-        let (head, times) = self.pending.entry(pull.number).or_insert_with(|| (pull.head.sha.clone(), 0));
-        if *head != pull.head.sha {
-            (*head, *times) = (pull.head.sha.clone(), 0);
-        }
-        *times = times.saturating_add(1);
-        *times > PATIENCE
-    }
-
-    /// Takes note of what was recorded since the last look. Returns whether it may change a plan that is shown.
-    async fn note(&mut self, agent: &Agent) -> Result<bool, StoreError> {
-        let newest = audit::head(&agent.inner.store).await?.size;
-        let filter = Filter {
-            kinds: MOVING.to_vec(),
-            after: Some(self.read),
-            before: Some(newest + 1),
-            limit: u32::MAX,
-            ..Filter::default()
-        };
-        let mut moved = false;
-        for (_, record) in audit::each(&agent.inner.store, &filter).await? {
-            let application = record.ok().and_then(|record| record.application);
-            let concerned: Vec<Name> = match application {
-                Some(application) => vec![application],
-                // It may concern any.
-                None => self.seen.values().flat_map(|seen| seen.touched.keys().cloned()).collect(),
-            };
-            for name in concerned {
-                moved |= self.seen.values().any(|seen| seen.touched.contains_key(&name));
-                *self.moved.entry(name).or_default() += 1;
-            }
-        }
-        self.read = newest;
-        Ok(moved)
-    }
-}
-
-impl Seen {
-    /// Whether all that it was planned from is as it was.
-    fn holds(&self, from: &Basis, moved: &BTreeMap<Name, u64>) -> bool {
-        let still = |(name, count): (&Name, &u64)| moved.get(name).copied().unwrap_or(0) == *count;
-        self.from == *from && self.touched.iter().all(still) && Instant::now() < self.until
-    }
-}
-
-fn not_read(error: &SourceError) -> NotPlanned {
-    let passing =
-        matches!(error.kind, SourceErrorKind::Unreachable | SourceErrorKind::TimedOut | SourceErrorKind::Mirror);
-    NotPlanned { code: error.kind.code().into(), message: chain(error), passing }
-}
-
-fn not_planned(refusal: &Refusal) -> NotPlanned {
-    let passing = refusal.outcome != Outcome::Refused
-        || [SourceErrorKind::Unreachable, SourceErrorKind::TimedOut].iter().any(|kind| kind.code() == refusal.code);
-    NotPlanned { code: refusal.code.clone(), message: refusal.full_message(), passing }
 }
